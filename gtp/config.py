@@ -1,0 +1,96 @@
+"""What changes the numbers of a run: dataclasses that the command line, the studies and the files share.
+
+Nothing here says where a run happens or how fast; that is `gtp.train.Execution`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """One control problem and how its score is read; stored inside every file derived from it."""
+
+    name: str
+    """Name of the task in config/tasks.yaml."""
+    environment: str
+    """Gymnasium id of the evaluation environment."""
+    max_episode_steps: int
+    """Horizon of an evaluation episode; reaching it is a timeout, not a termination."""
+    observation_keys: tuple[str, ...] = ()
+    """Entries of a Dict observation to concatenate, in this order; empty for a plain Box."""
+    reference_min: float = 0.0
+    """Return that scores 0 (D4RL: a random policy)."""
+    reference_max: float = 1.0
+    """Return that scores 100 (D4RL: an expert)."""
+    reward_scale: float = 1.0
+    """Training rewards are reward_scale * (reward + reward_shift); evaluation uses raw rewards."""
+    reward_shift: float = 0.0
+    maze: str | None = None
+    """Name of the maze map (gtp.environments.MAZES) of a goal-reaching task; None for any other task."""
+    start_cell: tuple[int, int] | None = None
+    """Row and column of the maze cell where an evaluation episode starts."""
+    goal_cell: tuple[int, int] | None = None
+    """Row and column of the cell whose centre is the goal; training rewards are relabelled for it."""
+    goal_radius: float = 0.45
+    """The goal is reached within this distance of its cell's centre, in maze units."""
+
+    def __post_init__(self):
+        if self.max_episode_steps < 1:
+            raise ValueError(f"max_episode_steps must be at least 1, got {self.max_episode_steps}")
+        if not self.reference_min < self.reference_max:
+            raise ValueError(
+                f"reference_min must lie below reference_max, got {self.reference_min} and {self.reference_max}"
+            )
+        if self.maze is not None and (self.start_cell is None or self.goal_cell is None):
+            raise ValueError("a maze task needs both start_cell and goal_cell")
+        if self.goal_radius <= 0:
+            raise ValueError(f"goal_radius must be positive, got {self.goal_radius}")
+
+    def normalized_score(self, episode_return: float) -> float:
+        """D4RL's score: 0 at reference_min, 100 at reference_max."""
+        return 100.0 * (episode_return - self.reference_min) / (self.reference_max - self.reference_min)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The budget, the same for every method of a study."""
+
+    steps: int = 1_000_000
+    """Gradient steps."""
+    batch_size: int = 256
+    """Transitions per gradient step and seed."""
+    learning_rate: float = 3e-4
+    """Adam's step size for every network, constant over training."""
+    ema_decay: float = 0.995
+    """Decay per gradient step of the exponential moving averages (actor and critic targets)."""
+    discount: float = 0.99
+    """Discount per environment step."""
+    hidden_size: int = 256
+    """Width of every hidden layer, of every network."""
+    hidden_layers: int = 3
+    """Number of hidden layers of every network."""
+    gradient_clip: float = 10.0
+    """Largest global norm of one network's gradient, per seed; 0 switches clipping off."""
+    normalize_observations: bool = True
+    """Standardise observations with the dataset's mean and standard deviation."""
+    snapshots: int = 1
+    """How many evenly spaced policies to keep; the last one, at `steps`, is the one that counts."""
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "hidden_size", "hidden_layers", "snapshots"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
+        if not 0.0 < self.discount <= 1.0:
+            raise ValueError(f"discount must lie in (0, 1], got {self.discount}")
+        if self.gradient_clip < 0:
+            raise ValueError(f"gradient_clip must not be negative, got {self.gradient_clip}")
+        if self.snapshots > self.steps:
+            raise ValueError(f"snapshots must not exceed steps, got {self.snapshots} and {self.steps}")
+
+    def snapshot_steps(self) -> list[int]:
+        """Steps after which a policy is kept, increasing; the last is `steps`."""
+        return [self.steps * (i + 1) // self.snapshots for i in range(self.snapshots)]
