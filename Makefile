@@ -1,0 +1,98 @@
+# Thin: every target is one or two commands that you may also type yourself.
+# `make help` lists them. Python packages go to .venv, from requirements.lock.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+# The first of these that is at least Python 3.11; override with `make PYTHON=...`.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell \
+	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+# Where the packages go. An environment that exists already may be named instead: VENV=$CONDA_PREFIX.
+VENV ?= .venv
+# Which study of config/ to run.
+STUDY ?= quick
+# For `make bench`.
+DEVICE ?= cpu
+
+BIN := $(abspath $(VENV))/bin
+INSTALLED := $(VENV)/.gtp-installed
+PIP_FLAGS := --disable-pip-version-check
+# Rules of the workflow call `python`; this makes it the environment's.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo "no Python 3.11 or newer found: install one, or name it with make PYTHON=/path/to/python" >&2; exit 1; \
+	fi
+	@if [ ! -x $(BIN)/python ]; then echo "Creating $(VENV)"; $(PYTHON) -m venv $(VENV); fi
+	@echo "Installing requirements.lock into $(VENV): a few minutes the first time"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.lock
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: environment
+environment: $(INSTALLED)  ## Create .venv from requirements.lock
+
+.PHONY: reproduce
+reproduce: $(INSTALLED)  ## Environment, then every figure and table of a study (STUDY=quick)
+	@$(BIN)/snakemake --cores all --configfile config/$(STUDY).yaml
+
+.PHONY: report
+report: $(INSTALLED)  ## report.html with the figures and tables of a finished study (STUDY=quick)
+	@$(BIN)/snakemake --configfile config/$(STUDY).yaml --report report.html
+
+.PHONY: adopt-reference
+adopt-reference: $(INSTALLED)  ## Make a finished study (STUDY=quick) the committed reference, and draw it
+	@$(BIN)/python workflow/scripts/adopt_reference.py config/$(STUDY).yaml
+	@$(BIN)/snakemake reference --cores all
+
+.PHONY: test
+test: $(INSTALLED)  ## The whole test suite
+	@$(BIN)/python -m pytest -n 2
+
+.PHONY: lint
+lint: $(INSTALLED)  ## Style of the Python and Snakemake files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check --quiet Snakefile workflow
+	@$(BIN)/snakemake --lint
+
+.PHONY: format
+format: $(INSTALLED)  ## Rewrite the Python and Snakemake files in that style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/snakefmt --quiet Snakefile workflow
+
+.PHONY: bench
+bench: $(INSTALLED)  ## Updates per second and milliseconds per action (DEVICE=cpu or cuda)
+	@$(BIN)/python -m gtp bench --device $(DEVICE)
+
+# CUDA packages are left out of the lock: torch pins the ones that its build needs, where it needs them.
+.PHONY: lock
+lock:  ## Write requirements.lock: pyproject.toml with the versions of the present lock (UPGRADE=1: the newest)
+	@rm -rf .venv-lock
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install $(PIP_FLAGS) $(if $(UPGRADE),,-c requirements.lock) --editable '.[all]'
+	@set -o pipefail; { \
+	  echo "# Every package of the environment, written by 'make lock' with $$($(PYTHON) --version)."; \
+	  echo "# Without local build tags (torch's '+cpu') and without the CUDA packages that a CUDA build of torch pins."; \
+	  .venv-lock/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed -E 's/\+.*$$//' \
+	    | grep -vE '^(nvidia|cuda|triton)[-=]' | LC_ALL=C sort -f; \
+	} > .venv-lock/requirements.lock
+	@mv .venv-lock/requirements.lock requirements.lock
+	@rm -rf .venv-lock
+
+.PHONY: clean
+clean:  ## Remove results, figures, tables, logs and checkpoints; keep datasets, environment and reference/
+	@for folder in results figures paper_tables; do \
+	  if [ -d $$folder ]; then find $$folder -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +; fi; \
+	done
+	@rm -rf logs benchmarks checkpoints .cache .snakemake report.html report.zip
+
+.PHONY: distclean
+distclean: clean  ## Remove the datasets and .venv as well
+	@rm -rf resources .venv .venv-lock
