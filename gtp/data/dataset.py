@@ -1,0 +1,157 @@
+"""Local Minari datasets: where they lie, how they are read, and how a new one appears whole or not at all."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import minari
+from minari.dataset.minari_dataset import DATASET_ID_RE
+
+from gtp.errors import UserError
+from gtp.files import write_text
+
+
+def dataset_folder(dataset_id: str, root: Path) -> Path:
+    """Folder of a dataset under a Minari root (MINARI_DATASETS_PATH); it contains data/.
+
+    Raises: UserError when the id is not <namespace>/<name>-v<number>.
+    """
+    match = DATASET_ID_RE.fullmatch(dataset_id)
+    if (
+        match is None or match["version"] is None
+    ):  # Minari takes ids without a version and then cannot list them
+        raise UserError(f"bad dataset id {dataset_id!r}; use <namespace>/<name>-v<number>, such as a/b-v0")
+    return Path(root) / dataset_id
+
+
+def how_to_get(dataset_id: str, root: Path) -> str:
+    """The command that makes or downloads a dataset, for error messages."""
+    if dataset_id.startswith("generated/"):
+        return f"make it with `python -m gtp dataset generate --id {dataset_id} --root {root} ...`"
+    return f"download it with `MINARI_DATASETS_PATH={root} minari download {dataset_id}`"
+
+
+def open_dataset(dataset_id: str, root: Path) -> minari.MinariDataset:
+    """Open a local dataset of any source. Raises UserError when it is missing, damaged or empty."""
+    folder = dataset_folder(dataset_id, root)
+    if not (folder / "data").is_dir():
+        raise UserError(f"dataset {dataset_id} is not in {root}; {how_to_get(dataset_id, root)}")
+    with _one_line_damage(dataset_id, root):
+        dataset = minari.MinariDataset(folder / "data")
+    if dataset.total_episodes == 0:
+        raise UserError(f"dataset {dataset_id} in {root} has no episodes; {how_to_get(dataset_id, root)}")
+    return dataset
+
+
+def read_episodes(dataset: minari.MinariDataset, root: Path) -> Iterator[minari.EpisodeData]:
+    """The episodes of a dataset in order. Raises UserError when one cannot be read."""
+    episodes = dataset.iterate_episodes()
+    while True:
+        with _one_line_damage(dataset.id, root):
+            episode = next(episodes, None)
+        if episode is None:
+            return
+        yield episode
+
+
+@contextlib.contextmanager
+def _one_line_damage(dataset_id: str, root: Path) -> Iterator[None]:
+    """Turn whatever Minari and its storage raise on a damaged dataset into one line."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        folder = dataset_folder(dataset_id, root)
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"dataset {dataset_id} in {root} is damaged ({reason}); delete {folder} and"
+            f" {how_to_get(dataset_id, root)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def sole_builder(dataset_id: str, root: Path) -> Iterator[Path]:
+    """Let one process at a time build a dataset; yields an empty folder to build it in, removed at the end.
+
+    The lock is the kernel's, so it is free again however its holder ends; a second builder waits.
+    Raises: UserError when the root cannot be written.
+    """
+    dataset_folder(dataset_id, root)
+    workshop = (
+        Path(root) / ".building"
+    )  # hidden: Minari does not look into it; same file system as the result
+    name = dataset_id.replace("/", "--")
+    with _one_line_os_error(dataset_id, root):
+        workshop.mkdir(parents=True, exist_ok=True)
+        lock = open(workshop / f"{name}.lock", "w")
+    with lock:
+        with _one_line_os_error(dataset_id, root):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(
+                    f"another process is building {dataset_id}; waiting for it", file=sys.stderr, flush=True
+                )
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        staging = workshop / name
+        shutil.rmtree(staging, ignore_errors=True)  # of a builder that was killed
+        try:
+            with _one_line_os_error(dataset_id, root):
+                staging.mkdir()
+                yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _one_line_os_error(dataset_id: str, root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot write dataset {dataset_id} under {root}: {error.strerror or error};"
+            " free space or choose a folder that you may write to"
+        ) from error
+
+
+def create_dataset(staging: Path, dataset_id: str, **arguments) -> Path:
+    """`minari.create_dataset_from_buffers` under the root `staging`; returns the new dataset's folder.
+
+    `buffer` may be an iterator, so that episodes are written as they are made.
+    """
+    outside = os.environ.get("MINARI_DATASETS_PATH")
+    os.environ["MINARI_DATASETS_PATH"] = str(staging)  # Minari's one way to name a root
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about metadata left out on purpose
+            minari.create_dataset_from_buffers(dataset_id, **arguments)
+    finally:
+        if outside is None:
+            del os.environ["MINARI_DATASETS_PATH"]
+        else:
+            os.environ["MINARI_DATASETS_PATH"] = outside
+    return dataset_folder(dataset_id, staging)
+
+
+def install_dataset(dataset_id: str, staging: Path, root: Path) -> Path:
+    """Rename a finished dataset from `staging` to its place under `root`; what was there is removed."""
+    built, target = dataset_folder(dataset_id, staging), dataset_folder(dataset_id, root)
+    for path in built.rglob("*"):
+        if path.is_file():
+            with open(path, "rb+") as handle:
+                os.fsync(handle.fileno())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for namespace in staging.rglob("namespace_metadata.json"):
+        place = root / namespace.relative_to(staging)
+        if not place.exists():
+            write_text(place, namespace.read_text(encoding="utf-8"))
+    if target.exists():
+        os.rename(target, staging / "replaced")
+    os.rename(built, target)
+    return target

@@ -1,0 +1,186 @@
+"""The one data format that training reads: transitions of one task, scaled and checked, in one file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from gtp.config import TaskSpec
+from gtp.errors import UserError
+from gtp.files import sha256_of, write_atomically
+
+FORMAT = "gtp-transitions-1"
+STD_FLOOR = 1e-3  # a feature that never varies must not be blown up by normalisation
+# Scaling to the box and rounding to float32 may overshoot by this much; more is a real violation.
+ACTION_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transitions:
+    """N transitions of one task, in the order in which they were recorded.
+
+    Shapes: N transitions, O observation, A action, E episodes; float32 unless said otherwise.
+    Units: observations raw, actions scaled to [-1, 1], rewards after the task's transform.
+    Raises: UserError when arrays are empty, not finite, of the wrong type or shape, or leave their range.
+    """
+
+    observations: np.ndarray
+    """[N, O]"""
+    actions: np.ndarray
+    """[N, A] in [-1, 1]; action_low and action_high lead back to the environment's units."""
+    rewards: np.ndarray
+    """[N] reward_scale * (reward + reward_shift)."""
+    next_observations: np.ndarray
+    """[N, O]"""
+    terminations: np.ndarray
+    """[N] 1 where the episode ended in a terminal state; 0 at a timeout, which the critic must bootstrap through."""
+    episode_starts: np.ndarray
+    """[E] int64, increasing; row of the first transition of each episode."""
+    observation_mean: np.ndarray
+    """[O] over `observations`."""
+    observation_std: np.ndarray
+    """[O] over `observations`, at least 1e-3."""
+    action_low: np.ndarray
+    """[A] environment's units"""
+    action_high: np.ndarray
+    """[A] environment's units"""
+    task: TaskSpec
+    """The task that rewards and terminations belong to."""
+    dataset_id: str
+    """Minari id of the dataset that this was prepared from."""
+    dataset_digest: str
+    """SHA-256 over that dataset's data files."""
+
+    def __post_init__(self):
+        problem = find_problem({name: getattr(self, name) for name in ARRAYS})
+        if problem is not None:
+            raise UserError(f"dataset {self.dataset_id}: {problem}; generate or download the dataset again")
+
+    def __len__(self) -> int:
+        """N, the number of transitions."""
+        return len(self.rewards)
+
+
+ARRAYS = tuple(field.name for field in fields(Transitions) if field.type is np.ndarray)
+
+
+def find_problem(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """What is wrong with the arrays of a Transitions, in a few words; None when they are sound."""
+    if arrays["observations"].ndim != 2 or arrays["actions"].ndim != 2:
+        return "observations and actions must have two axes"
+    rows, observation_size = arrays["observations"].shape
+    action_size = arrays["actions"].shape[1]
+    if rows == 0:
+        return "it has no transitions"
+    shapes = {
+        "observations": (rows, observation_size),
+        "actions": (rows, action_size),
+        "rewards": (rows,),
+        "next_observations": (rows, observation_size),
+        "terminations": (rows,),
+        "observation_mean": (observation_size,),
+        "observation_std": (observation_size,),
+        "action_low": (action_size,),
+        "action_high": (action_size,),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            return f"{name} has shape {arrays[name].shape} where {shape} is expected"
+        if arrays[name].dtype != np.float32:
+            return f"{name} has type {arrays[name].dtype} where float32 is expected"
+        if not np.isfinite(arrays[name]).all():
+            return f"{name} contains NaN or infinite values"
+    if np.abs(arrays["actions"]).max() > 1:
+        return "actions leave the box [-1, 1]"
+    if not (arrays["action_low"] < arrays["action_high"]).all():
+        return "action_low must lie below action_high"
+    if not np.isin(arrays["terminations"], (0.0, 1.0)).all():
+        return "terminations must be 0 or 1"
+    if (arrays["observation_std"] <= 0).any():
+        return "observation_std must be positive"
+    starts = arrays["episode_starts"]
+    if starts.ndim != 1 or starts.dtype != np.int64:
+        return "episode_starts must be one axis of int64"
+    if len(starts) == 0 or starts[0] != 0 or starts[-1] >= rows or (np.diff(starts) <= 0).any():
+        return f"episode_starts must increase from 0 and stay below {rows}"
+    return None
+
+
+def scale_actions(actions: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Map the environment's action box onto [-1, 1].
+
+    Shapes: actions (N, A), low (A,), high (A,) -> (N, A) float32.
+    Raises: ValueError when an action lies outside the box by more than rounding.
+    """
+    scaled = 2.0 * (actions.astype(np.float64) - low) / (high.astype(np.float64) - low) - 1.0
+    worst = np.abs(scaled).max(initial=0.0)
+    if worst > 1.0 + ACTION_TOLERANCE:
+        row = int(np.abs(scaled).max(axis=1).argmax())
+        raise ValueError(
+            f"action {actions[row].tolist()} lies outside the box {low.tolist()}..{high.tolist()}"
+        )
+    return np.clip(scaled, -1.0, 1.0).astype(np.float32)
+
+
+def observation_statistics(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each feature: (N, O) -> (O,), (O,), float32, the latter at least 1e-3."""
+    mean = observations.mean(axis=0, dtype=np.float64)
+    std = observations.std(axis=0, dtype=np.float64)
+    return mean.astype(np.float32), np.maximum(std, STD_FLOOR).astype(np.float32)
+
+
+def save_transitions(path: Path, transitions: Transitions) -> None:
+    """Write one .safetensors file, atomically; equal transitions give equal bytes.
+
+    Raises: UserError when the folder cannot be written.
+    """
+    header = {
+        "format": FORMAT,
+        "task": asdict(transitions.task),
+        "dataset_id": transitions.dataset_id,
+        "dataset_digest": transitions.dataset_digest,
+    }
+    arrays = {name: np.ascontiguousarray(getattr(transitions, name)) for name in ARRAYS}
+    # One key alone: safetensors writes several in an order that changes from run to run.
+    metadata = {"gtp": json.dumps(header, sort_keys=True)}
+    write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
+
+
+def load_transitions(path: Path) -> Transitions:
+    """Read a file of `save_transitions`.
+
+    Raises: UserError when the file is missing, truncated, of another kind, unsound, or larger than the memory.
+    """
+    path = Path(path)
+    remedy = "prepare it again with `python -m gtp dataset prepare`"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {}).get("gtp", "null"))
+            if not isinstance(header, dict) or header.get("format") != FORMAT:
+                raise UserError(f"{path} is not a file of transitions ({FORMAT}); {remedy}")
+            arrays = {name: file.get_tensor(name) for name in ARRAYS}
+        task = TaskSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in header["task"].items()})
+        dataset_id, dataset_digest = header["dataset_id"], header["dataset_digest"]
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; {remedy}") from error
+    except MemoryError as error:
+        raise UserError(
+            f"{path} does not fit into memory; free memory or prepare a smaller dataset"
+        ) from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is truncated or not a file of transitions; {remedy}") from error
+    problem = find_problem(arrays)
+    if problem is not None:
+        raise UserError(f"{path}: {problem}; {remedy}")
+    return Transitions(task=task, dataset_id=dataset_id, dataset_digest=dataset_digest, **arrays)
+
+
+def digest(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file of transitions."""
+    return sha256_of(path)
