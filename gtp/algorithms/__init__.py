@@ -1,0 +1,28 @@
+"""The methods by name: one module each, whose ALGORITHM is the class. A new file here is a new method."""
+
+import difflib
+import importlib
+import pkgutil
+
+from gtp.algorithms.base import Algorithm
+from gtp.errors import UserError
+
+
+def names() -> list[str]:
+    """Names of all methods, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+
+
+def get(name: str) -> type[Algorithm]:
+    """The class of a method. Raises UserError that names the nearest method when there is none."""
+    if name not in names():
+        nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)
+        raise UserError(
+            f"unknown algorithm '{name}'; did you mean '{nearest[0]}'? (one of {', '.join(names())})"
+        )
+    return importlib.import_module(f"{__name__}.{name}").ALGORITHM
+
+
+def name_of(algorithm: Algorithm) -> str:
+    """The name under which `get` finds an algorithm: its module's."""
+    return type(algorithm).__module__.rpartition(".")[2]

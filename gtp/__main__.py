@@ -1,0 +1,5 @@
+"""`python -m gtp`."""
+
+from gtp.cli import main
+
+main()

@@ -1,0 +1,80 @@
+"""What the trainer, the evaluation and the files expect of a method.
+
+A method is a frozen dataclass of hyperparameters with pure functions for one seed: tensors have a
+batch axis and no seed axis, noise arrives as an argument, nothing here moves data, steps an optimiser
+or keeps state. The trainer vectorises over seeds from outside.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from gtp.networks import Sizes
+from gtp.randomness import Draw
+
+
+class Batch(NamedTuple):
+    """A minibatch of transitions of one seed."""
+
+    obs: Tensor
+    """(B, O), standardised if the training configuration says so."""
+    act: Tensor
+    """(B, A) in [-1, 1]."""
+    rew: Tensor
+    """(B,), after the task's reward transform."""
+    next_obs: Tensor
+    """(B, O)"""
+    discount: Tensor
+    """(B,) gamma per transition, 0 where the episode terminated; a timeout keeps gamma."""
+
+
+Networks = Mapping[str, Callable[..., Tensor]]
+"""Name of a network -> the network with its parameters bound."""
+
+Loss = Callable[[Networks, Batch, Mapping[str, Tensor], Tensor], tuple[Tensor, dict[str, Tensor]]]
+"""(networks, batch, draws, progress in [0, 1]) -> (scalar loss, quantities to log)."""
+
+
+class Update(NamedTuple):
+    """One gradient step: which network moves, down which loss."""
+
+    network: str
+    loss: Loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Algorithm(ABC):
+    """Interface of a method. Every update of `updates` runs once per training step, in order."""
+
+    generative: ClassVar[bool]
+    """Whether acting takes a number of function evaluations (K) that the user may choose."""
+    acting: ClassVar[tuple[str, ...]]
+    """Networks that `act` calls; a policy file contains these and no others."""
+
+    @abstractmethod
+    def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
+        """Freshly initialised networks by name."""
+
+    @property
+    @abstractmethod
+    def averaged(self) -> tuple[str, ...]:
+        """Networks of which the trainer keeps an exponential moving average, named `<network>_ema`."""
+
+    @abstractmethod
+    def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
+        """The noise that one training step of one seed needs."""
+
+    @abstractmethod
+    def updates(self) -> tuple[Update, ...]:
+        """The gradient steps of one training step."""
+
+    @abstractmethod
+    def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
+        """Actions in [-1, 1]. Shapes: obs (B, O), noise as `noise_shape` says -> (B, A)."""
+
+    def noise_shape(self, batch_size: int, action_size: int) -> tuple[int, ...]:
+        """Shape of the standard normal noise that `act` consumes."""
+        return (batch_size, action_size)

@@ -1,0 +1,294 @@
+"""The command line: `gtp train`, `gtp evaluate`, `gtp dataset ...`, and the smaller verbs of the workflow.
+
+Flags are generated from the dataclasses that the code itself uses. A UserError ends the program with
+one line on stderr and status 2.
+"""
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import Annotated, Union
+
+import torch
+import tyro
+
+from gtp import algorithms
+from gtp.config import TaskSpec, TrainConfig
+from gtp.cost import measure, write_cost
+from gtp.data.transitions import load_transitions, save_transitions
+from gtp.data.waypoint import WaypointRecipe
+from gtp.errors import UserError
+from gtp.flow_map import Point, flow_map
+from gtp.policy import describe, load_policy
+from gtp.progress import say
+from gtp.train import Execution
+from gtp.train import train as run_training
+
+app = tyro.extras.SubcommandApp()
+dataset = tyro.extras.SubcommandApp()
+app.command(dataset, name="dataset", help="Make, prepare and check datasets.")
+
+
+def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """The same flags, but calling it only binds them: parsing ends before the work begins."""
+
+    @wraps(function)
+    def bound(*args, **kwargs):
+        return partial(function, *args, **kwargs)
+
+    return bound
+
+
+AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
+    tuple(Annotated[algorithms.get(name), tyro.conf.subcommand(name)] for name in algorithms.names())
+]
+
+
+@app.command
+@deferred
+def train(
+    algorithm: AnyAlgorithm,
+    data: Path,
+    output: Path,
+    seeds: tuple[int, ...] = (0,),
+    checkpoints: Path = Path("checkpoints"),
+    label: str = "",
+    train: TrainConfig = TrainConfig(),
+    execution: Execution = Execution(),
+) -> None:
+    """Train one method on prepared transitions, all seeds in one process; resumes a run that was cut off.
+
+    Args:
+        algorithm: The method and its hyperparameters.
+        data: Transitions, from `gtp dataset prepare`.
+        output: Folder for policy-<step>.safetensors, training.csv and run.json.
+        seeds: One policy is trained for each.
+        checkpoints: Folder for the state of unfinished runs.
+        label: Name of the run in messages and files; the method's by default.
+        train: The budget and everything else that methods share.
+        execution: Where and how fast; not meant to change what is learned.
+    """
+    run_training(
+        algorithm,
+        train,
+        load_transitions(data),
+        seeds,
+        output=output,
+        checkpoints=checkpoints,
+        execution=execution,
+        label=label,
+    )
+    say(f"wrote {output}: load_policy('{output}/policy-{train.steps}.safetensors')")
+
+
+@app.command
+@deferred
+def evaluate(
+    policy: tuple[Path, ...],
+    output: Path,
+    nfe: tuple[int, ...] = (1, 2, 5),
+    episodes: int = 20,
+    rollouts: Path | None = None,
+    rollout_episodes: int = 5,
+    rollout_nfe: int | None = None,
+    threads: int = 1,
+) -> None:
+    """Roll out every seed of policy files in the task's environment and write one row per episode.
+
+    Args:
+        policy: Policy files of one run.
+        output: CSV of episodes.
+        nfe: Numbers of function evaluations K per action.
+        episodes: Episodes per seed and K.
+        rollouts: CSV of positions along some episodes; mazes only.
+        rollout_episodes: Episodes per seed to record there.
+        rollout_nfe: Their K; the largest by default.
+        threads: CPU threads of this process.
+    """
+    from gtp import evaluate as evaluation
+
+    torch.set_num_threads(threads)
+    rows, positions = evaluation.evaluate(
+        list(policy),
+        list(nfe),
+        episodes,
+        rollout_episodes=rollout_episodes if rollouts else 0,
+        rollout_nfe=rollout_nfe,
+    )
+    evaluation.write_rows(output, evaluation.Episode, rows)
+    if rollouts:
+        evaluation.write_rows(rollouts, evaluation.Position, positions)
+
+
+@app.command
+@deferred
+def cost(
+    policy: Path,
+    run: Path,
+    output: Path,
+    nfe: tuple[int, ...] = (1, 2, 5),
+    batch_sizes: tuple[int, ...] = (1, 64),
+    threads: int = 1,
+) -> None:
+    """Measure parameters, training rate, memory and seconds per action of a trained policy.
+
+    Args:
+        policy: A policy file.
+        run: The run.json beside it.
+        output: CSV of figures.
+        nfe: Numbers of function evaluations K per action.
+        batch_sizes: Observations per call.
+        threads: CPU threads of this process.
+    """
+    torch.set_num_threads(threads)
+    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes)))
+
+
+@app.command(name="flow-map")
+@deferred
+def draw_flow_map(policy: Path, data: Path, output: Path, samples: int = 64, nfe: int = 16) -> None:
+    """Write the paths from noise to actions that a policy has learned in one state.
+
+    Args:
+        policy: A policy file of a GTP method with two action dimensions.
+        data: The transitions it was trained on.
+        output: CSV of points.
+        samples: Noise samples.
+        nfe: Jumps per path.
+    """
+    from gtp.evaluate import write_rows
+
+    write_rows(output, Point, flow_map(load_policy(policy), load_transitions(data), samples, nfe))
+
+
+@app.command
+@deferred
+def inspect(policy: Path) -> None:
+    """Print what a policy file says about itself.
+
+    Args:
+        policy: A policy file.
+    """
+    print(describe(policy))
+
+
+@dataset.command
+@deferred
+def generate(id: str, root: Path, recipe: WaypointRecipe, workers: int = 1) -> None:
+    """Record a maze dataset with the waypoint controller, as a Minari dataset with a card.
+
+    Args:
+        id: Minari id below generated/, for example generated/pointmaze/medium-100k-v0.
+        root: Minari's root folder (what MINARI_DATASETS_PATH names).
+        recipe: What to record.
+        workers: Processes; the data do not depend on it.
+    """
+    from gtp.data.generate import generate_dataset
+
+    generate_dataset(recipe, dataset_id=id, root=root, workers=workers, command=command_line())
+
+
+@dataset.command
+@deferred
+def prepare(id: str, root: Path, output: Path, task: TaskSpec, coverage: Path | None = None) -> None:
+    """Turn a local Minari dataset into the transitions of a task: one file, which training reads.
+
+    Args:
+        id: Minari id of a dataset below `root`.
+        root: Minari's root folder.
+        output: Transitions file (.safetensors).
+        task: Environment, observations, reward and reference scores.
+        coverage: CSV of visited positions; mazes only.
+    """
+    from gtp.data.prepare import prepare_transitions
+
+    save_transitions(output, prepare_transitions(id, root, task))
+    if coverage:
+        from gtp.data.coverage import Bin, coverage_rows
+        from gtp.evaluate import write_rows
+
+        write_rows(coverage, Bin, coverage_rows(id, root))
+
+
+@dataset.command
+@deferred
+def verify(id: str, root: Path) -> None:
+    """Compare a dataset's files with the checksums on its card.
+
+    Args:
+        id: Minari id of a dataset below `root`.
+        root: Minari's root folder.
+    """
+    from gtp.data.card import verify_card
+    from gtp.data.dataset import dataset_folder
+
+    card = verify_card(dataset_folder(id, root))
+    print(f"{id}: {card['episodes']} episodes, {card['steps']} steps, all checksums hold")
+
+
+@dataset.command
+@deferred
+def references(task: TaskSpec, episodes: int = 100, seed: int = 0) -> None:
+    """Measure what a random policy and the waypoint controller reach on a maze task.
+
+    Args:
+        task: The maze task.
+        episodes: Episodes of each policy.
+        seed: Seed of starts and noise.
+    """
+    from gtp.data.references import measure_references
+
+    print(json.dumps(measure_references(task, episodes, seed), indent=2))
+
+
+def command_line() -> str:
+    """What the user typed, for the record, with the program's public name."""
+    return shlex.join(["gtp", *sys.argv[1:]])
+
+
+def main() -> None:
+    """Entry point of `gtp` and `python -m gtp`."""
+    try:
+        parse()()
+    except UserError as error:
+        fail(str(error))
+    except (MemoryError, torch.OutOfMemoryError):
+        fail("out of memory; use a smaller batch, dataset or network, or another device")
+    except KeyboardInterrupt:
+        fail("interrupted; the same command resumes from the last checkpoint")
+
+
+def parse() -> Callable[[], None]:
+    """What the command line asks for, not yet done. Ends the program with one line when it makes no sense."""
+    printed = io.StringIO()
+    markers = (tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagConversionOff, tyro.conf.OmitSubcommandPrefixes)
+    try:
+        with contextlib.redirect_stderr(printed):
+            return app.cli(prog="gtp", config=markers, use_underscores=True)
+    except SystemExit as error:
+        if error.code:
+            fail(one_line(printed.getvalue()))
+        raise
+
+
+def one_line(message: str) -> str:
+    """tyro's boxed error message as one line: what is wrong, then the nearest flag or the valid choices."""
+    lines = [line.strip(" │╰─╯") for line in message.splitlines() if not line.startswith("╭")]
+    text = " ".join(line for line in lines if line)
+    text = re.sub(r"Arguments are applied to .*? can matter\. ?", "", text)
+    problem, _, advice = text.partition("Perhaps you meant: ")
+    suggestion = re.match(r"(--\S+)", advice)
+    problem = re.sub(r" ?For full helptext, (run|see).*$", "", problem).strip()
+    return f"{problem}; did you mean {suggestion[1]}?" if suggestion else f"{problem}; see gtp --help"
+
+
+def fail(message: str) -> None:
+    """End the program with one line on stderr and status 2."""
+    say(f"gtp: error: {message}")
+    sys.exit(2)

@@ -1,0 +1,37 @@
+"""How values steer a generative policy: advantage weights on its losses, or a Q-term beside them."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+NegativeAdvantage = Literal["keep", "truncate"]
+
+
+def advantage_weights(
+    advantage: Tensor, eta: float, negative: NegativeAdvantage, max_weight: float
+) -> Tensor:
+    """w = exp(eta A / std(A)), clipped from above; the paper truncates A at 0 first, so that w >= 1.
+
+    Shapes: advantage (B,) -> (B,), without gradient. The standard deviation is the minibatch's.
+    `keep` is what KL-regularised policy improvement asks for, pi* proportional to pi_BC exp(eta A): it
+    lets bad actions weigh less than 1. Source: equation 14.
+    """
+    advantage = advantage.detach()
+    scaled = advantage / (advantage.std(correction=0) + 1e-6)
+    if negative == "truncate":
+        scaled = scaled.clamp(min=0.0)
+    return torch.exp(eta * scaled).clamp(max=max_weight)
+
+
+def effective_sample_share(weights: Tensor) -> Tensor:
+    """(sum w)^2 / (B sum w^2): 1 when all weights agree, 1/B when one carries everything. (B,) -> ()."""
+    return weights.sum().square() / (len(weights) * weights.square().sum())
+
+
+def linear_q_loss(q: Tensor) -> Tensor:
+    """-mean Q_1(s, a) over actions sampled from the policy; its gradient passes through the sampler.
+
+    Shapes: q (2, B) -> (). Source: the alternative that the paper's table 3 ablates ("linear Q-term").
+    """
+    return -q[0].mean()

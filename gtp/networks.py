@@ -1,0 +1,86 @@
+"""The networks that every method shares: MLPs, ensembles of MLPs, and the embedding of diffusion times."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Widths that a method needs to build its networks."""
+
+    observation: int
+    action: int
+    hidden: int
+    layers: int
+
+
+class MLP(nn.Module):
+    """`layers` hidden layers of width `hidden` with Mish, then a linear output.
+
+    Shapes: (..., inputs) -> (..., outputs). Source: the backbone of Diffusion-QL (Wang et al., 2023).
+    """
+
+    def __init__(self, inputs: int, outputs: int, hidden: int, layers: int):
+        super().__init__()
+        widths = [inputs] + [hidden] * layers
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.output = nn.Linear(hidden, outputs)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        x = torch.cat(inputs, dim=-1)
+        for layer in self.hidden:
+            x = functional.mish(layer(x))
+        return self.output(x)
+
+
+class TwinQ(nn.Module):
+    """Two independent MLPs Q_1, Q_2 on (observation, action), as one batch of matrix products.
+
+    Shapes: obs (B, O), act (B, A) -> (2, B).
+    """
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        widths = [sizes.observation + sizes.action] + [sizes.hidden] * sizes.layers + [1]
+        heads = [[nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)] for _ in range(2)]
+        layers = list(zip(*heads, strict=True))
+        self.weight = nn.ParameterList(
+            torch.stack([head.weight.detach().T for head in pair]) for pair in layers
+        )
+        self.bias = nn.ParameterList(
+            torch.stack([head.bias.detach()[None] for head in pair]) for pair in layers
+        )
+
+    def forward(self, obs: Tensor, act: Tensor) -> Tensor:
+        x = torch.cat([obs, act], dim=-1).expand(2, -1, -1)
+        last = len(self.weight) - 1
+        for i in range(last):
+            x = functional.mish(torch.baddbmm(self.bias[i], x, self.weight[i]))
+        return torch.baddbmm(self.bias[last], x, self.weight[last]).squeeze(-1)
+
+
+class StateValue(MLP):
+    """V(s). Shapes: obs (B, O) -> (B,)."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__(sizes.observation, 1, sizes.hidden, sizes.layers)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return super().forward(obs).squeeze(-1)
+
+
+def time_features(c_noise: Tensor, width: int = 16) -> Tensor:
+    """Sinusoidal features of a conditioning time. Shapes: (B,) -> (B, width).
+
+    The frequencies are geometric from 0.5 to 16 rad per unit of c_noise = log(t) / 4, so that the
+    slowest is monotone over the whole range of times and the fastest tells neighbouring times apart.
+    """
+    frequencies = 0.5 * torch.exp(
+        torch.arange(width // 2, device=c_noise.device) * (math.log(32.0) / (width // 2 - 1))
+    )
+    angles = c_noise[..., None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -1,0 +1,40 @@
+"""Adam, gradient clipping and moving averages on dictionaries of tensors.
+
+torch.optim.Adam would do; inside a compiled update it takes 40 s instead of 23 s to compile and runs
+no faster. A test holds `adam_` against it. Leaves may carry a leading seed axis in `adam_` and
+`average_`: both are elementwise, so seeds cannot touch each other.
+"""
+
+import torch
+from torch import Tensor
+
+Leaves = dict[str, Tensor]
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+def clip_by_global_norm(gradients: Leaves, limit: float) -> tuple[Leaves, Tensor]:
+    """Scale one network's gradients to a global norm of at most `limit` (0: no limit); also the norm before."""
+    norm = torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()
+    if limit == 0.0:
+        return gradients, norm
+    scale = (limit / (norm + 1e-6)).clamp(max=1.0)
+    return {name: g * scale for name, g in gradients.items()}, norm
+
+
+def adam_(
+    params: Leaves, gradients: Leaves, first: Leaves, second: Leaves, step: Tensor, learning_rate: float
+) -> None:
+    """One Adam step in place; `first` and `second` are the moments, `step` () counts from 1 (Kingma and Ba, 2015)."""
+    correction1, correction2 = 1.0 - BETA1**step, 1.0 - BETA2**step
+    for name, gradient in gradients.items():
+        first[name].lerp_(gradient, 1.0 - BETA1)
+        second[name].lerp_(gradient.square(), 1.0 - BETA2)
+        denominator = (second[name] / correction2).sqrt() + EPSILON
+        params[name].sub_(learning_rate * (first[name] / correction1) / denominator)
+
+
+def average_(average: Leaves, params: Leaves, decay: float) -> None:
+    """Exponential moving average in place: average <- decay average + (1 - decay) params."""
+    for name, value in params.items():
+        average[name].lerp_(value, 1.0 - decay)

@@ -1,0 +1,42 @@
+"""Progress as plain lines on stderr: readable in a terminal, in a log file and with several jobs at once."""
+
+import sys
+import time
+
+
+class Progress:
+    """Prints `<what>: 2000/10000 steps (20 %), 85.3 steps/s, 1 min 34 s left` every `interval` seconds."""
+
+    def __init__(self, what: str, total: int, unit: str, *, done: int = 0, interval: float = 10.0):
+        self.what, self.total, self.unit, self.interval = what, total, unit, interval
+        self.done = self.first = done
+        self.started = self.printed = time.monotonic()
+
+    def advance(self, count: int = 1) -> None:
+        """Count finished units and print if it is time to."""
+        now = time.monotonic()
+        if self.done == self.first:  # the first unit may include compilation: the rate starts after it
+            self.started, self.first = now, self.done + count
+        self.done += count
+        if now - self.printed >= self.interval or self.done == self.total:
+            self.printed = now
+            rate = (self.done - self.first) / max(now - self.started, 1e-9)
+            if self.done == self.total:
+                left = "done"
+            else:
+                left = f"{duration((self.total - self.done) / rate)} left" if rate > 0 else "time left unknown"
+            count = f"{self.done}/{self.total} {self.unit} ({100 * self.done // self.total} %)"
+            say(f"{self.what}: {count}, {rate:.1f} {self.unit}/s, {left}")
+
+
+def say(line: str) -> None:
+    """One line to stderr, at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """`1 h 5 min`, `3 min 20 s` or `45 s`."""
+    seconds = round(seconds)
+    if seconds >= 3600:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"

@@ -1,0 +1,104 @@
+"""The solution map Phi of the noise-to-action ODE: parameterisation, time grids, K-step sampling.
+
+Notation of the GTP paper (Feng et al., 2026, section 3): data sits at t = 0, noise at t = T, and the
+variance-exploding path is a_t = a + t z with z ~ N(0, I). Phi(x, t, s) carries a point x of the
+trajectory from time t to time s <= t; phi is what the network predicts, its clean end point seen from
+(t, s). The parameterisation is that of consistency trajectory models (Kim et al., 2024).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Map = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(x (B, A), t (B,), s (B,)) -> (B, A)"""
+
+
+@dataclass(frozen=True)
+class TimeScale:
+    """The range of times and its warp (Karras et al., 2022, equation 5).
+
+    Positions in [0, 1] run along a trajectory as sampling does: 0 is noise (t = T), 1 is t_min.
+    """
+
+    t_min: float
+    t_max: float
+    rho: float
+
+    def at(self, position: Tensor) -> Tensor:
+        """Time at a position; any shape, values in [t_min, t_max], decreasing in the position."""
+        start, end = self.t_max ** (1 / self.rho), self.t_min ** (1 / self.rho)
+        return ((start + position * (end - start)) ** self.rho).clamp(self.t_min, self.t_max)
+
+    def sampling_grid(self, nfe: int, device: torch.device | None = None) -> Tensor:
+        """K + 1 times T = t_0 > ... > t_K = 0 for a sampler with K = nfe evaluations (equation 15)."""
+        if nfe < 1:
+            raise ValueError(f"nfe must be at least 1, got {nfe}")
+        times = self.at(torch.arange(nfe + 1, device=device) / nfe)
+        times[-1] = 0.0
+        return times
+
+
+@dataclass(frozen=True)
+class Preconditioning:
+    """EDM's scalings, which keep network inputs and targets near unit variance (Karras et al., 2022, table 1).
+
+    Shapes: t (B,) -> (B, 1). `sigma_data` is the standard deviation of the actions.
+    """
+
+    sigma_data: float
+
+    def c_skip(self, t: Tensor) -> Tensor:
+        return (self.sigma_data**2 / (t.square() + self.sigma_data**2))[:, None]
+
+    def c_out(self, t: Tensor) -> Tensor:
+        return (t * self.sigma_data / (t.square() + self.sigma_data**2).sqrt())[:, None]
+
+    def c_in(self, t: Tensor) -> Tensor:
+        return (1.0 / (t.square() + self.sigma_data**2).sqrt())[:, None]
+
+    def denoise(self, network: Callable[[Tensor], Tensor], x: Tensor, t: Tensor) -> Tensor:
+        """phi = c_skip(t) x + c_out(t) F(c_in(t) x). Shapes: x (B, A), t (B,) -> (B, A)."""
+        return self.c_skip(t) * x + self.c_out(t) * network(self.c_in(t) * x)
+
+
+def solution_map(phi: Map, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """Phi(x, t, s) = (s/t) x + (1 - s/t) phi(x, t, s), so that Phi(x, t, t) = x whatever the network.
+
+    Shapes: x (B, A), t (B,) > 0, s (B,) in [0, t] -> (B, A). Source: paper section 3.1.
+    """
+    ratio = (s / t)[:, None]
+    return ratio * x + (1.0 - ratio) * phi(x, t, s)
+
+
+def sample(phi: Map, noise: Tensor, times: Tensor) -> Tensor:
+    """Carry noise to actions through the jumps of a time grid: a_{i+1} = Phi(a_i, t_i, t_{i+1}).
+
+    Shapes: noise (B, A) ~ N(0, I), times (K + 1,) from T down to 0 -> (B, A), clipped to the action box
+    [-1, 1]. Source: equation 15.
+    """
+    return trajectory(phi, noise, times)[-1].clamp(-1.0, 1.0)
+
+
+def trajectory(phi: Map, noise: Tensor, times: Tensor) -> list[Tensor]:
+    """The points that `sample` visits, unclipped: K + 1 tensors (B, A), from a_T = T z to a_0."""
+    points = [times[0] * noise]
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        points.append(solution_map(phi, points[-1], t.expand(len(noise)), s.expand(len(noise))))
+    return points
+
+
+def heun(field: Callable[[Tensor, Tensor], Tensor], x: Tensor, t: Tensor, s: Tensor, steps: int) -> Tensor:
+    """Integrate dx/dt = field(x, t) from t to s with Heun's method, `steps` equal steps, order 2.
+
+    Shapes: x (B, A), t (B,), s (B,) -> (B, A).
+    """
+    width = (s - t) / steps
+    for _ in range(steps):
+        slope = field(x, t)
+        end = field(x + width[:, None] * slope, t + width)
+        x = x + width[:, None] * 0.5 * (slope + end)
+        t = t + width
+    return x
