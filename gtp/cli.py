@@ -281,6 +281,7 @@ def one_line(message: str) -> str:
     """tyro's boxed error message as one line: what is wrong, then the nearest flag or the valid choices."""
     lines = [line.strip(" │╰─╯") for line in message.splitlines() if not line.startswith("╭")]
     text = " ".join(line for line in lines if line)
+    text = re.sub(r"Error parsing (__tyro_dummy_inner__\.)*|Argument helptext: .*", "", text)
     text = re.sub(r"Arguments are applied to .*? can matter\. ?", "", text)
     problem, _, advice = text.partition("Perhaps you meant: ")
     suggestion = re.match(r"(--\S+)", advice)

@@ -9,15 +9,16 @@ class Progress:
 
     def __init__(self, what: str, total: int, unit: str, *, done: int = 0, interval: float = 10.0):
         self.what, self.total, self.unit, self.interval = what, total, unit, interval
-        self.done = self.first = done
+        self.done = done
+        self.first: int | None = None  # units done when the clock of the rate started
         self.started = self.printed = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
         """Count finished units and print if it is time to."""
         now = time.monotonic()
-        if self.done == self.first:  # the first unit may include compilation: the rate starts after it
-            self.started, self.first = now, self.done + count
         self.done += count
+        if self.first is None:  # the first unit may include compilation: the rate starts after it
+            self.started, self.first = now, self.done
         if now - self.printed >= self.interval or self.done == self.total:
             self.printed = now
             rate = (self.done - self.first) / max(now - self.started, 1e-9)

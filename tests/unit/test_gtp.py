@@ -1,0 +1,222 @@
+"""GTP's losses against values computed by hand, where gradients go, and each ablation at its neutral value."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.func import functional_call
+
+from gtp.algorithms.base import Batch
+from gtp.algorithms.gtp import GTP
+from gtp.networks import Sizes
+from gtp.randomness import Draw
+from gtp.solution_map import solution_map
+
+SIZES = Sizes(observation=3, action=2, hidden=16, layers=2)
+B = 8
+
+
+def make(seed: int = 0, **settings):
+    """A method, its networks with EMA copies as callables, a batch and the draws of one step; float64."""
+    torch.manual_seed(seed)
+    torch.set_default_dtype(torch.float64)
+    try:
+        algorithm = GTP(**settings)
+        networks = algorithm.networks(SIZES)
+        for name in algorithm.averaged:
+            copy = algorithm.networks(SIZES)[name]
+            networks[f"{name}_ema"] = copy
+        batch = Batch(
+            obs=torch.randn(B, 3),
+            act=torch.rand(B, 2) * 2 - 1,
+            rew=torch.randn(B),
+            next_obs=torch.randn(B, 3),
+            discount=0.99 * (torch.rand(B) > 0.3).double(),
+        )
+        draws = {name: sample(draw) for name, draw in algorithm.draws(B, 2).items()}
+    finally:
+        torch.set_default_dtype(torch.float32)
+    return algorithm, networks, batch, draws, torch.tensor(0.0, dtype=torch.float64)
+
+
+def sample(draw: Draw) -> torch.Tensor:
+    return torch.randn(draw.shape) if draw.kind == "normal" else torch.rand(draw.shape)
+
+
+def gradients(loss, networks) -> dict[str, bool]:
+    """Which networks a loss sends a gradient to."""
+    for network in networks.values():
+        network.zero_grad(set_to_none=True)
+    loss.backward()
+    return {
+        name: any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+        for name, network in networks.items()
+    }
+
+
+def test_actor_loss_is_the_papers_formula():
+    algorithm, networks, batch, draws, progress = make(eta=2.0, lambda_flow=0.7)
+    t, u, tau = algorithm.times(draws["times"], progress)
+    online, teacher = (algorithm.phi(networks[name], batch.obs) for name in ("actor", "actor_ema"))
+    a_t = batch.act + t[:, None] * draws["noise"]
+    a_u = batch.act + u[:, None] * draws["noise"]
+    advantage = networks["critic"](batch.obs, batch.act).min(dim=0).values - networks["value"](batch.obs)
+    weight = torch.exp(2.0 * advantage / (advantage.std(correction=0) + 1e-6)).clamp(max=100.0)
+    consistency = (solution_map(online, a_t, t, tau) - solution_map(teacher, a_u, u, tau)).square().sum(dim=1)
+    flow = (online(a_t, t, t) - batch.act).square().sum(dim=1)
+    expected = (weight * consistency).mean() + 0.7 * (weight * flow).mean()
+    torch.testing.assert_close(algorithm.actor_loss(networks, batch, draws, progress)[0], expected)
+
+
+def test_target_at_tau_equal_u_is_the_point_itself():
+    algorithm, networks, batch, draws, _ = make()
+    teacher = algorithm.phi(networks["actor_ema"], batch.obs)
+    u = torch.full((B,), 0.7, dtype=torch.float64)
+    a_u = batch.act + u[:, None] * draws["noise"]
+    assert torch.equal(solution_map(teacher, a_u, u, u), a_u)
+
+
+def test_actor_loss_moves_the_actor_alone():
+    algorithm, networks, batch, draws, progress = make()
+    moved = gradients(algorithm.actor_loss(networks, batch, draws, progress)[0], networks)
+    assert moved == {"actor": True, "critic": False, "value": False, "actor_ema": False, "critic_ema": False}
+
+
+def test_critic_and_value_losses_move_their_own_network_alone():
+    algorithm, networks, batch, draws, progress = make()
+    for name, loss in (("critic", algorithm.critic_loss), ("value", algorithm.value_loss)):
+        moved = gradients(loss(networks, batch, draws, progress)[0], networks)
+        assert moved == {other: other == name for other in networks}
+
+
+def test_linear_q_reaches_the_actor_through_the_critic():
+    algorithm, networks, batch, draws, progress = make(guidance="linear_q", linear_q=1.0)
+    loss, logged = algorithm.actor_loss(networks, batch, draws, progress)
+    assert gradients(loss, networks)["actor"]
+    own = algorithm.sample(networks["actor"], batch.obs, draws["own_actions"], algorithm.target_nfe)
+    torch.testing.assert_close(logged["loss/linear_q"], -networks["critic"](batch.obs, own)[0].mean())
+
+
+def test_critic_target_by_hand():
+    algorithm, networks, batch, draws, progress = make()
+    a = algorithm.sample(
+        networks["actor_ema"], batch.next_obs, draws["next_actions"][0], algorithm.target_nfe
+    )
+    target = batch.rew + batch.discount * networks["critic_ema"](batch.next_obs, a).min(dim=0).values
+    q = networks["critic"](batch.obs, batch.act)
+    expected = ((q[0] - target) ** 2).mean() + ((q[1] - target) ** 2).mean()
+    torch.testing.assert_close(algorithm.critic_loss(networks, batch, draws, progress)[0], expected)
+
+
+def test_max_q_backup_never_lowers_the_target():
+    algorithm, networks, batch, draws, _ = make(max_q_samples=5)
+    actions = algorithm.sample(networks["actor_ema"], batch.next_obs, draws["next_actions"], 2)
+    q = torch.stack([networks["critic_ema"](batch.next_obs, act) for act in actions], dim=1)
+    assert (q.amax(dim=1) >= q[:, 0]).all()
+    assert (q.amax(dim=1) > q[:, 0]).any()
+
+
+def test_value_by_policy_samples_is_their_mean():
+    algorithm, networks, batch, draws, _ = make(value="policy_samples", value_samples=3, eta=1.0)
+    assert "value" not in networks
+    actions = algorithm.sample(networks["actor_ema"], batch.obs, draws["value_actions"], algorithm.target_nfe)
+    value = sum(networks["critic"](batch.obs, act).min(dim=0).values for act in actions) / 3
+    advantage = networks["critic"](batch.obs, batch.act).min(dim=0).values - value
+    expected = torch.exp(advantage / (advantage.std(correction=0) + 1e-6)).clamp(max=100.0)
+    torch.testing.assert_close(algorithm.weights(networks, batch, draws), expected)
+
+
+def test_ode_solver_integrates_the_ema_field():
+    """With the exact denoiser of a single action, the field is linear and every solver is exact."""
+    algorithm = GTP(score="ode_solver")
+    act, noise = torch.randn(2, B, 2, dtype=torch.float64)
+    t, u = torch.full((B,), 2.0, dtype=torch.float64), torch.full((B,), 0.5, dtype=torch.float64)
+    point = algorithm.earlier_point(lambda x, t, s: act, act + t[:, None] * noise, act, noise, t, u)
+    torch.testing.assert_close(point, act + u[:, None] * noise)
+
+
+def test_no_guidance_needs_no_critic_and_weighs_all_alike():
+    algorithm, networks, batch, draws, _ = make(eta=0.0)
+    assert set(networks) == {"actor", "actor_ema"}
+    assert [update.network for update in algorithm.updates()] == ["actor"]
+    assert torch.equal(algorithm.weights(networks, batch, draws), torch.ones(B, dtype=torch.float64))
+
+
+def test_switched_off_losses_are_absent():
+    for settings, absent in (
+        ({"lambda_flow": 0.0}, "loss/flow"),
+        ({"lambda_consistency": 0.0}, "loss/consistency"),
+    ):
+        algorithm, networks, batch, draws, progress = make(**settings)
+        _, logged = algorithm.actor_loss(networks, batch, draws, progress)
+        assert absent not in logged
+        assert {"loss/flow", "loss/consistency"} - set(logged) == {absent}
+
+
+@given(
+    uniform=st.lists(st.floats(0, 0.9999), min_size=3, max_size=3),
+    points=st.integers(1, 200),
+    progress=st.floats(0, 1),
+    pairs=st.sampled_from(["adjacent", "uniform"]),
+    tau=st.sampled_from(["uniform", "zero"]),
+    growth=st.sampled_from(["constant", "doubling"]),
+)
+def test_times_are_ordered(uniform, points, progress, pairs, tau, growth):
+    algorithm = GTP(grid_points=points, pairs=pairs, tau=tau, grid_growth=growth)
+    t, u, end = algorithm.times(torch.tensor([uniform]), torch.tensor(progress))
+    assert algorithm.t_max >= t.item() > u.item() >= end.item() >= 0.0
+    assert u.item() >= algorithm.t_min
+    if tau == "zero":
+        assert end.item() == 0.0
+
+
+def test_adjacent_times_are_one_interval_apart_and_doubling_halves_it():
+    scale = GTP().time_scale
+    uniform = torch.tensor([[0.5, 0.0, 0.0]])
+    for progress, points in ((0.0, 10), (0.13, 20), (0.999, 1280)):
+        algorithm = GTP(grid_points=10, grid_growth="doubling")
+        t, u, _ = algorithm.times(uniform, torch.tensor(progress))
+        torch.testing.assert_close(t, scale.at(torch.tensor([0.5])))
+        torch.testing.assert_close(u, scale.at(torch.tensor([0.5 + 1 / points])))
+
+
+def test_tau_reaches_both_of_its_ends():
+    """tau = u makes the target fully supervised, tau = 0 is consistency training; both must occur."""
+    algorithm = GTP(grid_points=8)
+    uniform = torch.rand(4000, 3, generator=torch.Generator().manual_seed(0))
+    _, u, tau = algorithm.times(uniform, torch.tensor(0.0))
+    assert (tau == u).any()
+    assert (tau == 0.0).any()
+    assert ((tau > 0.0) & (tau < u)).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"eta": -1.0}, "eta must be finite and not negative, got -1.0"),
+        ({"eta": math.inf}, "eta must be finite"),
+        ({"lambda_flow": 0.0, "lambda_consistency": 0.0}, "must not both be 0"),
+        ({"t_min": 2.0, "t_max": 1.0}, "0 < t_min < t_max is required"),
+        ({"expectile": 1.0}, r"expectile must lie in \(0, 1\), got 1.0"),
+        ({"grid_points": 0}, "grid_points must be at least 1, got 0"),
+        ({"max_weight": 0.0}, "max_weight must be finite and positive"),
+    ],
+)
+def test_values_out_of_range_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        GTP(**settings)
+
+
+def test_act_depends_on_state_noise_and_nfe():
+    algorithm, networks, batch, _, _ = make()
+    leaves = dict(networks["actor_ema"].named_parameters())
+    bound = {"actor_ema": lambda *inputs: functional_call(networks["actor_ema"], leaves, inputs)}
+    noise = torch.randn(B, 2, dtype=torch.float64)
+    actions = algorithm.act(bound, batch.obs, noise, 2)
+    assert actions.shape == (B, 2)
+    assert actions.abs().max() <= 1.0
+    assert not torch.equal(actions, algorithm.act(bound, batch.next_obs, noise, 2))
+    assert not torch.equal(actions, algorithm.act(bound, batch.obs, -noise, 2))
+    assert not torch.equal(actions, algorithm.act(bound, batch.obs, noise, 3))

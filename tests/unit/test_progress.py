@@ -1,0 +1,31 @@
+"""Progress lines: what, how far, how fast, how long still."""
+
+from gtp import progress
+from gtp.progress import Progress, duration
+
+
+def test_rate_and_time_left_ignore_the_first_unit(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    bar = Progress("train maze gtp", 100, "steps", interval=10.0)
+    now[0] = 60.0  # compilation
+    bar.advance()
+    for _ in range(20):
+        now[0] += 1.0
+        bar.advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "train maze gtp: 1/100 steps (1 %), 0.0 steps/s, time left unknown"
+    assert lines[1] == "train maze gtp: 11/100 steps (11 %), 1.0 steps/s, 1 min 29 s left"
+    assert len(lines) == 3
+
+
+def test_the_last_unit_is_always_reported(monkeypatch, capsys):
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 0.0)
+    bar = Progress("evaluate", 2, "episodes")
+    bar.advance()
+    bar.advance()
+    assert capsys.readouterr().err.splitlines()[-1].startswith("evaluate: 2/2 episodes (100 %)")
+
+
+def test_durations():
+    assert [duration(s) for s in (0.4, 59.6, 200, 3900)] == ["0 s", "1 min 0 s", "3 min 20 s", "1 h 5 min"]

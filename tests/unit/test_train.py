@@ -1,0 +1,259 @@
+"""The training loop: seeds are independent, runs repeat and resume to the bit, failures are reported."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from gtp import algorithms, load_policy
+from gtp.algorithms.gtp import GTP
+from gtp.checkpoint import read_tensors
+from gtp.config import TrainConfig
+from gtp.data.transitions import save_transitions
+from gtp.errors import UserError
+from gtp.train import Execution, train
+
+from .training_fixtures import CONFIG, tiny_transitions
+
+EAGER = Execution(device="cpu", compile="off", progress_seconds=60)
+
+
+def run(folder: Path, method="gtp", seeds=(0,), config=CONFIG, data=None, execution=EAGER, **settings):
+    algorithm = algorithms.get(method)(**settings)
+    return train(
+        algorithm,
+        config,
+        data or tiny_transitions(),
+        seeds,
+        output=folder,
+        checkpoints=folder / "checkpoints",
+        execution=execution,
+    )
+
+
+def parameters(path: Path) -> dict[str, torch.Tensor]:
+    return read_tensors(path, "gtp-policy", "")[0]
+
+
+@pytest.mark.parametrize("method", algorithms.names())
+def test_vmapped_seeds_equal_single_seeds(tmp_path, method):
+    run(tmp_path / "both", method, seeds=(3, 8))
+    run(tmp_path / "one", method, seeds=(8,))
+    both = parameters(tmp_path / "both/policy-120.safetensors")
+    one = parameters(tmp_path / "one/policy-120.safetensors")
+    for name in one:
+        if name.startswith("params/"):
+            torch.testing.assert_close(both[name][1], one[name][0], rtol=1e-4, atol=1e-6)
+            assert not torch.equal(both[name][0], both[name][1])
+
+
+@pytest.mark.parametrize("method", algorithms.names())
+def test_a_run_repeats_to_the_bit(tmp_path, method):
+    for name in ("first", "second"):
+        run(tmp_path / name, method)
+    first = parameters(tmp_path / "first/policy-120.safetensors")
+    second = parameters(tmp_path / "second/policy-120.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from gtp import algorithms
+from gtp.data.transitions import load_transitions
+from gtp.train import Execution, train
+from training_fixtures import CONFIG
+train(algorithms.get({method!r})(), CONFIG, load_transitions(Path("data.safetensors")), (0, 1),
+      output=Path("out"), checkpoints=Path("checkpoints"),
+      execution=Execution(device="cpu", compile="off", checkpoint_seconds=0))
+"""
+
+
+def start(folder: Path, method: str) -> subprocess.Popen:
+    tests = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": str(tests.parents[1])}
+    script = KILLED.format(method=method, tests=str(tests))
+    return subprocess.Popen(
+        [sys.executable, "-c", script], cwd=folder, env=environment, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize("method", algorithms.names())
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
+    """SIGKILL as soon as a checkpoint exists; the same command then ends with the parameters of a straight run."""
+    save_transitions(tmp_path / "data.safetensors", tiny_transitions())
+    process = start(tmp_path, method)
+    while not list(tmp_path.glob("checkpoints/*/checkpoint.safetensors")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "out/run.json").exists()
+    finished = start(tmp_path, method)
+    assert finished.wait() == 0, finished.stderr.read().decode()
+    assert json.loads((tmp_path / "out/run.json").read_text())["resumed_at"] > 0
+    run(tmp_path / "straight", method, seeds=(0, 1))
+    for step in CONFIG.snapshot_steps():
+        resumed = parameters(tmp_path / f"out/policy-{step}.safetensors")
+        straight = parameters(tmp_path / f"straight/policy-{step}.safetensors")
+        assert all(torch.equal(resumed[name], straight[name]) for name in straight)
+    assert not list((tmp_path / "checkpoints").glob("*/"))
+
+
+def test_training_log_is_the_same_after_a_resume(tmp_path):
+    """Quantities are averages over log intervals; a resume must not lose or repeat a part of one."""
+    save_transitions(tmp_path / "data.safetensors", tiny_transitions())
+    process = start(tmp_path, "gtp")
+    while not list(tmp_path.glob("checkpoints/*/checkpoint.safetensors")):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert start(tmp_path, "gtp").wait() == 0
+    run(tmp_path / "straight", seeds=(0, 1))
+
+    def quantities(path):
+        rows = list(csv.reader(path.open()))
+        assert rows[0] == ["step", "seed", "quantity", "value"]
+        return [row for row in rows if row[2] != "seconds"]
+
+    assert quantities(tmp_path / "out/training.csv") == quantities(tmp_path / "straight/training.csv")
+
+
+def test_a_diverging_seed_is_recorded_and_leaves_the_other_alone(tmp_path, monkeypatch):
+    import gtp.learner
+
+    original = gtp.learner.initialise
+
+    def spoiled(*args):
+        modules, params = original(*args)
+        first = next(iter(params["actor"]))
+        if args[2] == [0, 1]:
+            params["actor"][first][0] = float("nan")
+        return modules, params
+
+    monkeypatch.setattr(gtp.learner, "initialise", spoiled)
+    record = run(tmp_path / "pair", seeds=(0, 1))
+    run(tmp_path / "alone", seeds=(1,))
+    assert record["diverged_at"] == {"0": 1}
+    pair = parameters(tmp_path / "pair/policy-120.safetensors")
+    alone = parameters(tmp_path / "alone/policy-120.safetensors")
+    for name in alone:
+        if name.startswith("params/"):
+            torch.testing.assert_close(pair[name][1], alone[name][0], rtol=1e-4, atol=1e-6)
+    assert load_policy(tmp_path / "pair/policy-120.safetensors", seed=0).diverged_at == 1
+    assert load_policy(tmp_path / "pair/policy-120.safetensors", seed=1).diverged_at is None
+
+
+def test_snapshots_and_record(tmp_path):
+    record = run(tmp_path, seeds=(0, 5))
+    assert sorted(p.name for p in tmp_path.glob("policy-*")) == [
+        f"policy-{step}.safetensors" for step in (120, 40, 80)
+    ]
+    assert json.loads(json.dumps(record)) == json.loads((tmp_path / "run.json").read_text())
+    assert record["seeds"] == [0, 5]
+    assert record["diverged_at"] == {}
+    # actor 3 + 2 + 32 -> 16 -> 16 -> 2, critic 2 x (5 -> 16 -> 16 -> 1), value 3 -> 16 -> 16 -> 1
+    assert record["parameters"] == (37 * 16 + 16 + 272 + 34) + 2 * (96 + 272 + 17) + (64 + 272 + 17)
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """The checkpoint of a run that is killed on its way, in folder."""
+    save_transitions(folder / "data.safetensors", tiny_transitions())
+    process = start(folder, "gtp")
+    while not (found := list(folder.glob("checkpoints/*/checkpoint.safetensors"))):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return found[0]
+
+
+def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
+    path = checkpoint_of(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    process = start(tmp_path, "gtp")
+    assert process.wait() != 0
+    message = process.stderr.read().decode()
+    assert f"{path.name} is truncated or not a gtp-checkpoint file; delete it" in message
+    path.write_bytes(whole.replace(b'\\"run\\": \\"', b'\\"run\\": \\"0', 1))
+    assert start(tmp_path, "gtp").wait() != 0
+
+
+def test_bad_requests_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"seeds must be distinct and at least one, got \[1, 1\]"):
+        run(tmp_path, seeds=(1, 1))
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="no CUDA device is visible; use --device cpu"):
+            run(tmp_path, execution=Execution(device="cuda"))
+
+
+def test_two_processes_do_not_train_the_same_run_at_once(tmp_path):
+    save_transitions(tmp_path / "data.safetensors", tiny_transitions())
+    first, second = start(tmp_path, "gtp"), start(tmp_path, "gtp")
+    codes = sorted([first.wait(), second.wait()])
+    messages = first.stderr.read().decode() + second.stderr.read().decode()
+    # Either they overlapped and the second was refused, or the second came late and trained again.
+    assert codes == [0, 0] or (codes == [0, 1] and "another process is training this very run" in messages)
+    assert load_policy(tmp_path / "out/policy-120.safetensors").step == 120
+
+
+def test_unwritable_output_is_one_line(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        train(
+            GTP(eta=0.0),
+            CONFIG,
+            tiny_transitions(),
+            (0,),
+            output=blocked,
+            checkpoints=tmp_path,
+            execution=EAGER,
+        )
+
+
+@pytest.mark.slow
+def test_compiled_update_agrees_with_eager(tmp_path):
+    run(tmp_path / "eager", config=replace(CONFIG, steps=20, snapshots=1))
+    run(
+        tmp_path / "compiled",
+        config=replace(CONFIG, steps=20, snapshots=1),
+        execution=Execution(device="cpu"),
+    )
+    eager = parameters(tmp_path / "eager/policy-20.safetensors")
+    compiled = parameters(tmp_path / "compiled/policy-20.safetensors")
+    for name in eager:
+        torch.testing.assert_close(compiled[name], eager[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_cuda_run_repeats_and_agrees_with_the_cpu_in_kind(tmp_path):
+    """The captured graph must count every step once: Adam's bias correction would show a lost or doubled one."""
+    execution = Execution(device="cuda")
+    run(tmp_path / "first", execution=execution)
+    run(tmp_path / "second", execution=execution)
+    first = parameters(tmp_path / "first/policy-120.safetensors")
+    second = parameters(tmp_path / "second/policy-120.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    record = json.loads((tmp_path / "first/run.json").read_text())
+    assert record["device"] == "cuda"
+
+
+def test_config_values_out_of_range_are_refused():
+    for settings, message in (
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"discount": 1.5}, r"discount must lie in \(0, 1\], got 1.5"),
+        ({"ema_decay": 1.0}, r"ema_decay must lie in \[0, 1\), got 1.0"),
+        ({"steps": 2, "snapshots": 3}, "snapshots must not exceed steps"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TrainConfig(**settings)
