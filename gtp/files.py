@@ -1,5 +1,6 @@
 """Write a file completely or not at all, and name its content."""
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -29,7 +30,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             f"cannot write {path}: {reason}; free space or choose a folder that you may write to"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # must not hide why the writing failed
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
