@@ -100,9 +100,9 @@ def goal_position(task: TaskSpec) -> np.ndarray:
 def make_environment(task: TaskSpec) -> gym.Env:
     """The evaluation environment of a task, with flat float32 observations and the task's horizon.
 
-    On a maze task each episode starts in `start_cell`, with the simulator's own noise on the position; the goal is
-    the centre of `goal_cell`. Reaching it gives reward 1 and ends the episode; all other rewards are 0.
-    `info["success"]` says whether the goal was reached; on other tasks it is what the simulator says, if anything.
+    On a maze task each episode starts in `start_cell`, with the simulator's own noise on the position; the
+    goal is the centre of `goal_cell`. Reaching it gives reward 1 and ends the episode; all other rewards are
+    0. `info["success"]` says whether the goal was reached; on other tasks it is the simulator's, if any.
 
     Raises: UserError when the environment, the maze, a cell or an observation key does not exist.
     """

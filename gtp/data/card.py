@@ -28,8 +28,8 @@ def checksums(folder: Path) -> dict[str, str]:
 def describe_episodes(episodes: Iterable[EpisodeData]) -> dict:
     """Counts, lengths, returns, success and range of actions of a dataset, ready for JSON.
 
-    Units: rewards and actions are the simulator's. An episode succeeds when info["success"] is ever true; without
-    that entry the share is None.
+    Units: rewards and actions are the simulator's. An episode succeeds when info["success"] is ever true;
+    without that entry the share is None.
     """
     lengths, returns, successes, lows, highs = [], [], [], [], []
     for episode in episodes:
@@ -86,21 +86,26 @@ def read_card(folder: Path) -> dict | None:
     return card
 
 
-def verify_card(folder: Path) -> dict:
-    """Compare the data with the checksums of the card beside them and return the card.
-
-    Raises: UserError naming the first file that is missing, new or changed.
-    """
-    card = read_card(folder)
-    if card is None:
-        raise UserError(f"{folder} has no {CARD_NAME}; delete the folder and make the dataset again")
+def find_damage(folder: Path, card: dict) -> str | None:
+    """Which data file in `folder` is missing, new or changed since its card was written, if any."""
     expected, found = card["sha256"], checksums(folder)
     for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            change = (
-                "is missing" if name not in found else "is new" if name not in expected else "has changed"
-            )
-            raise UserError(
-                f"{folder / name} {change} since its card was written; delete {folder} and make it again"
-            )
+        if name not in found:
+            return f"{folder / name} is missing"
+        if name not in expected:
+            return f"{folder / name} is not in the dataset's card"
+        if expected[name] != found[name]:
+            return f"{folder / name} has changed since its card was written"
+    return None
+
+
+def verify_card(folder: Path) -> dict:
+    """Compare the data in `folder` with the checksums of the card beside them and return the card.
+
+    Raises: UserError when there is no card, or naming the first file that differs.
+    """
+    card = read_card(folder)
+    damage = f"{folder / CARD_NAME} is missing" if card is None else find_damage(folder, card)
+    if damage is not None:
+        raise UserError(f"{damage}; delete {folder} and make the dataset again")
     return card

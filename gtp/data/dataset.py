@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from minari.dataset.minari_dataset import DATASET_ID_RE
 
 from gtp.errors import UserError
 from gtp.files import write_text
+from gtp.progress import say
 
 
 def dataset_folder(dataset_id: str, root: Path) -> Path:
@@ -22,9 +22,8 @@ def dataset_folder(dataset_id: str, root: Path) -> Path:
     Raises: UserError when the id is not <namespace>/<name>-v<number>.
     """
     match = DATASET_ID_RE.fullmatch(dataset_id)
-    if (
-        match is None or match["version"] is None
-    ):  # Minari takes ids without a version and then cannot list them
+    # Minari creates datasets whose id has no version, and then cannot list its root any more.
+    if match is None or match["version"] is None:
         raise UserError(f"bad dataset id {dataset_id!r}; use <namespace>/<name>-v<number>, such as a/b-v0")
     return Path(root) / dataset_id
 
@@ -68,7 +67,7 @@ def _one_line_damage(dataset_id: str, root: Path) -> Iterator[None]:
         raise
     except Exception as error:
         folder = dataset_folder(dataset_id, root)
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = _one_line(error)
         raise UserError(
             f"dataset {dataset_id} in {root} is damaged ({reason}); delete {folder} and"
             f" {how_to_get(dataset_id, root)}"
@@ -83,28 +82,22 @@ def sole_builder(dataset_id: str, root: Path) -> Iterator[Path]:
     Raises: UserError when the root cannot be written.
     """
     dataset_folder(dataset_id, root)
-    workshop = (
-        Path(root) / ".building"
-    )  # hidden: Minari does not look into it; same file system as the result
+    # Hidden, so that Minari does not look into it; under the root, so that a rename installs the result.
+    workshop = Path(root) / ".building"
     name = dataset_id.replace("/", "--")
     with _one_line_os_error(dataset_id, root):
         workshop.mkdir(parents=True, exist_ok=True)
-        lock = open(workshop / f"{name}.lock", "w")
-    with lock:
-        with _one_line_os_error(dataset_id, root):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(
-                    f"another process is building {dataset_id}; waiting for it", file=sys.stderr, flush=True
-                )
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        staging = workshop / name
+    staging = workshop / name
+    with _one_line_os_error(dataset_id, root), open(workshop / f"{name}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process is building {dataset_id}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.rmtree(staging, ignore_errors=True)  # of a builder that was killed
         try:
-            with _one_line_os_error(dataset_id, root):
-                staging.mkdir()
-                yield staging
+            staging.mkdir()
+            yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -115,9 +108,14 @@ def _one_line_os_error(dataset_id: str, root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"cannot write dataset {dataset_id} under {root}: {error.strerror or error};"
+            f"cannot write dataset {dataset_id} under {root}: {error.strerror or _one_line(error)};"
             " free space or choose a folder that you may write to"
         ) from error
+
+
+def _one_line(error: Exception) -> str:
+    """The message of somebody else's exception; HDF5's go over several lines."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def create_dataset(staging: Path, dataset_id: str, **arguments) -> Path:

@@ -14,18 +14,20 @@ from gtp.environments import find_maze, flatten_observations, goal_position, sel
 from gtp.errors import UserError
 from gtp.files import sha256_of
 
+REMEDY = "use an intact copy of the data"
+
 
 def prepare_transitions(dataset_id: str, root: Path, task: TaskSpec) -> Transitions:
     """Read a dataset and express it in the task's terms.
 
-    The next observation of the last step of an episode is the observation that the episode ended with. Terminations
-    are the dataset's; a truncation (timeout) is not one. On a maze task rewards and terminations are replaced: an
-    episode earns 1 and terminates where it enters the goal region, steps inside the region are left out, and what
-    follows them is an episode of its own.
+    The next observation of an episode's last step is the observation that the episode ended with.
+    Terminations are the dataset's; a truncation (timeout) is not one. On a maze task rewards and terminations
+    are replaced: an episode earns 1 and terminates where it enters the goal region, steps that begin inside
+    the region are left out, and what follows them is an episode of its own.
 
-    Raises: UserError naming the dataset and the remedy when it is missing, damaged, empty, recorded in another maze,
-    has NaN, lengths or shapes that do not fit, actions outside their box, or lacks an observation key; or when it
-    does not fit into memory.
+    Raises: UserError naming the dataset and the remedy when it is missing, damaged, empty, recorded in
+    another maze, contains NaN, lengths or shapes that do not fit or actions outside their box, lacks an
+    observation key, or does not fit into memory.
     """
     try:
         return _prepare(dataset_id, Path(root), task)
@@ -40,32 +42,16 @@ def _prepare(dataset_id: str, root: Path, task: TaskSpec) -> Transitions:
     folder = dataset_folder(dataset_id, root)
     if (folder / CARD_NAME).exists():
         verify_card(folder)
-    select_boxes(dataset.observation_space, task.observation_keys, f"dataset {dataset_id}")
+    columns, starts = read_columns(dataset, root, task)
     low, high = action_box(dataset)
-    if task.maze is not None:
-        check_maze(dataset, task)
-    parts, starts, rows = [], [], 0
-    for episode in read_episodes(dataset, root):
-        problem = find_episode_problem(episode, dataset)
-        if problem is not None:
-            raise UserError(f"dataset {dataset_id}, episode {episode.id}: {problem}; use intact data")
-        part, part_starts = episode_transitions(episode, task)
-        parts.append(part)
-        starts.append(part_starts + rows)
-        rows += len(part["rewards"])
-    if rows == 0:
-        raise UserError(
-            f"dataset {dataset_id} has no transitions outside the goal region; choose another goal"
-        )
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     try:
         columns["actions"] = scale_actions(columns["actions"], low, high)
     except ValueError as error:
-        raise UserError(f"dataset {dataset_id}: {error}; use intact data") from error
+        raise UserError(f"dataset {dataset_id}: {error}; {REMEDY}") from error
     mean, std = observation_statistics(columns["observations"])
     return Transitions(
         **columns,
-        episode_starts=np.concatenate(starts).astype(np.int64),
+        episode_starts=starts,
         observation_mean=mean,
         observation_std=std,
         action_low=low,
@@ -76,48 +62,77 @@ def _prepare(dataset_id: str, root: Path, task: TaskSpec) -> Transitions:
     )
 
 
+def read_columns(
+    dataset: minari.MinariDataset, root: Path, task: TaskSpec
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The columns of a Transitions over all episodes, actions still in the environment's units, and its
+    episode_starts.
+
+    Raises: UserError as for `prepare_transitions`.
+    """
+    check_spaces(dataset, task)
+    parts, starts, rows = [], [], 0
+    for episode in read_episodes(dataset, root):
+        problem = find_episode_problem(episode, dataset, task)
+        if problem is not None:
+            raise UserError(f"dataset {dataset.id}, episode {episode.id}: {problem}; {REMEDY}")
+        part, part_starts = episode_transitions(episode, task)
+        parts.append(part)
+        starts.append(part_starts + rows)
+        rows += len(part["rewards"])
+    if rows == 0:
+        raise UserError(f"dataset {dataset.id} never leaves the goal region; choose another goal_cell")
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return columns, np.concatenate(starts).astype(np.int64)
+
+
 def action_box(dataset: minari.MinariDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the dataset's actions, two arrays (A,) float32. Raises UserError when they are not a finite box."""
+    """Bounds of the dataset's actions, two arrays (A,) float32. Raises UserError unless they are finite."""
     space = dataset.action_space
     if not isinstance(space, spaces.Box) or len(space.shape) != 1:
-        raise UserError(
-            f"dataset {dataset.id} has the action space {space}; only vectors of numbers are supported"
-        )
+        raise UserError(f"dataset {dataset.id} has actions {space}; only vectors of numbers are supported")
     low, high = space.low.astype(np.float32), space.high.astype(np.float32)
     if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
-        raise UserError(
-            f"dataset {dataset.id} has unbounded actions {space}; use data with a finite action box"
-        )
+        raise UserError(f"dataset {dataset.id} has unbounded actions {space}; use data with a finite box")
     return low, high
 
 
-def check_maze(dataset: minari.MinariDataset, task: TaskSpec) -> None:
-    """Raises UserError when the dataset records no positions or says that it comes from another maze."""
-    space = dataset.observation_space
-    if not isinstance(space, spaces.Dict) or "achieved_goal" not in space.spaces:
-        raise UserError(f"dataset {dataset.id} has no observation 'achieved_goal'; use a maze dataset")
+def check_spaces(dataset: minari.MinariDataset, task: TaskSpec) -> None:
+    """Raises UserError when the dataset lacks what the task reads or says that it comes from another maze."""
+    owner = f"dataset {dataset.id}"
+    select_boxes(dataset.observation_space, task.observation_keys, owner)
+    action_box(dataset)
+    if task.maze is None:
+        return
+    if not isinstance(dataset.observation_space, spaces.Dict):
+        raise UserError(f"{owner} has no observation 'achieved_goal'; use a maze dataset")
+    select_boxes(dataset.observation_space, ["achieved_goal"], owner)
     recorded = dataset.env_spec.kwargs.get("maze_map") if dataset.env_spec is not None else None
-    if recorded is not None:
-        expected = find_maze(task.maze)
-        if [[c == 1 for c in row] for row in recorded] != [[c == 1 for c in row] for row in expected]:
-            raise UserError(
-                f"dataset {dataset.id} was recorded in another maze than {task.maze!r}; choose the task's own dataset"
-            )
+    if recorded is not None and walls(recorded) != walls(find_maze(task.maze)):
+        raise UserError(f"{owner} was recorded in another maze than {task.maze!r}; choose the task's dataset")
 
 
-def find_episode_problem(episode: minari.EpisodeData, dataset: minari.MinariDataset) -> str | None:
-    """What is wrong with an episode, in a few words; None when it is sound."""
+def walls(grid: list[list]) -> list[list[bool]]:
+    """Which cells of a map are walls; the rest may carry any mark of a start or a goal."""
+    return [[cell == 1 for cell in row] for row in grid]
+
+
+def find_episode_problem(
+    episode: minari.EpisodeData, dataset: minari.MinariDataset, task: TaskSpec
+) -> str | None:
+    """What is wrong with the part of an episode that the task reads, in a few words; None if nothing is."""
     steps = len(episode.rewards)
     if steps == 0:
         return "it has no steps"
-    space = dataset.observation_space
-    named = {"observations": (episode.observations, space)}
-    if isinstance(space, spaces.Dict):
-        named = {f"observations[{key!r}]": (episode.observations[key], space[key]) for key in space}
-    expected = {name: (array, (steps + 1, *box.shape)) for name, (array, box) in named.items()}
-    expected["actions"] = (episode.actions, (steps, *dataset.action_space.shape))
+    expected = {"actions": (episode.actions, (steps, *dataset.action_space.shape))}
     for name in ("rewards", "terminations", "truncations"):
         expected[name] = (getattr(episode, name), (steps,))
+    space = dataset.observation_space
+    if isinstance(space, spaces.Dict):
+        for key in {*task.observation_keys, *(["achieved_goal"] if task.maze is not None else [])}:
+            expected[f"observation {key!r}"] = (episode.observations[key], (steps + 1, *space[key].shape))
+    else:
+        expected["observations"] = (episode.observations, (steps + 1, *space.shape))
     for name, (array, shape) in expected.items():
         if np.shape(array) != shape:
             return f"{name} has shape {np.shape(array)} where {shape} is expected"
@@ -131,18 +146,23 @@ def episode_transitions(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Columns of a Transitions for one recorded episode of T steps, and the rows where an episode starts.
 
-    Shapes: columns (M, .) with M <= T; starts (S,) with S = 0 only when M = 0. Actions stay in the environment's units.
+    Shapes: columns (M, .) with M <= T; starts (S,), empty only when M = 0.
+    Units: actions stay in the environment's units.
     """
     observations = flatten_observations(episode.observations, task.observation_keys)
     rewards = np.asarray(episode.rewards, dtype=np.float64)
     terminations = np.asarray(episode.terminations, dtype=bool)
     kept = np.ones(len(rewards), dtype=bool)
     if task.maze is not None:
+        #          step t goes from state t to state t + 1
+        # inside   [0  0  0  1  1  0  0]   of the states
+        # kept     [1  1  1  0  0  1]      of the steps, as everything below
+        # reward   [0  0  1  .  .  0]      also the terminations
+        # start    [1  0  0  .  .  1]
         distance = np.linalg.norm(episode.observations["achieved_goal"] - goal_position(task), axis=-1)
-        inside = distance <= task.goal_radius  # T + 1, the last one after the last step
+        inside = distance <= task.goal_radius
         kept = ~inside[:-1]
         rewards, terminations = inside[1:].astype(np.float64), inside[1:]
-    # A kept step starts an episode unless the step before it is kept as well.
     starts = kept & ~np.concatenate([[False], kept[:-1]])
     columns = {
         "observations": observations[:-1],

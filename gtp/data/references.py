@@ -14,9 +14,9 @@ from gtp.errors import UserError
 def measure_references(task: TaskSpec, episodes: int = 100, seed: int = 0) -> dict[str, dict[str, float]]:
     """Return, success and length of evaluation episodes of three policies on a maze task.
 
-    "random" draws actions uniformly from their box; "controller" is the waypoint controller on shortest paths
-    without action noise; "data" is the controller with the noise and the detours of the default recipe. The first
-    two are the task's reference_min and reference_max.
+    "random" draws actions uniformly from their box; "controller" is the waypoint controller on shortest
+    paths without action noise; "data" is the controller with the default recipe's noise and detours. The
+    first two are the task's reference_min and reference_max.
 
     Returns {policy: {"return", "success": means, "length_mean", "length_max": steps of an episode}}.
     Raises: UserError when the task is not a maze task.

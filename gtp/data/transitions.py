@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from gtp.config import TaskSpec
 from gtp.errors import UserError
@@ -37,7 +37,7 @@ class Transitions:
     next_observations: np.ndarray
     """[N, O]"""
     terminations: np.ndarray
-    """[N] 1 where the episode ended in a terminal state; 0 at a timeout, which the critic must bootstrap through."""
+    """[N] 1 where the episode ended in a terminal state; a timeout is none: there the critic bootstraps."""
     episode_starts: np.ndarray
     """[E] int64, increasing; row of the first transition of each episode."""
     observation_mean: np.ndarray
@@ -127,7 +127,7 @@ def scale_actions(actions: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.
 
 
 def observation_statistics(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature: (N, O) -> (O,), (O,), float32, the latter at least 1e-3."""
+    """Mean and standard deviation (at least 1e-3) of each feature: (N, O) -> (O,), (O,), float32."""
     mean = observations.mean(axis=0, dtype=np.float64)
     std = observations.std(axis=0, dtype=np.float64)
     return mean.astype(np.float32), np.maximum(std, STD_FLOOR).astype(np.float32)
@@ -147,13 +147,15 @@ def save_transitions(path: Path, transitions: Transitions) -> None:
     arrays = {name: np.ascontiguousarray(getattr(transitions, name)) for name in ARRAYS}
     # One key alone: safetensors writes several in an order that changes from run to run.
     metadata = {"gtp": json.dumps(header, sort_keys=True)}
-    write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
+    # Not save_file, which makes files that other members of a group cannot read.
+    content = save(arrays, metadata=metadata)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def load_transitions(path: Path) -> Transitions:
     """Read a file of `save_transitions`.
 
-    Raises: UserError when the file is missing, truncated, of another kind, unsound, or larger than the memory.
+    Raises: UserError when the file is missing, truncated, of another kind, unsound or larger than memory.
     """
     path = Path(path)
     remedy = "prepare it again with `python -m gtp dataset prepare`"

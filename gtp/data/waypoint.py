@@ -42,9 +42,10 @@ class WaypointRecipe:
     action_noise: float = 0.5
     """Standard deviation of the Gaussian noise on every action, in the simulator's action units."""
     detour: float = 0.5
-    """For every goal a step between two cells costs 1 + detour * uniform(0, 1): 0 always takes a shortest path."""
+    """A step between two cells costs 1 + detour * uniform(0, 1), drawn anew for every goal; with 0 every
+    path is a shortest one."""
     waypoint_spread: float = 0.1
-    """Waypoints are drawn uniformly within this distance, along each axis, of the cell's centre; in metres."""
+    """Waypoints are drawn uniformly within this distance of the cell's centre, along each axis, in metres."""
     waypoint_radius: float = 0.2
     """A waypoint counts as passed within this distance, in metres."""
 
