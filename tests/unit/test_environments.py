@@ -1,0 +1,155 @@
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from gtp.config import TaskSpec
+from gtp.data.waypoint import WaypointController, WaypointRecipe
+from gtp.environments import MAZES, cell_center, goal_position, make_environment, maze_cells
+from gtp.errors import UserError
+
+
+def drive_to_goal(environment, task, seed: int = 0):
+    """Rewards, terminations, truncations and infos of one episode of the noiseless controller."""
+    controller = WaypointController(
+        WaypointRecipe(maze=task.maze, action_noise=0.0), np.random.default_rng(seed)
+    )
+    observation, _ = environment.reset(seed=seed)
+    steps = []
+    while not steps or not (steps[-1][1] or steps[-1][2]):
+        action = controller.act(observation[:2], observation[2:4], goal_position(task))
+        observation, *rest = environment.step(action)
+        steps.append(tuple(rest))
+    return observation, steps
+
+
+def test_reaching_the_goal_ends_the_episode_with_reward_one(maze_task):
+    observation, steps = drive_to_goal(make_environment(maze_task), maze_task)
+    rewards, terminated, truncated, infos = zip(*steps, strict=True)
+    assert (rewards[-1], sum(rewards)) == (1, 1)
+    assert (terminated[-1], any(truncated)) == (True, False)
+    assert [info["success"] for info in infos] == [False] * (len(steps) - 1) + [True]
+    assert np.linalg.norm(observation[:2] - goal_position(maze_task)) <= maze_task.goal_radius
+    assert len(steps) < maze_task.max_episode_steps
+
+
+def test_goal_is_exactly_the_centre_of_its_cell_in_every_episode(maze_task):
+    task = dataclasses.replace(maze_task, observation_keys=("desired_goal",))
+    environment = make_environment(task)
+    for seed in range(5):
+        observation, _ = environment.reset(seed=seed)
+        np.testing.assert_array_equal(observation, [-1.0, 1.0])
+        observation, *_ = environment.step(environment.action_space.sample())
+        np.testing.assert_array_equal(observation, [-1.0, 1.0])
+        np.testing.assert_array_equal(environment.unwrapped.model.site("target").pos[:2], [-1.0, 1.0])
+
+
+def test_start_is_the_cell_with_the_simulators_noise(maze_task):
+    environment = make_environment(maze_task)
+    center = cell_center("umaze", maze_task.start_cell)
+    starts = np.array([environment.reset(seed=seed)[0] for seed in range(20)])
+    offsets = starts[:, :2] - center
+    assert np.abs(offsets).max() <= 0.25
+    assert offsets.std(axis=0).min() > 0.05
+    np.testing.assert_array_equal(starts[:, 2:], 0)
+    np.testing.assert_array_equal(environment.reset(seed=3)[0], starts[3])
+
+
+def test_goal_radius_decides_success(maze_task):
+    near = drive_to_goal(make_environment(maze_task), maze_task)[1]
+    task = dataclasses.replace(maze_task, goal_radius=1.2)
+    assert len(drive_to_goal(make_environment(task), task)[1]) < len(near)
+
+
+def test_horizon_truncates(maze_task):
+    task = dataclasses.replace(maze_task, max_episode_steps=7)
+    environment = make_environment(task)
+    environment.reset(seed=0)
+    ends = [environment.step(np.zeros(2, np.float32))[2:4] for _ in range(7)]
+    assert ends == [(False, False)] * 6 + [(False, True)]
+
+
+def test_observations_are_the_named_entries_in_order(maze_task):
+    flat = make_environment(dataclasses.replace(maze_task, observation_keys=("desired_goal", "observation")))
+    observation, _ = flat.reset(seed=0)
+    assert observation.shape == flat.observation_space.shape == (6,)
+    assert observation.dtype == flat.observation_space.dtype == np.float32
+    np.testing.assert_array_equal(observation[:2], goal_position(maze_task))
+    np.testing.assert_array_equal(observation[2:], make_environment(maze_task).reset(seed=0)[0])
+
+
+@pytest.mark.parametrize("maze", MAZES)
+def test_cells_lie_where_the_simulator_puts_them(maze, maze_task):
+    free = [(c.row, c.col) for c in maze_cells(maze) if not c.is_wall]
+    task = dataclasses.replace(maze_task, maze=maze, start_cell=free[0], goal_cell=free[-1])
+    simulator = make_environment(task).unwrapped
+    for cell in maze_cells(maze):
+        np.testing.assert_allclose(simulator.maze.cell_rowcol_to_xy((cell.row, cell.col)), (cell.x, cell.y))
+    assert {f"block_{c.row}_{c.col}" for c in maze_cells(maze) if c.is_wall} == {
+        name
+        for i in range(simulator.model.ngeom)
+        if (name := simulator.model.geom(i).name).startswith("block_")
+    }
+
+
+@pytest.mark.filterwarnings("ignore:.*out of date")
+def test_ant_mazes_are_four_times_as_large():
+    task = TaskSpec(
+        name="antmaze-umaze",
+        environment="AntMaze_UMaze-v4",
+        max_episode_steps=700,
+        observation_keys=("achieved_goal", "observation"),
+        maze="umaze",
+        start_cell=(3, 1),
+        goal_cell=(1, 1),
+    )
+    environment = make_environment(task)
+    observation, info = environment.reset(seed=0)
+    assert observation.shape == (29,)
+    assert np.abs(observation[:2] - [-4.0, -4.0]).max() < 1.5
+    np.testing.assert_array_equal(goal_position(task), [-4.0, 4.0])
+    assert info["success"] is False
+
+
+def test_other_environments_keep_their_rewards_and_say_nothing_of_success(box_task):
+    environment, plain = make_environment(box_task), gym.make("Pendulum-v1", max_episode_steps=200)
+    observation, info = environment.reset(seed=0)
+    expected, _ = plain.reset(seed=0)
+    np.testing.assert_array_equal(observation, expected)
+    assert environment.step(np.ones(1, np.float32))[1] == plain.step(np.ones(1, np.float32))[1]
+    assert "success" not in info
+
+
+def test_no_model_files_are_left_behind(maze_task):
+    before = set(Path(tempfile.gettempdir()).glob("ant_maze*.xml"))
+    make_environment(maze_task).close()
+    assert set(Path(tempfile.gettempdir()).glob("ant_maze*.xml")) <= before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"environment": "PointMaze_UMase-v3"}, "'PointMaze_UMaze-v3'"),
+        ({"environment": "Pendulum-v1"}, "has no maze"),
+        ({"maze": "umase"}, "did you mean 'umaze'"),
+        ({"goal_cell": (2, 1)}, r"\(2, 1\) of maze 'umaze' is a wall.*try \(1, 1\)"),
+        ({"start_cell": (9, 9)}, "outside the map"),
+        ({"start_cell": (1, 1)}, "coincide"),
+        ({"observation_keys": ("observatoin",)}, "did you mean 'observation'"),
+        ({"observation_keys": ()}, "name some in observation_keys"),
+    ],
+)
+def test_bad_tasks_get_one_line_with_the_remedy(changes, message, maze_task):
+    with pytest.raises(UserError, match=message) as caught:
+        make_environment(dataclasses.replace(maze_task, **changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_plain_tasks_get_one_line(box_task):
+    with pytest.raises(UserError, match="leave observation_keys empty"):
+        make_environment(dataclasses.replace(box_task, observation_keys=("observation",)))
+    with pytest.raises(UserError, match="did you mean 'Pendulum-v1'"):
+        make_environment(dataclasses.replace(box_task, environment="Pendulun-v1"))
