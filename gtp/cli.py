@@ -19,6 +19,8 @@ import torch
 import tyro
 
 from gtp import algorithms
+from gtp.bench import BenchConfig
+from gtp.bench import bench as run_bench
 from gtp.config import TaskSpec, TrainConfig
 from gtp.cost import measure, write_cost
 from gtp.data.transitions import load_transitions, save_transitions
@@ -165,6 +167,13 @@ def draw_flow_map(policy: Path, data: Path, output: Path, samples: int = 64, nfe
     from gtp.evaluate import write_rows
 
     write_rows(output, Point, flow_map(load_policy(policy), load_transitions(data), samples, nfe))
+
+
+@app.command
+@deferred
+def bench(config: Annotated[BenchConfig, tyro.conf.arg(name="")]) -> None:
+    """Measure updates per second, eager and compiled, and milliseconds per action; writes a JSON record."""
+    run_bench(config)
 
 
 @app.command

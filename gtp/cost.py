@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +12,7 @@ from gtp.errors import UserError
 from gtp.files import write_text
 from gtp.policy import Policy, load_policy
 from gtp.randomness import acting_noise
-
-REPETITIONS = 30
-"""Timed calls per figure, of which the median counts: a shared machine has outliers on one side."""
-
-
-def seconds_per_call(call: Callable[[], object], repetitions: int = REPETITIONS) -> float:
-    """Median wall-clock seconds of `call`, after three calls to warm up."""
-    for _ in range(3):
-        call()
-    times = []
-    for _ in range(repetitions):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return float(np.median(times))
+from gtp.timing import seconds_per_call
 
 
 def action_seconds(policy: Policy, nfe: int, batch_size: int) -> float:

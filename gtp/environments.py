@@ -123,7 +123,7 @@ def make_goal_environment(task: TaskSpec) -> "FixedGoal":
     # The simulator must neither end the episode nor move the goal: FixedGoal decides both.
     simulator = make_maze_simulator(
         task.environment,
-        task.maze,
+        find_maze(task.maze),
         max_episode_steps=task.max_episode_steps,
         continuing_task=True,
         reset_target=False,
@@ -131,9 +131,8 @@ def make_goal_environment(task: TaskSpec) -> "FixedGoal":
     return FixedGoal(simulator, task, goal)
 
 
-def make_maze_simulator(environment: str, maze: str, **options) -> gym.Env:
-    """A maze environment of Gymnasium-Robotics on one of our maps. Raises UserError when it is not a maze."""
-    grid = find_maze(maze)
+def make_maze_simulator(environment: str, grid: list[list], **options) -> gym.Env:
+    """A maze environment of Gymnasium-Robotics on a map. Raises UserError when it is not a maze."""
     if "Maze" not in environment:
         raise UserError(
             f"environment {environment!r} has no maze; try 'PointMaze_UMaze-v3' or remove the maze"

@@ -43,7 +43,7 @@ class Learner:
         self.diverged_at = torch.full((len(seeds),), -1, dtype=torch.int64, device=device)
         self.step = torch.zeros((), dtype=torch.int64, device=device)
         self.quantities: list[str] = []
-        self._update = torch.compile(self._raw_update, dynamic=False) if compiled else self._raw_update
+        self._update = torch.compile(self.raw_update, dynamic=False) if compiled else self.raw_update
         self._graph: CapturedUpdate | None = None
 
     def update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
@@ -57,7 +57,8 @@ class Learner:
             self._graph = CapturedUpdate(self._update, self.state(), data, rows, draws)
         return self._graph(rows, draws)
 
-    def _raw_update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
+    def raw_update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
+        """`update` as plain Python: what is compiled and captured."""
         self.step += 1
         progress = (self.step - 1).float() / self.config.steps
         batch = Batch(*(column[rows] for column in data))

@@ -25,7 +25,9 @@ class Progress:
             if self.done == self.total:
                 left = "done"
             else:
-                left = f"{duration((self.total - self.done) / rate)} left" if rate > 0 else "time left unknown"
+                left = (
+                    f"{duration((self.total - self.done) / rate)} left" if rate > 0 else "time left unknown"
+                )
             count = f"{self.done}/{self.total} {self.unit} ({100 * self.done // self.total} %)"
             say(f"{self.what}: {count}, {rate:.1f} {self.unit}/s, {left}")
 

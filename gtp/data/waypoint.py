@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import gymnasium as gym
 import numpy as np
+from gymnasium_robotics.envs.maze import maps
 from minari.data_collector import EpisodeBuffer
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
@@ -41,6 +42,8 @@ class WaypointRecipe:
     """Steps after which an episode is truncated; the last episode is cut so that `steps` is met."""
     action_noise: float = 0.5
     """Standard deviation of the Gaussian noise on every action, in the simulator's action units."""
+    goal_cells: tuple[tuple[int, int], ...] = ()
+    """Cells (row, col) that goals are drawn from; none stands for every free cell."""
     detour: float = 0.5
     """A step between two cells costs 1 + detour * uniform(0, 1), drawn anew for every goal; with 0 every
     path is a shortest one."""
@@ -58,7 +61,16 @@ class WaypointRecipe:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.waypoint_radius <= 0:
             raise ValueError(f"waypoint_radius must be positive, got {self.waypoint_radius}")
+        for cell in self.goal_cells:
+            cell_center(self.maze, cell)
         find_maze(self.maze)
+
+    def maze_map(self) -> list[list]:
+        """The maze with its goal cells marked as Gymnasium-Robotics marks them."""
+        grid = [list(row) for row in find_maze(self.maze)]
+        for row, col in self.goal_cells:
+            grid[row][col] = maps.GOAL
+        return grid
 
     def episode_lengths(self) -> list[int]:
         """Steps of each episode: full horizons, then what is left."""
@@ -134,7 +146,7 @@ def make_collector(recipe: WaypointRecipe) -> gym.Env:
     """The simulator that the data are recorded in: it moves the goal whenever the mass reaches it."""
     return make_maze_simulator(
         ENVIRONMENTS[recipe.maze],
-        recipe.maze,
+        recipe.maze_map(),
         max_episode_steps=recipe.horizon,
         continuing_task=True,
         reset_target=True,

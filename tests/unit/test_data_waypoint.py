@@ -123,3 +123,18 @@ def test_values_out_of_range_are_refused(field):
 def test_unknown_maze_is_refused_with_the_nearest_name():
     with pytest.raises(UserError, match="did you mean 'medium'"):
         WaypointRecipe(maze="mediun")
+
+
+def test_goals_are_drawn_from_the_goal_cells_alone():
+    recipe = WaypointRecipe(maze="umaze", goal_cells=((1, 1), (3, 1)), steps=600, horizon=600)
+    episode = record_episode(make_collector(recipe), recipe, 0, 600)
+    goals = np.unique(episode.observations["desired_goal"], axis=0)
+    centers = np.array([cell_center("umaze", cell) for cell in recipe.goal_cells])
+    distance = np.abs(goals[:, None] - centers).max(axis=-1).min(axis=1)
+    assert len(goals) > 2  # several goals were reached
+    assert distance.max() <= 0.25  # the simulator's own noise around a cell's centre
+
+
+def test_a_goal_cell_in_a_wall_is_refused():
+    with pytest.raises(UserError, match=r"cell \(0, 0\) of maze 'umaze' is a wall"):
+        WaypointRecipe(maze="umaze", goal_cells=((0, 0),))
