@@ -58,14 +58,14 @@ test: $(INSTALLED)  ## The whole test suite
 lint: $(INSTALLED)  ## Style of the Python and Snakemake files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/snakefmt --check --quiet Snakefile workflow
+	@$(BIN)/snakefmt --check Snakefile workflow
 	@$(BIN)/snakemake --lint
 
 .PHONY: format
 format: $(INSTALLED)  ## Rewrite the Python and Snakemake files in that style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(BIN)/snakefmt --quiet Snakefile workflow
+	@$(BIN)/snakefmt Snakefile workflow
 
 .PHONY: bench
 bench: $(INSTALLED)  ## Updates per second and milliseconds per action (DEVICE=cpu or cuda)

@@ -1,0 +1,125 @@
+"""Plan: a study together with the methods and tasks that it names; what the workflow asks."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gtp.config import TrainConfig
+from gtp.errors import UserError
+from gtp.studies.methods import Method, load_methods
+from gtp.studies.reading import parse, place, suggest
+from gtp.studies.study import Study
+from gtp.studies.tasks import Generated, Task, load_tasks
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with all methods and tasks that the configuration knows; more than the study lists."""
+
+    study: Study
+    methods: dict[str, Method]
+    tasks: dict[str, Task]
+
+    def dataset_id(self, task: str) -> str:
+        return self.tasks[task].dataset.dataset_id(self.study.dataset_steps)
+
+    def suites(self) -> dict[str, list[str]]:
+        """Suite -> its tasks among those that the study trains on."""
+        names = dict.fromkeys([*self.study.tasks, self.study.flow_map.task])
+        suites: dict[str, list[str]] = {}
+        for name in names:
+            suites.setdefault(self.tasks[name].suite, []).append(name)
+        return suites
+
+    def ablations(self) -> dict[str, str]:
+        """Name of an ablation without its parent's name -> method, such as no_flow -> gtp-no_flow."""
+        return {
+            name.removeprefix(f"{method.ablation_of}-"): name
+            for name, method in self.methods.items()
+            if method.ablation_of
+        }
+
+    def record(self, methods: Iterable[str]) -> dict[str, Any]:
+        """What figures and tables need to know beside the numbers; the content of study.json."""
+        study = self.study
+        return {
+            "study": study.study,
+            "tasks": [
+                {
+                    "name": name,
+                    "suite": self.tasks[name].suite,
+                    "label": self.tasks[name].label,
+                    "generated": isinstance(self.tasks[name].dataset, Generated),
+                    "reference_min": self.tasks[name].spec.reference_min,
+                    "reference_max": self.tasks[name].spec.reference_max,
+                    "maze": self.tasks[name].spec.maze,
+                }
+                for name in study.tasks
+            ],
+            "methods": [
+                {
+                    "name": name,
+                    "label": self.methods[name].label,
+                    "algorithm": self.methods[name].algorithm,
+                    "group": self.methods[name].group,
+                    "ablation_of": self.methods[name].ablation_of,
+                    "generative": self.methods[name].generative,
+                }
+                for name in methods
+            ],
+            "seeds": list(study.seeds),
+            "steps": study.train.steps,
+            "episodes": study.evaluation.episodes,
+            "nfe": list(study.evaluation.nfe),
+            "headline_nfe": study.evaluation.headline_nfe,
+        }
+
+
+def load_plan(
+    settings: Mapping[str, Any], methods_file: Path, tasks_file: Path, *, file: str = "the study"
+) -> Plan:
+    """Check a study's settings together with the methods and tasks that they name.
+
+    `settings` is the content of a study file, `file` what messages call it.
+    Raises: UserError, one line, about the first thing that is wrong in any of the three.
+    """
+    study = parse(Study, settings, file)
+    plan = Plan(study, load_methods(methods_file), load_tasks(tasks_file))
+    for key, names, known, where in (
+        (("methods",), study.methods, plan.methods, methods_file),
+        (("flow_map", "methods"), study.flow_map.methods, plan.methods, methods_file),
+        (("tasks",), study.tasks, plan.tasks, tasks_file),
+        (("flow_map", "task"), [study.flow_map.task], plan.tasks, tasks_file),
+    ):
+        for name in names:
+            if name not in known:
+                raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}{suggest(name, known)}")
+    for name in study.flow_map.methods:
+        if not plan.methods[name].generative:
+            raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no trajectories")
+    _check_overrides(plan, file)
+    _check_datasets(plan, file)
+    return plan
+
+
+def _check_overrides(plan: Plan, file: str) -> None:
+    """`train_by_suite` must name suites that exist and fields of TrainConfig with sound values."""
+    suites = {task.suite for task in plan.tasks.values()}
+    for suite, overrides in plan.study.train_by_suite.items():
+        path = ("train_by_suite", suite)
+        if suite not in suites:
+            raise UserError(f"{place(file, path)}: unknown suite{suggest(suite, suites)}")
+        parse(TrainConfig, {**asdict(plan.study.train), **overrides}, file, path)
+
+
+def _check_datasets(plan: Plan, file: str) -> None:
+    """Two tasks that share a dataset's name must share its recipe."""
+    first: dict[str, str] = {}
+    for task in (name for names in plan.suites().values() for name in names):
+        other = first.setdefault(plan.dataset_id(task), task)
+        if plan.tasks[other].dataset != plan.tasks[task].dataset:
+            raise UserError(
+                f"{place(file, ('tasks',))}: {other} and {task} both make {plan.dataset_id(task)} and differ"
+                " in its seed; give them the same"
+            )

@@ -1,0 +1,142 @@
+"""YAML into dataclasses; what is wrong with it is one line that names the file, the key and the remedy."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import pydantic
+import yaml
+
+from gtp.errors import UserError
+
+T = TypeVar("T")
+KeyPath = tuple[str | int, ...]
+
+NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
+
+EXPECTED = {  # pydantic's error types in the words of this project
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "dataclass_type": "a mapping",
+}
+YAML_WORDS = " (YAML reads a bare on, off, yes or no as true or false: quote it)"
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys without a word; this loader refuses them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key '{key.value}' stands here twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises UserError when there is none or a key is repeated."""
+    try:
+        data = yaml.load(Path(path).read_text(encoding="utf-8"), _StrictLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"{path} cannot be read: {reason}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UserError(f"{path}, line {mark.line + 1}: {error.problem}") from error
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise UserError(f"{path}: expected a mapping from names to values")
+    return data
+
+
+def parse(kind: type[T], data: Any, file: str, path: KeyPath = ()) -> T:
+    """An instance of the dataclass `kind` from plain data found in `file` at the key `path`.
+
+    Nothing is converted except whole numbers to floats and lists to tuples; unknown keys are errors.
+    Raises: UserError, one line, about the first thing that is wrong.
+    """
+    for keys, value in leaves(data):
+        if isinstance(value, float) and value - value != 0.0:
+            raise UserError(f"{place(file, path + keys)}: must be finite, got {value}")
+    try:
+        # JSON is the input form in which pydantic is strict about scalars but takes mappings for dataclasses.
+        text = json.dumps(data, default=str)
+        return pydantic.TypeAdapter(kind).validate_json(text, strict=True, extra="forbid")
+    except pydantic.ValidationError as error:
+        raise UserError(_explain(error.errors()[0], kind, file, path)) from error
+
+
+def leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Every scalar in nested mappings and lists, with the keys that lead to it."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(data, (list, tuple)):
+        for index, value in enumerate(data):
+            yield from leaves(value, (*path, index))
+    else:
+        yield path, data
+
+
+def suggest(name: object, valid: Iterable[str]) -> str:
+    """The end of an error message: the valid name nearest to a wrong one."""
+    nearest = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.0)
+    return f"; did you mean '{nearest[0]}'?" if nearest else ""
+
+
+def place(file: str, path: KeyPath) -> str:
+    """Where something stands: the file and the dotted key path."""
+    return f"{file}: {'.'.join(map(str, path))}" if path else file
+
+
+def check_name(name: str, file: str) -> None:
+    """Raises UserError when `name` cannot be part of a path or of a target."""
+    if not NAME.fullmatch(name):
+        raise UserError(f"{file}: '{name}' is not a name of letters and digits joined by single - or _")
+
+
+def _explain(error: dict, kind: type, file: str, path: KeyPath) -> str:
+    """Pydantic's account of one error in our words."""
+    where, value, context = place(file, path + error["loc"]), error["input"], error.get("ctx", {})
+    match error["type"]:
+        case "unexpected_keyword_argument":
+            return f"{where}: unknown key{suggest(error['loc'][-1], _valid_keys(kind, error['loc'][:-1]))}"
+        case "missing":
+            return f"{where} is missing"
+        case "value_error":
+            return f"{where}: {context['error']}"
+        case "literal_error":
+            choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+            hint = YAML_WORDS if isinstance(value, bool) else suggest(value, choices)
+            return f"{where}: expected {' or '.join(choices)}, got {value!r}{hint}"
+        case known if known in EXPECTED:
+            return f"{where}: expected {EXPECTED[known]}, got {value!r}{_number_hint(known, value)}"
+    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {value!r}"
+
+
+def _valid_keys(kind: type, location: KeyPath) -> list[str]:
+    """Names that the mapping at `location` inside the dataclass `kind` may contain."""
+    for key in location:
+        kind = get_type_hints(kind)[key]
+    return [field.name for field in fields(kind)]
+
+
+def _number_hint(error_type: str, value: Any) -> str:
+    if error_type not in ("float_type", "int_type") or not isinstance(value, str):
+        return ""
+    try:
+        return f" (YAML reads it as text: write {float(value)})"
+    except ValueError:
+        return ""

@@ -1,0 +1,302 @@
+"""Studies, methods and tasks: the shipped files are sound, and each kind of mistake is one helpful line."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gtp import algorithms
+from gtp.config import TrainConfig
+from gtp.errors import UserError
+from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
+from gtp.studies.methods import load_methods
+from gtp.studies.reading import leaves, parse
+from gtp.studies.study import Study
+from gtp.studies.tasks import abbreviate, load_tasks
+
+CONFIG = Path(__file__).parents[2] / "config"
+STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if path.stem not in ("methods", "tasks"))
+SMOKE = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
+
+
+def plan_of(settings, **files):
+    """The plan of a study's settings, with the shipped methods and tasks unless given."""
+    names = {"methods_file": CONFIG / "methods.yaml", "tasks_file": CONFIG / "tasks.yaml", **files}
+    return load_plan(settings, **names, file="study.yaml")
+
+
+def changed(path: str, value) -> dict:
+    """The smoke study with one key, such as train.steps, set to another value."""
+    settings = copy.deepcopy(SMOKE)
+    *parents, last = path.split(".")
+    target = settings
+    for parent in parents:
+        target = target[parent]
+    target[last] = value
+    return settings
+
+
+def key_paths(settings) -> set[str]:
+    """Dotted names of all keys; lists and the suites under train_by_suite are values."""
+    paths = set()
+    for path, _ in leaves({**settings, "train_by_suite": None}):
+        paths.add(".".join(key for key in path if isinstance(key, str)))
+    return paths
+
+
+def message_of(settings) -> str:
+    with pytest.raises(UserError) as error:
+        plan_of(settings)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_shipped_studies_are_sound_and_named_like_their_files(path):
+    assert plan_of(read_mapping(path)).study.study == path.stem
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_studies_share_their_key_paths(path):
+    """Snakemake merges a study over the default one, so a key that it lacks would keep that one's value."""
+    assert key_paths(read_mapping(path)) == key_paths(SMOKE)
+
+
+def test_paper_study_has_the_papers_grid_and_budget():
+    study = plan_of(read_mapping(CONFIG / "paper.yaml")).study
+    assert len(study.tasks) == 15
+    assert len(study.seeds) == 5
+    assert (study.train.hidden_size, study.train.batch_size) == (256, 256)
+    assert study.train_config("locomotion").steps == 2_000_000
+    assert study.train_config("antmaze").steps == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("stdy", "x", "study.yaml: stdy: unknown key; did you mean 'study'?"),
+        ("train.stesp", 5, "study.yaml: train.stesp: unknown key; did you mean 'steps'?"),
+        ("train.steps", 0, "study.yaml: train: steps must be at least 1, got 0"),
+        ("train.steps", "many", "study.yaml: train.steps: expected a whole number, got 'many'"),
+        ("train.steps", 1.5, "study.yaml: train.steps: expected a whole number, got 1.5"),
+        ("train.learning_rate", "1e-3", "got '1e-3' (YAML reads it as text: write 0.001)"),
+        ("train.learning_rate", True, "study.yaml: train.learning_rate: expected a number, got True"),
+        ("train.learning_rate", float("nan"), "study.yaml: train.learning_rate: must be finite, got nan"),
+        ("train.normalize_observations", 1, "expected true or false, got 1"),
+        ("train", None, "study.yaml: train: expected a mapping, got None"),
+        ("execution.compile", False, "expected auto or off, got False (YAML reads a bare on, off"),
+        (
+            "execution.device",
+            "gpu",
+            "device: expected auto or cpu or cuda, got 'gpu'; did you mean",
+        ),
+        ("tasks", ["pointmaze-umase"], "'pointmaze-umase' has no entry"),
+        ("tasks", ["pointmaze-umase"], "did you mean 'pointmaze-umaze'?"),
+        ("tasks", [], "study.yaml: tasks must not be empty"),
+        ("tasks", "pointmaze-umaze", "study.yaml: tasks: expected a list, got 'pointmaze-umaze'"),
+        ("methods", ["gpt"], "'gpt' has no entry"),
+        ("methods", ["gtp", "gtp"], "methods contains gtp twice"),
+        ("seeds", [0, 0], "seeds contains 0 twice"),
+        ("seeds", [-1], "seeds must be at least 0, got -1"),
+        ("seeds", [True], "study.yaml: seeds.0: expected a whole number, got True"),
+        ("seeds_per_job", 0, "seeds_per_job must be at least 1, got 0"),
+        ("study", "reference", "study must be a name"),
+        ("study", "a/b", "study must be a name"),
+        ("evaluation.headline_nfe", 7, "headline_nfe must be one of nfe, got 7 and [1, 2]"),
+        ("evaluation.rollout_episodes", 5, "rollout_episodes must not exceed episodes, got 5 and 2"),
+        ("flow_map.methods", ["gaussian_bc"], "'gaussian_bc' learns no trajectories"),
+        ("flow_map.task", "nowhere", "study.yaml: flow_map.task: 'nowhere' has no entry"),
+        (
+            "train_by_suite",
+            {"pointmase": {}},
+            "pointmase: unknown suite; did you mean 'pointmaze'?",
+        ),
+        ("train_by_suite", {"pointmaze": {"stps": 1}}, "train_by_suite.pointmaze.stps: unknown key"),
+        ("train_by_suite", {"pointmaze": {"steps": 0}}, "train_by_suite.pointmaze: steps must be at least 1"),
+    ],
+)
+def test_mistakes_in_a_study_are_one_line(path, value, expected):
+    assert expected in message_of(changed(path, value))
+
+
+@pytest.mark.parametrize("key", sorted(SMOKE))
+def test_missing_key_is_named(key):
+    assert (
+        message_of({name: value for name, value in SMOKE.items() if name != key})
+        == f"study.yaml: {key} is missing"
+    )
+
+
+METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ({"a": {**METHOD, "set": {"etaa": 1.0}}}, "a.set.etaa: unknown key; did you mean 'eta'?"),
+        ({"a": {**METHOD, "set": {"eta": -1.0}}}, "a.set: eta must be finite and not negative, got -1.0"),
+        ({"a": {**METHOD, "set": {"score": "sde_solver"}}}, "did you mean 'ode_solver'?"),
+        ({"a": {**METHOD, "algorithm": "gpt"}}, "a.algorithm: unknown algorithm 'gpt'; did you mean 'gtp'?"),
+        ({"a": {**METHOD, "grp": "rl"}}, "a.grp: unknown key; did you mean 'group'?"),
+        ({"a": {"algorithm": "gtp", "group": "rl"}}, "a.label is missing"),
+        ({"a": None}, "a: expected a mapping, got None"),
+        ({"a b": METHOD}, "'a b' is not a name"),
+        ({"gtp": METHOD, "gtp-x": {**METHOD, "ablation_of": "gpt"}}, "unknown method 'gpt'; did you mean"),
+        ({"gtp": METHOD, "no_x": {**METHOD, "ablation_of": "gtp"}}, "is named gtp-<what>; rename 'no_x'"),
+        (
+            {
+                "gtp": METHOD,
+                "fql": METHOD,
+                "gtp-x": {**METHOD, "ablation_of": "gtp"},
+                "fql-x": {**METHOD, "ablation_of": "fql"},
+            },
+            "'gtp-x' has the target ablation_x already",
+        ),
+    ],
+)
+def test_mistakes_in_methods_are_one_line(tmp_path, entries, expected):
+    file = tmp_path / "methods.yaml"
+    file.write_text(yaml.safe_dump(entries, sort_keys=False))
+    with pytest.raises(UserError) as error:
+        load_methods(file)
+    assert expected in str(error.value)
+    assert str(error.value).startswith(str(file))
+    assert "\n" not in str(error.value)
+
+
+TASK = yaml.safe_load((CONFIG / "tasks.yaml").read_text())["pointmaze-umaze"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"max_episode_stps": 3}, "t.max_episode_stps: unknown key; did you mean 'max_episode_steps'?"),
+        ({"max_episode_steps": 0}, "t: max_episode_steps must be at least 1, got 0"),
+        ({"start_cell": [1]}, "t.start_cell.1 is missing"),
+        ({"dataset": {"source": "generated"}}, "t.dataset.source: expected generate or minari or d4rl"),
+        ({"dataset": {"source": "generate", "recipe": "waypoint"}}, "t.dataset.maze is missing"),
+        ({"dataset": {"source": "minari", "id": "hopper"}}, "t.dataset: a Minari id looks like"),
+        ({"dataset": {"source": "d4rl", "id": "hopper"}}, "t.dataset: a D4RL id looks like"),
+    ],
+)
+def test_mistakes_in_tasks_are_one_line(tmp_path, change, expected):
+    file = tmp_path / "tasks.yaml"
+    file.write_text(yaml.safe_dump({"t": {**TASK, **change}}))
+    with pytest.raises(UserError) as error:
+        load_tasks(file)
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\na: 2\n", "line 2: the key 'a' stands here twice"),
+        ("a: {b: 1, b: 2}\n", "the key 'b' stands here twice"),
+        ("a: [1\n", "line 2: "),
+        ("- a\n", "expected a mapping"),
+        ("", "expected a mapping"),
+    ],
+)
+def test_unsound_yaml_is_one_line(tmp_path, text, expected):
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError) as error:
+        read_mapping(file)
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_file_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere\.yaml cannot be read: No such file"):
+        read_mapping(tmp_path / "nowhere.yaml")
+
+
+def test_tasks_that_would_write_one_dataset_with_two_seeds_are_refused(tmp_path):
+    file = tmp_path / "tasks.yaml"
+    other = {**TASK, "dataset": {**TASK["dataset"], "seed": 1}}
+    file.write_text(yaml.safe_dump({"pointmaze-umaze": TASK, "b": other}))
+    with pytest.raises(UserError, match=r"both make generated/pointmaze/umaze-2k-v0"):
+        plan_of(changed("tasks", ["pointmaze-umaze", "b"]), tasks_file=file)
+
+
+def test_ablations_are_named_without_their_parent():
+    ablations = plan_of(SMOKE).ablations()
+    assert ablations["no_guidance"] == "gtp-no_guidance"
+    assert "gtp" not in ablations.values()
+
+
+def test_record_keeps_the_order_of_the_study():
+    record = plan_of(SMOKE).record(["gaussian_bc", "gtp"])
+    assert [method["name"] for method in record["methods"]] == ["gaussian_bc", "gtp"]
+    assert [method["generative"] for method in record["methods"]] == [False, True]
+    assert record["tasks"][0]["generated"] is True
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=8, unique=True), st.integers(1, 9))
+def test_chunks_hold_every_seed_once_in_order_under_different_names(seeds, size):
+    chunks = parse(Study, {**SMOKE, "seeds": seeds, "seeds_per_job": size}, "study.yaml").seed_chunks()
+    assert [seed for chunk in chunks.values() for seed in chunk] == seeds
+    assert all(len(chunk) <= size for chunk in chunks.values())
+    assert len(chunks) == -(-len(seeds) // size)
+
+
+def test_chunk_names():
+    def names(**settings):
+        return list(parse(Study, {**SMOKE, **settings}, "study.yaml").seed_chunks())
+
+    assert names(seeds=[0, 1, 2], seeds_per_job="all") == ["seeds_0-2"]
+    assert names(seeds=[0, 2, 3], seeds_per_job="all") == ["seeds_0_2_3"]
+    assert names(seeds=[0, 1, 2], seeds_per_job=2) == ["seeds_0-1", "seeds_2"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "name"),
+    [(2000, "2k"), (100_000, "100k"), (1_000_000, "1m"), (1_500_000, "1500k"), (2500, "2500")],
+)
+def test_abbreviations(steps, name):
+    assert abbreviate(steps) == name
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9))
+def test_different_counts_have_different_abbreviations(a, b):
+    assert (abbreviate(a) == abbreviate(b)) == (a == b)
+
+
+def test_flags_are_the_words_that_the_command_line_expects():
+    values = {"steps": 5, "flag": True, "cell": (6, 1), "none": None, "empty": ()}
+    assert flags(values, "task.") == ["--task.steps", "5", "--task.flag", "True", "--task.cell", "6", "1"]
+
+
+def test_suggest_is_empty_without_choices():
+    assert suggest("a", []) == ""
+
+
+def test_every_algorithms_defaults_pass_the_check_of_methods():
+    for name in algorithms.names():
+        parse(algorithms.get(name), {}, "methods.yaml")
+
+
+def test_train_config_is_read_without_conversion():
+    assert parse(TrainConfig, {"learning_rate": 1, "steps": 3}, "f").learning_rate == 1.0
+
+
+def test_code_behind_a_method_has_its_own_module_and_no_other_methods():
+    files = files_behind("gtp.train", "gtp.algorithms.gtp")
+    assert {"gtp/train.py", "gtp/algorithms/gtp.py", "gtp/networks.py", "gtp/solution_map.py"} <= set(files)
+    assert "gtp/algorithms/gaussian_bc.py" not in files
+    assert not {"gtp/cli.py", "gtp/evaluate.py", "gtp/errors.py", "gtp/plotting.py"} & set(files)
+
+
+def test_code_behind_follows_imports_inside_functions(tmp_path, monkeypatch):
+    package = tmp_path / "gtp"
+    package.mkdir()
+    (package / "a.py").write_text("def f():\n    from gtp import b\n")
+    (package / "b.py").write_text("import gtp.c\nimport os\n")
+    (package / "c.py").write_text("from gtp.a import f\n")
+    (package / "d.py").write_text("")
+    monkeypatch.setattr("gtp.studies.code.ROOT", tmp_path)
+    assert files_behind("gtp.a") == ["gtp/a.py", "gtp/b.py", "gtp/c.py"]
