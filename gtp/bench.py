@@ -127,7 +127,7 @@ def matrix_product_rate(device: torch.device) -> float:
 
 
 def make_learner(algorithm: Algorithm, config: BenchConfig, count: int, device: torch.device, compiled: bool):
-    """A learner of `count` seeds with random data: learner, data columns, minibatch rows and noise of a block."""
+    """A learner of `count` seeds and what feeds it: learner, columns, minibatch rows, noise of a block."""
     generator = torch.Generator().manual_seed(0)
     seeds = list(range(count))
     data = Batch(

@@ -32,7 +32,7 @@ def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor],
             header = json.loads((file.metadata() or {}).get("header", "{}"))
             if header.get("format") != kind:
                 raise UserError(f"{path} is not a {kind} file; {remedy}")
-            return {name: file.get_tensor(name) for name in file.keys()}, header
+            return {name: file.get_tensor(name) for name in list(file.keys())}, header
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; {remedy}") from error
     except MemoryError as error:

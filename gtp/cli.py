@@ -36,6 +36,8 @@ app = tyro.extras.SubcommandApp()
 dataset = tyro.extras.SubcommandApp()
 app.command(dataset, name="dataset", help="Make, prepare and check datasets.")
 
+DEFAULT_BUDGET, DEFAULT_EXECUTION = TrainConfig(), Execution()
+
 
 def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
     """The same flags, but calling it only binds them: parsing ends before the work begins."""
@@ -61,8 +63,8 @@ def train(
     seeds: tuple[int, ...] = (0,),
     checkpoints: Path = Path("checkpoints"),
     label: str = "",
-    train: TrainConfig = TrainConfig(),
-    execution: Execution = Execution(),
+    train: TrainConfig = DEFAULT_BUDGET,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> None:
     """Train one method on prepared transitions, all seeds in one process; resumes a run that was cut off.
 

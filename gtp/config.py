@@ -39,7 +39,8 @@ class TaskSpec:
             raise ValueError(f"max_episode_steps must be at least 1, got {self.max_episode_steps}")
         if not self.reference_min < self.reference_max:
             raise ValueError(
-                f"reference_min must lie below reference_max, got {self.reference_min} and {self.reference_max}"
+                "reference_min must lie below reference_max,"
+                f" got {self.reference_min} and {self.reference_max}"
             )
         if self.maze is not None and (self.start_cell is None or self.goal_cell is None):
             raise ValueError("a maze task needs both start_cell and goal_cell")

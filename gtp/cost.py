@@ -16,7 +16,7 @@ from gtp.timing import seconds_per_call
 
 
 def action_seconds(policy: Policy, nfe: int, batch_size: int) -> float:
-    """Seconds that `policy.act` takes for a batch of observations, with its transfers to and from the device."""
+    """Seconds that `policy.act` takes for a batch of observations, transfers included."""
     obs = np.zeros((batch_size, len(policy.observation_mean)), dtype=np.float32)
     noise = acting_noise(policy.noise_shape(batch_size), policy.seed, 0)
     return seconds_per_call(lambda: policy.act(obs, nfe, noise))

@@ -168,7 +168,7 @@ def evaluate(
 
 
 def write_rows(path: Path, kind: type, rows: Iterable) -> None:
-    """Rows of a dataclass as CSV, atomically; None is an empty field and `episode_return` is called return."""
+    """Rows of a dataclass as CSV, atomically; None is empty and `episode_return` is called return."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([field.name.removeprefix("episode_") for field in fields(kind)])

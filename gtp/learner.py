@@ -47,7 +47,7 @@ class Learner:
         self._graph: CapturedUpdate | None = None
 
     def update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
-        """One training step of every seed; returns the logged quantities, (Q, S) in the order of `quantities`.
+        """One training step of every seed; the logged quantities, (Q, S) in the order of `quantities`.
 
         Shapes: data holds whole columns (N, ...), rows (S, B) int64, draws name -> (S, ...).
         """

@@ -1,10 +1,11 @@
-"""A Gaussian mixture over actions, whose noise-to-action ODE is known in closed form: the oracle of the tests.
+"""A Gaussian mixture over actions: its noise-to-action ODE is known in closed form.
 
 With data x ~ sum_k w_k N(m_k, s^2 I) and x_t = x + t z, the denoiser E[x | x_t] is a weighted mean of the
 components' posterior means, and the probability-flow field is f(x, t) = (x - E[x | x_t]) / t.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -41,7 +42,7 @@ class GaussianMixture:
 
     def solve(self, x: Tensor, times: Tensor) -> Tensor:
         """Carry points (B, A) along the ODE through decreasing `times`, one Heun step between two of them."""
-        for t, s in zip(times[:-1], times[1:], strict=True):
+        for t, s in pairwise(times):
             x = heun(self.field, x, t.expand(len(x)), s.expand(len(x)), steps=1)
         return x
 

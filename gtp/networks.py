@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ class MLP(nn.Module):
     def __init__(self, inputs: int, outputs: int, hidden: int, layers: int):
         super().__init__()
         widths = [inputs] + [hidden] * layers
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.output = nn.Linear(hidden, outputs)
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -46,7 +47,7 @@ class TwinQ(nn.Module):
     def __init__(self, sizes: Sizes):
         super().__init__()
         widths = [sizes.observation + sizes.action] + [sizes.hidden] * sizes.layers + [1]
-        heads = [[nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)] for _ in range(2)]
+        heads = [[nn.Linear(a, b) for a, b in pairwise(widths)] for _ in range(2)]
         layers = list(zip(*heads, strict=True))
         self.weight = nn.ParameterList(
             torch.stack([head.weight.detach().T for head in pair]) for pair in layers

@@ -14,7 +14,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 def clip_by_global_norm(gradients: Leaves, limit: float) -> tuple[Leaves, Tensor]:
-    """Scale one network's gradients to a global norm of at most `limit` (0: no limit); also the norm before."""
+    """Scale one network's gradients to a global norm of at most `limit` (0: none); also the norm before."""
     norm = torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()
     if limit == 0.0:
         return gradients, norm
@@ -25,7 +25,10 @@ def clip_by_global_norm(gradients: Leaves, limit: float) -> tuple[Leaves, Tensor
 def adam_(
     params: Leaves, gradients: Leaves, first: Leaves, second: Leaves, step: Tensor, learning_rate: float
 ) -> None:
-    """One Adam step in place; `first` and `second` are the moments, `step` () counts from 1 (Kingma and Ba, 2015)."""
+    """One Adam step in place; `first` and `second` are the moments, `step` () counts from 1.
+
+    Source: Kingma and Ba, 2015, algorithm 1.
+    """
     correction1, correction2 = 1.0 - BETA1**step, 1.0 - BETA2**step
     for name, gradient in gradients.items():
         first[name].lerp_(gradient, 1.0 - BETA1)

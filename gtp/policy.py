@@ -89,7 +89,7 @@ def observation_scaling(transitions: Transitions, normalize: bool) -> tuple[Tens
 
 
 def save_policy(path: Path, learner: Learner, transitions: Transitions, label: str) -> None:
-    """Write the acting networks of all seeds of `learner`, and what is needed to use them on raw observations."""
+    """Write the acting networks of all seeds of `learner`, and what raw observations and actions need."""
     mean, std = observation_scaling(transitions, learner.config.normalize_observations)
     scaling = {
         "observation_mean": mean,

@@ -8,6 +8,7 @@ trajectory from time t to time s <= t; phi is what the network predicts, its cle
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class TimeScale:
 
 @dataclass(frozen=True)
 class Preconditioning:
-    """EDM's scalings, which keep network inputs and targets near unit variance (Karras et al., 2022, table 1).
+    """EDM's scalings: network inputs and targets near unit variance (Karras et al., 2022, table 1).
 
     Shapes: t (B,) -> (B, 1). `sigma_data` is the standard deviation of the actions.
     """
@@ -85,7 +86,7 @@ def sample(phi: Map, noise: Tensor, times: Tensor) -> Tensor:
 def trajectory(phi: Map, noise: Tensor, times: Tensor) -> list[Tensor]:
     """The points that `sample` visits, unclipped: K + 1 tensors (B, A), from a_T = T z to a_0."""
     points = [times[0] * noise]
-    for t, s in zip(times[:-1], times[1:], strict=True):
+    for t, s in pairwise(times):
         points.append(solution_map(phi, points[-1], t.expand(len(noise)), s.expand(len(noise))))
     return points
 

@@ -41,15 +41,18 @@ class GTP(Algorithm):
     """Heun steps when score is ode_solver."""
     pairs: Literal["adjacent", "uniform"] = "adjacent"
     """Our choice. u is the grid point after t, or uniform over all later ones."""
-    grid_points: int = 40
+    grid_points: int = 20
     """Our choice. Intervals of the grid from which (t, u, tau) are drawn."""
     grid_growth: Literal["constant", "doubling"] = "constant"
-    """Our choice. Doubling multiplies grid_points by 2 seven times over training (10 -> 1280 in the paper)."""
+    """Our choice. Doubling multiplies grid_points by 2 seven times over training (the paper: 10 to 1280)."""
     tau: Literal["uniform", "zero"] = "uniform"
-    """End of the jump in L_cons: uniform over the grid from u down to 0, or always 0 (consistency training)."""
+    """End of the jump in L_cons: uniform over the grid from u down to 0, or 0 (consistency training)."""
+    loss_weighting: Literal["edm", "uniform"] = "edm"
+    """Our choice. Weight over t of both losses: 1 / c_out(t)^2, which makes the network's error count alike
+    at every noise level, or 1."""
     t_min: float = 0.02
     """Our choice. Least noise level of the grid, in action units."""
-    t_max: float = 10.0
+    t_max: float = 3.0
     """Our choice. Noise level at which sampling starts (T), in action units."""
     rho: float = 7.0
     """Warp of the grid (Karras et al., 2022)."""
@@ -159,7 +162,10 @@ class GTP(Algorithm):
         return phi
 
     def times(self, uniform: Tensor, progress: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Times t > u >= tau on the grid, tau = 0 at its end. Shapes: uniform (B, 3), progress () -> 3 x (B,)."""
+        """Times t > u >= tau on the grid, whose last tau is 0.
+
+        Shapes: uniform (B, 3) in [0, 1), progress () -> three of (B,).
+        """
         points = torch.full_like(progress, float(self.grid_points))
         if self.grid_growth == "doubling":
             points = points * 2.0 ** (8.0 * progress).floor().clamp(max=7.0)
@@ -200,23 +206,23 @@ class GTP(Algorithm):
         return expectile_loss(q - networks["value"](batch.obs), self.expectile), {}
 
     def actor_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
-        """lambda_consistency L_cons + lambda_flow L_flow, each sample weighted by w (equations 14 and 17-19)."""
+        """lambda_consistency L_cons + lambda_flow L_flow, weighted by w (equations 14 and 17 to 19)."""
         t, u, tau = self.times(draws["times"], progress)
         a_t = batch.act + t[:, None] * draws["noise"]
         online = self.phi(networks["actor"], batch.obs)
         teacher = self.phi(networks["actor_ema"], batch.obs)
         weight = self.weights(networks, batch, draws)
+        importance = weight * self.noise_level_weight(t)
         loss, logged = torch.zeros_like(weight).mean(), {}
         if self.lambda_consistency > 0.0:
-            target = solution_map(
-                teacher, self.earlier_point(teacher, a_t, batch.act, draws["noise"], t, u), u, tau
-            )
-            error = (solution_map(online, a_t, t, tau) - target.detach()).square().sum(dim=-1)
-            loss = loss + self.lambda_consistency * (weight * error).mean()
+            a_u = self.earlier_point(teacher, a_t, batch.act, draws["noise"], t, u)
+            target = solution_map(teacher, a_u, u, tau).detach()
+            error = (solution_map(online, a_t, t, tau) - target).square().sum(dim=-1)
+            loss = loss + self.lambda_consistency * (importance * error).mean()
             logged["loss/consistency"] = error.mean()
         if self.lambda_flow > 0.0:
             error = (online(a_t, t, t) - batch.act).square().sum(dim=-1)
-            loss = loss + self.lambda_flow * (weight * error).mean()
+            loss = loss + self.lambda_flow * (importance * error).mean()
             logged["loss/flow"] = error.mean()
         if self.weighted:
             logged |= {
@@ -230,6 +236,12 @@ class GTP(Algorithm):
             loss = loss + self.linear_q * q_term
             logged["loss/linear_q"] = q_term
         return loss, logged
+
+    def noise_level_weight(self, t: Tensor) -> Tensor:
+        """Weight of both losses at time t. Shapes: (B,) -> (B,). Source: Karras et al., 2022, section 5."""
+        if self.loss_weighting == "uniform":
+            return torch.ones_like(t)
+        return Preconditioning(self.sigma_data).c_out(t).squeeze(-1).pow(-2)
 
     def earlier_point(
         self, teacher: Map, a_t: Tensor, act: Tensor, noise: Tensor, t: Tensor, u: Tensor

@@ -66,7 +66,8 @@ def test_actor_loss_is_the_papers_formula():
     weight = torch.exp(2.0 * advantage / (advantage.std(correction=0) + 1e-6)).clamp(max=100.0)
     consistency = (solution_map(online, a_t, t, tau) - solution_map(teacher, a_u, u, tau)).square().sum(dim=1)
     flow = (online(a_t, t, t) - batch.act).square().sum(dim=1)
-    expected = (weight * consistency).mean() + 0.7 * (weight * flow).mean()
+    scale = (t**2 + 0.25) / (t * 0.5) ** 2  # EDM's lambda(t) with sigma_data = 0.5
+    expected = (weight * scale * consistency).mean() + 0.7 * (weight * scale * flow).mean()
     torch.testing.assert_close(algorithm.actor_loss(networks, batch, draws, progress)[0], expected)
 
 
@@ -167,7 +168,7 @@ def test_times_are_ordered(uniform, points, progress, pairs, tau, growth):
     algorithm = GTP(grid_points=points, pairs=pairs, tau=tau, grid_growth=growth)
     t, u, end = algorithm.times(torch.tensor([uniform]), torch.tensor(progress))
     assert algorithm.t_max >= t.item() > u.item() >= end.item() >= 0.0
-    assert u.item() >= algorithm.t_min
+    assert u.item() >= algorithm.t_min * (1 - 1e-6)  # float32
     if tau == "zero":
         assert end.item() == 0.0
 

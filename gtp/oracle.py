@@ -1,0 +1,91 @@
+"""GTP against a known answer: train on actions of a Gaussian mixture, compare with the exact solution map."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gtp.algorithms.base import Batch, Networks
+from gtp.algorithms.gtp import GTP
+from gtp.config import TrainConfig
+from gtp.learner import Learner, bind
+from gtp.mixture import GaussianMixture
+from gtp.randomness import BLOCK, draw_block, draw_indices, generator
+
+ACTIONS = 20_000
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How far K-step samples are from what the exact ODE makes of the same noise."""
+
+    nfe: int
+    off_mode_share: float
+    """Share of samples farther than four standard deviations from every mode."""
+    median_distance: float
+    """Median distance to the exact end point, in action units."""
+    smallest_mode_share: float
+    """Share of the samples nearest to the mode that got fewest."""
+
+
+def clone_mixture(
+    algorithm: GTP, mixture: GaussianMixture, config: TrainConfig, seed: int, compiled: bool = False
+) -> Networks:
+    """Train `algorithm` on draws of `mixture` as the actions of a single state; its networks, on the CPU."""
+    size, device = mixture.means.shape[1], torch.device("cpu")
+    data = Batch(
+        obs=torch.zeros(ACTIONS, 1),
+        act=mixture.sample(ACTIONS, generator(seed, "mixture")).float(),
+        rew=torch.zeros(ACTIONS),
+        next_obs=torch.zeros(ACTIONS, 1),
+        discount=torch.zeros(ACTIONS),
+    )
+    learner = Learner(algorithm, config, 1, size, [seed], device, compiled)
+    draws = algorithm.draws(config.batch_size, size)
+    for step in range(config.steps):
+        block, offset = divmod(step, BLOCK)
+        if offset == 0:
+            rows = draw_indices(ACTIONS, config.batch_size, [seed], block, device)
+            noise = draw_block(draws, [seed], block, device)
+        learner.update(data, rows[offset], {name: values[offset] for name, values in noise.items()})
+    params = {name: {leaf: v[0] for leaf, v in leaves.items()} for name, leaves in learner.params.items()}
+    return bind(learner.modules, params)
+
+
+@torch.inference_mode()
+def compare(
+    algorithm: GTP,
+    networks: Networks,
+    mixture: GaussianMixture,
+    nfe: list[int],
+    seed: int,
+    samples: int = 1000,
+) -> list[Accuracy]:
+    """Samples of a trained policy beside the exact flow of the same noise (2000 Heun steps, float64)."""
+    noise = torch.randn(samples, mixture.means.shape[1], generator=generator(seed, "oracle"))
+    times = algorithm.time_scale.at(torch.linspace(0.0, 1.0, 2001, dtype=torch.float64))
+    exact = mixture.solve(algorithm.t_max * noise.double(), times)
+    results = []
+    for k in nfe:
+        actions = algorithm.act(networks, torch.zeros(samples, 1), noise, k).double()
+        results.append(
+            Accuracy(
+                k,
+                mixture.off_mode_share(actions),
+                float((actions - exact).norm(dim=1).median()),
+                smallest_mode_share(mixture, actions),
+            )
+        )
+    return results
+
+
+def smallest_mode_share(mixture: GaussianMixture, actions: Tensor) -> float:
+    """Share of actions (B, A) whose nearest mean is the one that is nearest least often."""
+    nearest = torch.cdist(actions, mixture.means).argmin(dim=1)
+    return float(nearest.bincount(minlength=len(mixture.means)).min() / len(actions))
+
+
+def four_corners(std: float = 0.05) -> GaussianMixture:
+    """Four equal modes at (+-0.6, +-0.6): the action distribution at a crossing."""
+    means = torch.tensor([[0.6, 0.6], [-0.6, 0.6], [-0.6, -0.6], [0.6, -0.6]], dtype=torch.float64)
+    return GaussianMixture(means, torch.full((4,), 0.25, dtype=torch.float64), std)

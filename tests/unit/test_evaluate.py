@@ -1,0 +1,187 @@
+"""Rollouts: every episode is counted, starts and noise repeat, divergence is a row."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gtp import algorithms
+from gtp.algorithms.gtp import GTP
+from gtp.config import TaskSpec, TrainConfig
+from gtp.cost import measure, write_cost
+from gtp.errors import UserError
+from gtp.evaluate import Episode, Rollouts, evaluate, write_rows
+from gtp.flow_map import divided_state, flow_map
+from gtp.policy import load_policy
+from gtp.train import Execution, train
+
+from .training_fixtures import tiny_transitions
+
+MAZE = TaskSpec(
+    name="pointmaze-umaze",
+    environment="PointMaze_UMaze-v3",
+    max_episode_steps=40,
+    observation_keys=("observation",),
+    maze="umaze",
+    start_cell=(1, 1),
+    goal_cell=(3, 1),
+)
+
+
+def maze_transitions():
+    """Random transitions in the shape of the point maze's."""
+    tiny = tiny_transitions()
+    wide = np.concatenate([tiny.observations, tiny.observations[:, :1]], axis=1)
+    return replace(
+        tiny,
+        observations=wide,
+        next_observations=wide,
+        observation_mean=wide.mean(axis=0),
+        observation_std=wide.std(axis=0),
+        task=MAZE,
+    )
+
+
+@pytest.fixture(scope="module", params=["gtp", "gaussian_bc"])
+def folder(tmp_path_factory, request):
+    folder = tmp_path_factory.mktemp(request.param)
+    train(
+        algorithms.get(request.param)(),
+        TrainConfig(steps=20, batch_size=16, hidden_size=16, snapshots=2),
+        maze_transitions(),
+        (0, 1),
+        output=folder,
+        checkpoints=folder / "checkpoints",
+        execution=Execution(device="cpu", compile="off"),
+    )
+    return folder
+
+
+def test_every_seed_nfe_and_episode_has_a_row(folder):
+    policy = load_policy(folder / "policy-20.safetensors")
+    rows, positions = evaluate([folder / "policy-20.safetensors"], [1, 3], 2, rollout_episodes=1)
+    steps = [1, 3] if policy.algorithm.generative else [1]
+    assert [(r.seed, r.nfe, r.episode) for r in rows] == [
+        (s, k, e) for s in (0, 1) for k in steps for e in (0, 1)
+    ]
+    assert all(r.status == "ok" and r.step == 20 and 1 <= r.length <= 40 for r in rows)
+    assert all(r.normalized_score == 100.0 * r.episode_return for r in rows)
+    assert {(p.seed, p.episode) for p in positions} == {(0, 0), (1, 0)}
+    again, _ = evaluate([folder / "policy-20.safetensors"], [1, 3], 2)
+    assert again == rows
+
+
+def test_snapshots_are_told_apart_by_their_step(folder):
+    rows, _ = evaluate([folder / "policy-10.safetensors", folder / "policy-20.safetensors"], [2], 1)
+    assert [r.step for r in rows] == [10, 10, 20, 20]
+
+
+def test_returns_are_sums_of_the_environments_rewards():
+    """A policy that stands on the goal's doorstep: one reward, one step, success."""
+
+    class Fixed:
+        seed, step, diverged_at = 0, 1, None
+
+        def noise_shape(self, count):
+            return (count, 2)
+
+        def act(self, obs, nfe, noise):
+            return np.zeros((len(obs), 2), dtype=np.float32)
+
+    near = replace(MAZE, goal_cell=(1, 2), goal_radius=0.99)
+    rollouts = Rollouts(near, 8)
+    rows, _ = rollouts.run(Fixed(), 1)
+    for row in rows:
+        assert row.episode_return in (0.0, 1.0)
+        assert row.success == int(row.episode_return)
+        assert row.length == (1 if row.success and row.length == 1 else row.length)
+    assert any(row.success for row in rows)
+    far, _ = Rollouts(MAZE, 2).run(Fixed(), 1)
+    assert [(r.episode_return, r.success, r.length) for r in far] == [(0.0, 0, 40)] * 2
+
+
+def test_a_diverged_policy_is_a_row_of_its_own(folder):
+    policy = load_policy(folder / "policy-20.safetensors")
+    policy.diverged_at = 13
+    rows, positions = Rollouts(MAZE, 2).run(policy, 5)
+    assert rows == [Episode(0, 20, 5, -1, None, None, None, None, "diverged@13")]
+    assert positions == []
+
+
+def test_csv_has_the_documented_columns(folder, tmp_path):
+    rows, _ = evaluate([folder / "policy-20.safetensors"], [1], 1)
+    write_rows(tmp_path / "scores.csv", Episode, rows)
+    table = list(csv.reader((tmp_path / "scores.csv").open()))
+    assert table[0] == [
+        "seed",
+        "step",
+        "nfe",
+        "episode",
+        "return",
+        "normalized_score",
+        "success",
+        "length",
+        "status",
+    ]
+    assert len(table) == 3
+
+
+def test_bad_requests(folder):
+    policy = folder / "policy-20.safetensors"
+    for arguments, message in (
+        (([policy], [0], 1), "episodes and nfe must be at least 1"),
+        (([policy], [1], 0), "episodes and nfe must be at least 1"),
+        (([policy.with_name("none")], [1], 1), "does not exist"),
+    ):
+        with pytest.raises(UserError, match=message):
+            evaluate(*arguments)
+    with pytest.raises(UserError, match="rollout episodes .* must not exceed episodes"):
+        evaluate([policy], [1], 1, rollout_episodes=2)
+
+
+def test_cost_rows(folder, tmp_path):
+    rows = measure(folder / "policy-20.safetensors", folder / "run.json", [1, 2], [1, 4])
+    generative = load_policy(folder / "policy-20.safetensors").algorithm.generative
+    timed = [row for row in rows if row[0] == "seconds_per_action"]
+    assert [(row[1], row[2]) for row in timed] == [
+        (k, b) for k in ([1, 2] if generative else [1]) for b in (1, 4)
+    ]
+    assert all(row[-1] > 0 for row in timed)
+    write_cost(tmp_path / "cost.csv", rows)
+    assert (
+        (tmp_path / "cost.csv")
+        .read_text()
+        .startswith("quantity,nfe,batch_size,device,value\nparameters,,,cpu,")
+    )
+    with pytest.raises(UserError, match="is not the run.json of a training run"):
+        measure(folder / "policy-20.safetensors", folder / "training.csv", [1], [1])
+
+
+def test_flow_map_of_a_gtp_policy_and_refusal_of_others(folder):
+    policy, data = load_policy(folder / "policy-20.safetensors"), maze_transitions()
+    if not isinstance(policy.algorithm, GTP):
+        with pytest.raises(UserError, match="has no solution map to draw"):
+            flow_map(policy, data, 4, 3)
+        return
+    points = flow_map(policy, data, samples=4, nfe=3)
+    path = [p for p in points if p.kind == "path"]
+    assert len(path) == 4 * (3 + 1)
+    assert path[0].t == pytest.approx(policy.algorithm.t_max)
+    assert path[-1].t == 0.0
+    assert len({p.state for p in points}) == 1
+
+
+def test_divided_state_finds_the_junction():
+    """Two clusters of states: in one all actions agree, in the other they go two ways."""
+    data = maze_transitions()
+    observations = np.zeros_like(data.observations)
+    observations[100:, 0] = 5.0
+    actions = np.full_like(data.actions, 0.5)
+    actions[100::2] = -0.5
+    data = replace(data, observations=observations, actions=actions, observation_std=np.ones(4, np.float32))
+    row, near = divided_state(data)
+    assert row >= 100
+    assert (near >= 100).all()
+    assert torch.from_numpy(actions[near]).std() > 0.4

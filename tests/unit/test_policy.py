@@ -1,0 +1,117 @@
+"""Policy files: load, act, refuse."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import gtp
+from gtp import algorithms
+from gtp.checkpoint import write_tensors
+from gtp.errors import UserError
+from gtp.train import Execution, train
+
+from .training_fixtures import CONFIG, TASK, tiny_transitions
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a small GTP run with seeds 4 and 7."""
+    folder = tmp_path_factory.mktemp("run")
+    train(
+        algorithms.get("gtp")(),
+        CONFIG,
+        tiny_transitions(),
+        (4, 7),
+        output=folder,
+        checkpoints=folder / "checkpoints",
+        execution=Execution(device="cpu", compile="off"),
+    )
+    return folder
+
+
+@pytest.fixture
+def path(trained):
+    return trained / "policy-120.safetensors"
+
+
+def test_act_on_one_and_on_many_observations(path):
+    policy = gtp.load_policy(path)
+    observations = np.random.default_rng(0).standard_normal((5, 3))
+    actions = policy.act(observations, nfe=2)
+    assert actions.shape == (5, 2)
+    assert actions.dtype == np.float32
+    assert policy.act(observations[0], nfe=2).shape == (2,)
+    assert np.array_equal(policy.act(observations, nfe=2), actions)
+    assert not np.array_equal(policy.act(observations, nfe=1), actions)
+    noise = torch.ones(5, 2)
+    assert not np.array_equal(policy.act(observations, nfe=2, noise=noise), actions)
+
+
+def test_seeds_and_header(path):
+    first, second = gtp.load_policy(path), gtp.load_policy(path, seed=7)
+    assert (first.seed, second.seed, first.seeds) == (4, 7, [4, 7])
+    assert first.task == TASK
+    assert first.step == 120
+    obs = np.zeros(3)
+    assert not np.array_equal(first.act(obs), second.act(obs))
+    with pytest.raises(UserError, match="has no seed 5; it contains 4, 7"):
+        gtp.load_policy(path, seed=5)
+
+
+def test_observations_are_standardised_and_actions_scaled_back(path):
+    """A policy whose data had another offset and another action box acts alike in its own units."""
+    policy = gtp.load_policy(path)
+    obs = np.array([0.3, -0.2, 0.9], dtype=np.float32)
+    action = policy.act(obs)
+    policy.observation_mean = policy.observation_mean + 5.0
+    policy.action_low, policy.action_high = torch.tensor([0.0, 0.0]), torch.tensor([4.0, 4.0])
+    np.testing.assert_allclose(policy.act(obs + 5.0), 2.0 * (action + 1.0), rtol=1e-4)
+
+
+def test_bad_requests_to_act(path):
+    policy = gtp.load_policy(path)
+    with pytest.raises(UserError, match=r"observations of shape \(4,\) do not fit this policy"):
+        policy.act(np.zeros(4))
+    with pytest.raises(UserError, match="nfe must be at least 1, got 0"):
+        policy.act(np.zeros(3), nfe=0)
+
+
+def test_missing_truncated_and_foreign_files(path, tmp_path):
+    with pytest.raises(UserError, match="does not exist; train it again"):
+        gtp.load_policy(tmp_path / "absent.safetensors")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"broken.safetensors is truncated or not a gtp-policy file"):
+        gtp.load_policy(broken)
+    foreign = tmp_path / "foreign.safetensors"
+    write_tensors(foreign, {"a": torch.zeros(1)}, {"format": "something-else"})
+    with pytest.raises(UserError, match=r"foreign.safetensors is not a gtp-policy file"):
+        gtp.load_policy(foreign)
+
+
+def test_files_contain_no_pickle(trained):
+    """A safetensors file is the length of a JSON header, the header, and the bytes of the tensors: no more."""
+    for file in trained.glob("*.safetensors"):
+        content = file.read_bytes()
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        end = max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+        assert len(content) == 8 + length + end
+
+
+def test_core_needs_only_torch_and_numpy(path):
+    """Training, policies and the benchmark import on a machine without simulators and without the CLI's library."""
+    script = f"""
+import sys
+for name in ("gymnasium", "minari", "tyro", "scipy", "pandas", "matplotlib", "snakemake", "yaml", "pydantic"):
+    sys.modules[name] = None
+import numpy as np
+import gtp, gtp.train, gtp.bench, gtp.oracle, gtp.data.transitions
+print(gtp.load_policy({str(path)!r}).act(np.zeros(3), nfe=2).shape)
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.stdout == "(2,)\n", result.stderr
