@@ -66,6 +66,8 @@ class TrainConfig:
     """Decay per gradient step of the exponential moving averages (actor and critic targets)."""
     discount: float = 0.99
     """Discount per environment step."""
+    n_step: int = 1
+    """Transitions per temporal-difference backup (n-step returns along the data); the paper takes 1."""
     hidden_size: int = 256
     """Width of every hidden layer, of every network."""
     hidden_layers: int = 3
@@ -78,7 +80,7 @@ class TrainConfig:
     """How many evenly spaced policies to keep; the last one, at `steps`, is the one that counts."""
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "hidden_size", "hidden_layers", "snapshots"):
+        for name in ("steps", "batch_size", "n_step", "hidden_size", "hidden_layers", "snapshots"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.learning_rate <= 0:

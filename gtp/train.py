@@ -21,6 +21,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
@@ -121,7 +122,7 @@ def choose_device(wanted: str) -> torch.device:
     """auto, cpu or cuda -> a device. Raises UserError when a GPU is asked for and there is none."""
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError(
-            "no CUDA device is visible; use --device cpu (or auto), or check the driver and CUDA_VISIBLE_DEVICES"
+            "no CUDA device is visible: use --execution.device cpu, or check driver and CUDA_VISIBLE_DEVICES"
         )
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
@@ -137,6 +138,7 @@ def choose_compiled(wanted: str, device: torch.device) -> bool:
 def training_columns(transitions: Transitions, config: TrainConfig, device: torch.device) -> Batch:
     """The dataset as whole columns on the device, observations standardised: Batch of (N, ...) float32."""
     mean, std = observation_scaling(transitions, config.normalize_observations)
+    rewards, last, discount = n_step_returns(transitions, config.n_step, config.discount)
 
     def column(array) -> Tensor:
         return torch.from_numpy(array).to(device)
@@ -145,15 +147,37 @@ def training_columns(transitions: Transitions, config: TrainConfig, device: torc
         return Batch(
             obs=(column(transitions.observations) - mean.to(device)) / std.to(device),
             act=column(transitions.actions),
-            rew=column(transitions.rewards),
-            next_obs=(column(transitions.next_observations) - mean.to(device)) / std.to(device),
-            discount=config.discount * (1.0 - column(transitions.terminations)),
+            rew=column(rewards),
+            next_obs=(column(transitions.next_observations[last]) - mean.to(device)) / std.to(device),
+            discount=column(discount),
         )
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise UserError(
-            f"not enough memory on {device} for the {len(transitions)} transitions of {transitions.task.name};"
+            f"not enough memory on {device} for {len(transitions)} transitions of {transitions.task.name};"
             " use a smaller dataset or another device"
         ) from error
+
+
+def n_step_returns(
+    transitions: Transitions, n: int, discount: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a backup over up to `n` transitions of one episode needs, for every first transition.
+
+    Returns: rewards (N,), sum_k gamma^k r_k; last (N,), row of the last transition of the backup; discount
+    (N,), gamma^m (1 - d) with m <= n the number of transitions and d the termination of the last one.
+    Source: Sutton and Barto, 2018, chapter 7. n = 1 is the plain temporal difference.
+    """
+    rows = np.arange(len(transitions))
+    ends = np.append(transitions.episode_starts[1:], len(rows)) - 1
+    end = ends[np.searchsorted(transitions.episode_starts, rows, side="right") - 1]
+    length = np.minimum(n, end - rows + 1)
+    rewards = np.zeros(len(rows))
+    for k in range(n):
+        inside = k < length
+        rewards[inside] += discount**k * transitions.rewards[rows[inside] + k]
+    last = rows + length - 1
+    bootstrap = discount**length * (1.0 - transitions.terminations[last])
+    return rewards.astype(np.float32), last, bootstrap.astype(np.float32)
 
 
 def noise_stream(run: Run, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
@@ -314,14 +338,11 @@ def exclusive(scratch: Path) -> Iterator[None]:
         ) from error
     except PermissionError as error:
         raise UserError(
-            f"cannot write to {scratch}: {error.strerror}; choose a --checkpoints folder that you may write to"
+            f"cannot write to {scratch}: {error.strerror}; choose --checkpoints where you may write"
         ) from error
 
 
 def publish(scratch: Path, output: Path) -> None:
     """Copy a finished run's results into `output`, run.json last: with it, the folder is complete."""
-    for source in sorted(scratch.glob("policy-*.safetensors")) + [
-        scratch / "training.csv",
-        scratch / "run.json",
-    ]:
+    for source in [*sorted(scratch.glob("policy-*")), scratch / "training.csv", scratch / "run.json"]:
         write_atomically(output / source.name, partial(shutil.copyfile, source))

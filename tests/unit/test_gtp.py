@@ -1,4 +1,4 @@
-"""GTP's losses against values computed by hand, where gradients go, and each ablation at its neutral value."""
+"""GTP's losses against values computed by hand, where gradients go, and what each ablation leaves out."""
 
 import math
 

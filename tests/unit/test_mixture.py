@@ -60,7 +60,7 @@ def accuracy(algorithm: GTP, nfe: int, steps: int = CONFIG.steps) -> Accuracy:
 
 
 def is_the_mixture(result: Accuracy) -> bool:
-    """At most 15 % of the samples off every mode, and no mode with less than 15 % of them (25 % in the data)."""
+    """At most 15 % of the samples off every mode, and no mode with less than 15 % (25 % in the data)."""
     return result.off_mode_share <= 0.15 and result.smallest_mode_share >= 0.15
 
 

@@ -94,7 +94,7 @@ def test_missing_truncated_and_foreign_files(path, tmp_path):
 
 
 def test_files_contain_no_pickle(trained):
-    """A safetensors file is the length of a JSON header, the header, and the bytes of the tensors: no more."""
+    """A safetensors file is the length of a JSON header, the header, and the tensors: nothing more."""
     for file in trained.glob("*.safetensors"):
         content = file.read_bytes()
         length = int.from_bytes(content[:8], "little")
@@ -104,7 +104,7 @@ def test_files_contain_no_pickle(trained):
 
 
 def test_core_needs_only_torch_and_numpy(path):
-    """Training, policies and the benchmark import on a machine without simulators and without the CLI's library."""
+    """Training, policies and the benchmark import without simulators and without the CLI's library."""
     script = f"""
 import sys
 for name in ("gymnasium", "minari", "tyro", "scipy", "pandas", "matplotlib", "snakemake", "yaml", "pydantic"):

@@ -48,7 +48,7 @@ def test_solution_map_of_the_exact_clean_point_stays_on_the_straight_path():
 
 
 def test_preconditioning_at_both_ends():
-    """At t -> 0 the denoiser returns its input; at t >> sigma_data it returns the network's output, scaled."""
+    """At t -> 0 the denoiser returns its input; at t >> sigma_data the network's output, scaled."""
     edm = Preconditioning(sigma_data=0.5)
     x = torch.randn(4, 2, dtype=torch.float64)
     small, large = torch.full((4,), 1e-9, dtype=torch.float64), torch.full((4,), 1e6, dtype=torch.float64)

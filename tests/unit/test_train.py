@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,7 +20,7 @@ from gtp.checkpoint import read_tensors
 from gtp.config import TrainConfig
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
-from gtp.train import Execution, train
+from gtp.train import Execution, n_step_returns, train
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -70,7 +71,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from gtp import algorithms
 from gtp.data.transitions import load_transitions
-from gtp.train import Execution, train
+from gtp.train import Execution, n_step_returns, train
 from training_fixtures import CONFIG
 train(algorithms.get({method!r})(), CONFIG, load_transitions(Path("data.safetensors")), (0, 1),
       output=Path("out"), checkpoints=Path("checkpoints"),
@@ -89,7 +90,7 @@ def start(folder: Path, method: str) -> subprocess.Popen:
 
 @pytest.mark.parametrize("method", algorithms.names())
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
-    """SIGKILL as soon as a checkpoint exists; the same command then ends with the parameters of a straight run."""
+    """SIGKILL as soon as a checkpoint exists; the same command then ends where a straight run ends."""
     save_transitions(tmp_path / "data.safetensors", tiny_transitions())
     process = start(tmp_path, method)
     while not list(tmp_path.glob("checkpoints/*/checkpoint.safetensors")):
@@ -165,6 +166,24 @@ def test_snapshots_and_record(tmp_path):
     assert record["parameters"] == (37 * 16 + 16 + 272 + 34) + 2 * (96 + 272 + 17) + (64 + 272 + 17)
 
 
+def test_n_step_returns_by_hand():
+    """Two episodes of three and two steps; the first terminates, the second is cut by a timeout."""
+    data = replace(
+        tiny_transitions(5),
+        rewards=np.array([1, 2, 4, 8, 16], dtype=np.float32),
+        terminations=np.array([0, 0, 1, 0, 0], dtype=np.float32),
+        episode_starts=np.array([0, 3]),
+    )
+    rewards, last, discount = n_step_returns(data, n=2, discount=0.5)
+    assert rewards.tolist() == [1 + 0.5 * 2, 2 + 0.5 * 4, 4, 8 + 0.5 * 16, 16]
+    assert last.tolist() == [1, 2, 2, 4, 4]
+    assert discount.tolist() == [0.25, 0.0, 0.0, 0.25, 0.5]
+    rewards, last, discount = n_step_returns(data, n=1, discount=0.5)
+    assert rewards.tolist() == data.rewards.tolist()
+    assert last.tolist() == [0, 1, 2, 3, 4]
+    assert discount.tolist() == [0.5, 0.5, 0.0, 0.5, 0.5]
+
+
 def checkpoint_of(folder: Path) -> Path:
     """The checkpoint of a run that is killed on its way, in folder."""
     save_transitions(folder / "data.safetensors", tiny_transitions())
@@ -237,7 +256,7 @@ def test_compiled_update_agrees_with_eager(tmp_path):
 
 @pytest.mark.gpu
 def test_a_cuda_run_repeats_and_agrees_with_the_cpu_in_kind(tmp_path):
-    """The captured graph must count every step once: Adam's bias correction would show a lost or doubled one."""
+    """The captured graph must count every step once; the warm-up before the capture must not train."""
     execution = Execution(device="cuda")
     run(tmp_path / "first", execution=execution)
     run(tmp_path / "second", execution=execution)
