@@ -118,22 +118,28 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def create_dataset(staging: Path, dataset_id: str, **arguments) -> Path:
-    """`minari.create_dataset_from_buffers` under the root `staging`; returns the new dataset's folder.
-
-    `buffer` may be an iterator, so that episodes are written as they are made.
-    """
+@contextlib.contextmanager
+def minari_root(root: Path) -> Iterator[None]:
+    """Let Minari's functions read and write under `root`; the environment is their one way to name it."""
     outside = os.environ.get("MINARI_DATASETS_PATH")
-    os.environ["MINARI_DATASETS_PATH"] = str(staging)  # Minari's one way to name a root
+    os.environ["MINARI_DATASETS_PATH"] = str(root)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about metadata left out on purpose
-            minari.create_dataset_from_buffers(dataset_id, **arguments)
+        yield
     finally:
         if outside is None:
             del os.environ["MINARI_DATASETS_PATH"]
         else:
             os.environ["MINARI_DATASETS_PATH"] = outside
+
+
+def create_dataset(staging: Path, dataset_id: str, **arguments) -> Path:
+    """`minari.create_dataset_from_buffers` under the root `staging`; returns the new dataset's folder.
+
+    `buffer` may be an iterator, so that episodes are written as they are made.
+    """
+    with minari_root(staging), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about metadata left out on purpose
+        minari.create_dataset_from_buffers(dataset_id, **arguments)
     return dataset_folder(dataset_id, staging)
 
 

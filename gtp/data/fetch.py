@@ -1,10 +1,9 @@
 """Datasets that others made: take them from the user's own Minari folder, or download them.
 
-`python -m gtp.data.fetch minari D4RL/antmaze/umaze-v1 --root resources/minari` is what the workflow runs.
+`python -m gtp.data.fetch --source minari --id D4RL/antmaze/umaze-v1 --root resources/minari`
 """
 
 import argparse
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import minari
 from minari.storage.datasets_root_dir import get_dataset_path
 
 from gtp.data.card import checksums, describe_episodes, installed_versions, write_card
-from gtp.data.dataset import dataset_folder, install_dataset, sole_builder
+from gtp.data.dataset import dataset_folder, install_dataset, minari_root, sole_builder
 from gtp.errors import UserError
 
 
@@ -54,27 +53,21 @@ def fetch_dataset(source: str, dataset_id: str, root: Path) -> None:
 
 def download(dataset_id: str, root: Path) -> None:
     """`minari download` into `root`. Raises UserError, with what to do instead, when it fails."""
-    outside = os.environ.get("MINARI_DATASETS_PATH")
-    os.environ["MINARI_DATASETS_PATH"] = str(root)  # Minari's one way to name a root
     try:
-        minari.download_dataset(dataset_id)
+        with minari_root(root):
+            minari.download_dataset(dataset_id)
     except Exception as error:  # of any of the network and storage libraries below Minari
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"cannot download {dataset_id} ({reason}); where there is a network run"
             f" `minari download {dataset_id}`, then copy its folder into ~/.minari/datasets here"
         ) from error
-    finally:
-        if outside is None:
-            del os.environ["MINARI_DATASETS_PATH"]
-        else:
-            os.environ["MINARI_DATASETS_PATH"] = outside
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="gtp.data.fetch", description=fetch_dataset.__doc__.splitlines()[0])
-    parser.add_argument("source", choices=["minari", "d4rl"])
-    parser.add_argument("id")
+    parser.add_argument("--source", choices=["minari", "d4rl"], required=True)
+    parser.add_argument("--id", required=True)
     parser.add_argument("--root", type=Path, required=True)
     arguments = parser.parse_args()
     try:

@@ -1,5 +1,6 @@
 """Make a Minari dataset from its recipe: whole with its card, or not at all."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -80,8 +81,8 @@ def make_card(recipe: WaypointRecipe, dataset_id: str, root: Path, command: str)
 
 
 def describe_recipe(recipe: WaypointRecipe) -> dict:
-    """Name, version and fields of a recipe: equal for two recipes exactly when they give equal data."""
-    return {"name": "waypoint", "version": waypoint.VERSION, **asdict(recipe)}
+    """Name, version and fields of a recipe as JSON returns them, to be compared with those of a card."""
+    return json.loads(json.dumps({"name": "waypoint", "version": waypoint.VERSION, **asdict(recipe)}))
 
 
 def intact_card(recipe: WaypointRecipe, folder: Path) -> dict | None:

@@ -128,6 +128,14 @@ def test_intact_dataset_is_kept(copy_of_generated, monkeypatch):
     assert generate_dataset(recipe, dataset_id=dataset_id, root=root) == read_card(folder)
 
 
+def test_dataset_with_chosen_goals_is_recognised_again(tmp_path):
+    recipe = dataclasses.replace(TINY, goal_cells=((1, 1), (3, 1)))
+    card = generate_dataset(recipe, dataset_id=ID, root=tmp_path)
+    assert generate_dataset(recipe, dataset_id=ID, root=tmp_path) == card
+    with pytest.raises(UserError, match="another recipe"):
+        generate_dataset(TINY, dataset_id=ID, root=tmp_path)
+
+
 def test_damaged_dataset_is_made_again(copy_of_generated, capsys):
     root, dataset_id, folder = copy_of_generated
     before = checksums(folder)
@@ -209,8 +217,9 @@ def test_unwritable_root_is_refused(tmp_path):
 
 def test_dying_workers_are_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(recording, "_start_worker", os._exit)  # refuses its argument, so the pool breaks
+    one_episode = dataclasses.replace(TINY, steps=20)
     with pytest.raises(UserError, match="a worker process died"):
-        generate_dataset(TINY, dataset_id=ID, root=tmp_path, workers=2)
+        generate_dataset(one_episode, dataset_id=ID, root=tmp_path, workers=2)
     assert not visible_files(tmp_path)
 
 

@@ -10,7 +10,6 @@ from gymnasium import spaces
 from gtp.data import prepare
 from gtp.data.card import data_files
 from gtp.data.prepare import prepare_transitions, task_statistics
-from gtp.data.waypoint import WaypointRecipe
 from gtp.environments import goal_position
 from gtp.errors import UserError
 from gtp.files import sha256_of
@@ -275,8 +274,3 @@ def test_dataset_larger_than_memory_is_refused(write_dataset, box_task, monkeypa
     monkeypatch.setattr(prepare, "flatten_observations", no_memory)
     with pytest.raises(UserError, match="handmade/test-v0 does not fit into memory"):
         prepare_transitions(*source, box_task)
-
-
-def test_recipe_and_task_agree_on_the_maze(generated):
-    card = generated[2]
-    assert WaypointRecipe(**{k: v for k, v in card["recipe"].items() if k not in ("name", "version")})

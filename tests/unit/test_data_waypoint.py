@@ -59,7 +59,8 @@ def test_controller_replans_from_a_cell_off_its_route():
 
 def test_action_is_the_clipped_pd_law_plus_noise():
     recipe = WaypointRecipe(maze="umaze", waypoint_spread=0.0, action_noise=0.0)
-    position, velocity, goal = np.array([-1.05, 1.0]), np.array([0.2, 0.0]), cell_center("umaze", (1, 1))
+    goal = np.array([-1.2, 1.1])  # off the centre of its cell
+    position, velocity = goal - [0.05, 0.0], np.array([0.2, 0.0])
     quiet = WaypointController(recipe, np.random.default_rng(0)).act(position, velocity, goal)
     np.testing.assert_allclose(quiet, [10 * 0.05 - 0.2, 0.0], atol=1e-6)
 
