@@ -34,6 +34,8 @@ ROOMS = [
     [1, 1, 1, 1, 1, 1, 1, 1],
 ]
 
+GOAL_MARK = maps.GOAL  # a free cell that goals are drawn from; without any, all free cells are
+
 # 1 is a wall, 0 is free; rows run from the largest y downwards, columns from the smallest x upwards.
 MAZES: dict[str, list[list[int]]] = {
     "umaze": maps.U_MAZE,

@@ -1,7 +1,7 @@
 """Where a maze dataset has been: a histogram of visited positions."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -11,7 +11,8 @@ from gtp.environments import cell_size
 from gtp.errors import UserError
 
 
-class Bin(NamedTuple):
+@dataclass(frozen=True)
+class Bin:
     """A square of the maze that was visited; x and y are its centre in the simulator's units."""
 
     x: float

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import gymnasium as gym
 import numpy as np
-from gymnasium_robotics.envs.maze import maps
 from minari.data_collector import EpisodeBuffer
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from gtp.environments import cell_center, find_maze, make_maze_simulator, maze_cells
+from gtp.environments import GOAL_MARK, cell_center, find_maze, make_maze_simulator, maze_cells
 
 VERSION = 1
 """Raised whenever the same recipe would give other data."""
@@ -61,6 +60,8 @@ class WaypointRecipe:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.waypoint_radius <= 0:
             raise ValueError(f"waypoint_radius must be positive, got {self.waypoint_radius}")
+        if len(set(self.goal_cells)) == 1:  # the simulator never moves a goal that has nowhere to go
+            raise ValueError(f"goal_cells must name two different cells or none, got {self.goal_cells}")
         for cell in self.goal_cells:
             cell_center(self.maze, cell)
         find_maze(self.maze)
@@ -69,7 +70,7 @@ class WaypointRecipe:
         """The maze with its goal cells marked as Gymnasium-Robotics marks them."""
         grid = [list(row) for row in find_maze(self.maze)]
         for row, col in self.goal_cells:
-            grid[row][col] = maps.GOAL
+            grid[row][col] = GOAL_MARK
         return grid
 
     def episode_lengths(self) -> list[int]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from gtp.data.coverage import coverage_rows
+from gtp.data.coverage import Bin, coverage_rows
 from gtp.environments import maze_cells
 from gtp.errors import UserError
 
@@ -19,7 +19,11 @@ def test_positions_are_counted_in_squares(write_dataset):
         },
         observation_space=spaces.Dict({"achieved_goal": spaces.Box(-9, 9, (2,), np.float64)}),
     )
-    assert coverage_rows(*source, bins_per_cell=2) == [(-0.25, 0.25, 1), (0.25, 0.25, 2), (0.25, 0.75, 1)]
+    assert coverage_rows(*source, bins_per_cell=2) == [
+        Bin(-0.25, 0.25, 1),
+        Bin(0.25, 0.25, 2),
+        Bin(0.25, 0.75, 1),
+    ]
 
 
 def test_generated_data_cover_the_free_cells_and_no_walls(generated):

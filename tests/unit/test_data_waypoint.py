@@ -136,6 +136,11 @@ def test_goals_are_drawn_from_the_goal_cells_alone():
     assert distance.max() <= 0.25  # the simulator's own noise around a cell's centre
 
 
+def test_a_single_goal_cell_is_refused():
+    with pytest.raises(ValueError, match="goal_cells must name two different cells"):
+        WaypointRecipe(maze="umaze", goal_cells=((1, 1), (1, 1)))
+
+
 def test_a_goal_cell_in_a_wall_is_refused():
     with pytest.raises(UserError, match=r"cell \(0, 0\) of maze 'umaze' is a wall"):
         WaypointRecipe(maze="umaze", goal_cells=((0, 0),))

@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -121,6 +123,12 @@ def test_other_environments_keep_their_rewards_and_say_nothing_of_success(box_ta
     np.testing.assert_array_equal(observation, expected)
     assert environment.step(np.ones(1, np.float32))[1] == plain.step(np.ones(1, np.float32))[1]
     assert "success" not in info
+
+
+def test_importing_the_simulators_prints_nothing():
+    code = "import gtp.data.generate, gtp.data.prepare"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout + done.stderr == ""
 
 
 def test_no_model_files_are_left_behind(maze_task):
