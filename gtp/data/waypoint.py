@@ -60,10 +60,10 @@ class WaypointRecipe:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.waypoint_radius <= 0:
             raise ValueError(f"waypoint_radius must be positive, got {self.waypoint_radius}")
-        if len(set(self.goal_cells)) == 1:  # the simulator never moves a goal that has nowhere to go
-            raise ValueError(f"goal_cells must name two different cells or none, got {self.goal_cells}")
         for cell in self.goal_cells:
             cell_center(self.maze, cell)
+        if len(set(self.goal_cells)) == 1:  # the simulator never moves a goal that has nowhere to go
+            raise ValueError(f"goal_cells must name two different cells or none, got {self.goal_cells}")
         find_maze(self.maze)
 
     def maze_map(self) -> list[list]:
