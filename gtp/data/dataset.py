@@ -122,7 +122,8 @@ def _one_line(error: Exception) -> str:
 def minari_root(root: Path) -> Iterator[None]:
     """Let Minari's functions read and write under `root`; the environment is their one way to name it."""
     outside = os.environ.get("MINARI_DATASETS_PATH")
-    os.environ["MINARI_DATASETS_PATH"] = str(root)
+    # Minari counts the size of a new dataset below a relative root in a folder that does not exist.
+    os.environ["MINARI_DATASETS_PATH"] = str(Path(root).resolve())
     try:
         yield
     finally:
