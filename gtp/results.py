@@ -1,0 +1,219 @@
+"""Tidy results on disk: the CSVs of results/<study>/ and study.json, read and checked.
+
+Figures and tables are functions of these files alone, so what is wrong with them is said here, in one line
+that names the file and the column.
+"""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gtp.errors import UserError
+
+TEXT, NUMBER, OPTIONAL = "text", "a number", "a number or nothing"
+REMEDY = "delete it and run snakemake again"
+
+EPISODES = {
+    "suite": TEXT,
+    "task": TEXT,
+    "method": TEXT,
+    "seed": NUMBER,
+    "nfe": NUMBER,
+    "episode": NUMBER,
+    "return": OPTIONAL,
+    "normalized_score": OPTIONAL,
+    "success": OPTIONAL,
+    "length": OPTIONAL,
+    "status": TEXT,
+}
+COLUMNS: dict[str, dict[str, str]] = {
+    "scores": EPISODES,
+    "curves": {**EPISODES, "step": NUMBER},
+    "cost": {
+        "task": TEXT,
+        "method": TEXT,
+        "device": TEXT,
+        "quantity": TEXT,
+        "nfe": OPTIONAL,
+        "batch_size": OPTIONAL,
+        "value": OPTIONAL,
+    },
+    "flow_map": {
+        "task": TEXT,
+        "method": TEXT,
+        "state": NUMBER,
+        "sample": NUMBER,
+        "kind": TEXT,
+        "t": NUMBER,
+        "a0": NUMBER,
+        "a1": NUMBER,
+    },
+    "rollouts": {
+        "task": TEXT,
+        "method": TEXT,
+        "seed": NUMBER,
+        "episode": NUMBER,
+        "step": NUMBER,
+        "x": NUMBER,
+        "y": NUMBER,
+        "success": NUMBER,
+    },
+    "coverage": {"task": TEXT, "x": NUMBER, "y": NUMBER, "count": NUMBER},
+    "mazes": {"task": TEXT, "row": NUMBER, "col": NUMBER, "x": NUMBER, "y": NUMBER, "kind": TEXT},
+}
+"""What figures and tables use of each file; further columns are welcome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRecord:
+    """One task of a study, as study.json tells it."""
+
+    name: str
+    suite: str
+    label: str
+    generated: bool
+    """Whether its dataset was made here rather than taken from D4RL or Minari."""
+    reference_min: float
+    reference_max: float
+    maze: str | None
+    """Name of its maze; None for a task that has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodRecord:
+    """One method of a study, as study.json tells it."""
+
+    name: str
+    label: str
+    algorithm: str
+    group: str
+    ablation_of: str | None
+    generative: bool
+    """Whether it can be sampled at several numbers of function evaluations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """What figures and tables need to know of a study beside its numbers; lists are in drawing order."""
+
+    study: str
+    tasks: tuple[TaskRecord, ...]
+    methods: tuple[MethodRecord, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    episodes: int
+    """Evaluation episodes of each policy in scores.csv."""
+    nfe: tuple[int, ...]
+    headline_nfe: int
+
+    def headline(self, method: MethodRecord) -> int:
+        """The number of function evaluations at which tables and curves report a method."""
+        return self.headline_nfe if method.generative else 1
+
+    def evaluated_nfe(self, method: MethodRecord) -> tuple[int, ...]:
+        """Every number of function evaluations at which a method is scored."""
+        return self.nfe if method.generative else (1,)
+
+    def suites(self) -> dict[str, list[TaskRecord]]:
+        """Suite -> its tasks."""
+        suites: dict[str, list[TaskRecord]] = {}
+        for task in self.tasks:
+            suites.setdefault(task.suite, []).append(task)
+        return suites
+
+    def method(self, name: str) -> MethodRecord | None:
+        """The method of this name, None when the study has none."""
+        return next((method for method in self.methods if method.name == name), None)
+
+    def data_notice(self) -> str:
+        """One sentence on tasks whose data are not the public benchmark's, empty when there are none."""
+        generated = [task.label for task in self.tasks if task.generated]
+        if len(generated) == len(self.tasks):
+            return "Generated data, not D4RL."
+        return f"Generated data, not D4RL: {', '.join(generated)}." if generated else ""
+
+    def task_label(self, name: str) -> str:
+        """What a task is called in print; its name when the study does not know it."""
+        return next((task.label for task in self.tasks if task.name == name), name)
+
+    def method_label(self, name: str) -> str:
+        """What a method is called in print; its name when the study does not know it."""
+        method = self.method(name)
+        return method.label if method else name
+
+
+def read_study(path: Path) -> StudyRecord:
+    """The content of a study.json. Raises UserError naming the file and the key that is missing."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({_reason(error)}); {REMEDY}") from error
+    known = _pick(StudyRecord, data, path, "")
+    for name in ("tasks", "methods", "seeds", "nfe"):
+        if not (isinstance(known[name], list) and known[name]):
+            raise UserError(f"{path}: the key '{name}' is not a list with something in it; {REMEDY}")
+    known["tasks"] = tuple(
+        TaskRecord(**_pick(TaskRecord, task, path, f"tasks[{i}].")) for i, task in enumerate(known["tasks"])
+    )
+    known["methods"] = tuple(
+        MethodRecord(**_pick(MethodRecord, method, path, f"methods[{i}]."))
+        for i, method in enumerate(known["methods"])
+    )
+    return StudyRecord(**{key: tuple(v) if isinstance(v, list) else v for key, v in known.items()})
+
+
+def read_results(path: Path, kind: str) -> pd.DataFrame:
+    """The table `kind` (a key of COLUMNS) from a CSV, with the columns listed there, numbers as float64.
+
+    Empty optional numbers are NaN. Raises: UserError, one line, when the file is missing or empty, lacks a
+    column, or holds something else than a finite number where a number belongs.
+    """
+    try:
+        # Text first, so that a garbled number is reported as it stands instead of turning a column to text.
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise UserError(f"{path} cannot be read ({_reason(error)}); {REMEDY}") from error
+    missing = [column for column in COLUMNS[kind] if column not in frame]
+    if missing:
+        raise UserError(f"{path} lacks the column '{missing[0]}'; {REMEDY}")
+    if frame.empty:
+        raise UserError(f"{path} has no rows; {REMEDY}")
+    return pd.DataFrame(
+        {column: _checked(frame[column], content, path) for column, content in COLUMNS[kind].items()}
+    )
+
+
+def _checked(column: pd.Series, content: str, path: Path) -> pd.Series:
+    """A column of text as what it should contain."""
+    if content == TEXT:
+        values, wrong = column, column.isna()  # a line that ends too early
+    else:
+        values = pd.to_numeric(column, errors="coerce").astype(np.float64)
+        wrong = ~np.isfinite(values)
+    if content == OPTIONAL:
+        wrong &= column != ""
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise UserError(
+            f"{path}, line {row + 2}: '{column.iloc[row]}' in the column '{column.name}'"
+            f" is not {content}; {REMEDY}"
+        )
+    return values
+
+
+def _pick(kind: type, data: Any, path: Path, where: str) -> dict[str, Any]:
+    """The fields of a dataclass from a JSON object; others are left."""
+    names = [field.name for field in fields(kind)]
+    missing = [name for name in names if not isinstance(data, dict) or name not in data]
+    if missing:
+        raise UserError(f"{path} lacks the key '{where}{missing[0]}'; {REMEDY}")
+    return {name: data[name] for name in names}
+
+
+def _reason(error: Exception) -> str:
+    """One line about why a file could not be read."""
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]

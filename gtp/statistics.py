@@ -1,0 +1,203 @@
+"""From episodes to what a table says: scores of seeds, means with intervals, differences, aggregates.
+
+The unit of replication is the training seed: episodes of one policy share its training, so they are averaged
+first and n counts seeds. Intervals of means are Student's t over seeds, because with three to five seeds a
+normal or a bootstrap interval is far too narrow (tests/unit/test_statistics.py measures both). They are
+never clipped here, even where a score cannot leave [0, 100].
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from rliable import library, metrics
+from scipy import stats
+
+from gtp.errors import UserError
+from gtp.results import REMEDY, StudyRecord
+
+CONFIDENCE = 0.95
+DIVERGED_SCORE = 0.0
+"""Normalised score of a seed whose training diverged: that of the reference policy at the bottom."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean (or another centre) of n seeds with its 95 % interval; low and high are NaN when n is 1."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval's width."""
+        return (self.high - self.low) / 2.0
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside the interval; False for an interval that is unknown."""
+        return self.low > 0.0 or self.high < 0.0
+
+
+def combine_means(samples: Sequence[ArrayLike], coefficients: Sequence[float]) -> Estimate:
+    """Estimate sum_i c_i E[X_i] from independent samples of possibly different variances.
+
+    Shapes: samples[i] (n_i,), n_i >= 1. With one sample this is Student's t interval, with coefficients
+    (1, -1) it is Welch's. The reported n is the smallest n_i; the interval is NaN when that is 1.
+    Source: Welch (1947); degrees of freedom by Satterthwaite (1946).
+    """
+    values = [np.asarray(sample, dtype=np.float64) for sample in samples]
+    mean = float(sum(c * x.mean() for c, x in zip(coefficients, values, strict=True)))
+    n = min(len(x) for x in values)
+    if n < 2:
+        return Estimate(mean, np.nan, np.nan, n)
+    variances = np.array(
+        [c**2 * x.var(ddof=1) / len(x) for c, x in zip(coefficients, values, strict=True)]
+    )
+    if variances.sum() == 0.0:  # all seeds agree: the degrees of freedom would be 0/0
+        return Estimate(mean, mean, mean, n)
+    freedom = variances.sum() ** 2 / sum(v**2 / (len(x) - 1) for v, x in zip(variances, values, strict=True))
+    half_width = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variances.sum()))
+    return Estimate(mean, mean - half_width, mean + half_width, n)
+
+
+def mean_estimate(values: ArrayLike) -> Estimate:
+    """Mean over seeds with Student's t interval. Shapes: values (n,)."""
+    return combine_means([values], [1.0])
+
+
+def difference_estimate(first: ArrayLike, second: ArrayLike) -> Estimate:
+    """Mean of `first` minus mean of `second` with Welch's interval. Shapes: (n,), (m,)."""
+    return combine_means([first, second], [1.0, -1.0])
+
+
+def average_estimate(samples: Sequence[ArrayLike]) -> Estimate:
+    """Mean over tasks of the mean over seeds; samples[i] (n_i,) are the seeds' scores on task i."""
+    return combine_means(samples, [1.0 / len(samples)] * len(samples))
+
+
+def average_difference(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) -> Estimate:
+    """Difference of two methods' averages over the same tasks; each a list of (n_i,) seeds' scores."""
+    weight = 1.0 / len(first)
+    return combine_means([*first, *second], [weight] * len(first) + [-weight] * len(second))
+
+
+def interquartile_mean(scores: ArrayLike, repetitions: int = 10_000, seed: int = 0) -> Estimate:
+    """Interquartile mean over all runs of all tasks, with a percentile bootstrap stratified by task.
+
+    Shapes: scores (n seeds, tasks). With few seeds this interval is too narrow; it is here because it is
+    the customary aggregate. Source: Agarwal et al., 2021, through their library rliable.
+    """
+    matrix = np.asarray(scores, dtype=np.float64)
+    if len(matrix) < 2:
+        return Estimate(float(metrics.aggregate_iqm(matrix)), np.nan, np.nan, len(matrix))
+    # rliable draws from NumPy's global generator, whatever random state it is given.
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        points, intervals = library.get_interval_estimates(
+            {"method": matrix},
+            lambda x: np.array([metrics.aggregate_iqm(x)]),
+            reps=repetitions,
+            confidence_interval_size=CONFIDENCE,
+        )
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    low, high = intervals["method"][:, 0]
+    return Estimate(float(points["method"][0]), float(low), float(high), len(matrix))
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """Scores of a study by seed; see `seed_scores`."""
+
+    table: pd.DataFrame
+    """Columns task, method, nfe, step, seed, score (normalised), episodes, diverged."""
+    file: str
+    """Where they come from, for messages."""
+
+    def of(self, task: str, method: str, nfe: int) -> np.ndarray:
+        """Scores of the seeds, (n,), of one method on one task. Raises UserError when there are none."""
+        rows = self._rows(task, method)
+        rows = rows[rows["nfe"] == nfe]
+        if rows.empty:
+            raise UserError(f"{self.file} has no rows for {method} on {task} at nfe {nfe}; {REMEDY}")
+        return rows["score"].to_numpy()
+
+    def curve(self, task: str, method: str) -> pd.DataFrame:
+        """Mean score and interval at each step: columns step, mean, low, high."""
+        estimates = [
+            (step, mean_estimate(group["score"])) for step, group in self._rows(task, method).groupby("step")
+        ]
+        return pd.DataFrame(
+            [(step, e.mean, e.low, e.high) for step, e in estimates], columns=["step", "mean", "low", "high"]
+        )
+
+    def episodes(self) -> str:
+        """How many episodes are behind each seed's score: a number, or a range where seeds differ."""
+        counts = self.table.loc[~self.table["diverged"], "episodes"]
+        if counts.empty:
+            return "no"
+        low, high = counts.min(), counts.max()
+        return f"{low}" if low == high else f"{low} to {high}"
+
+    def divergence_notice(self, study: StudyRecord) -> str:
+        """One sentence on the seeds that diverged, empty when none did."""
+        diverged = self.table[self.table["diverged"]]
+        cells = [
+            f"{method.label} on {task.label} ({count} of {len(study.seeds)})"
+            for task in study.tasks
+            for method in study.methods
+            if (count := diverged.query("task == @task.name and method == @method.name")["seed"].nunique())
+        ]
+        return f"Seeds that diverged count as {DIVERGED_SCORE:g}: {', '.join(cells)}." if cells else ""
+
+    def _rows(self, task: str, method: str) -> pd.DataFrame:
+        rows = self.table[(self.table["task"] == task) & (self.table["method"] == method)]
+        if rows.empty:
+            raise UserError(f"{self.file} has no rows for {method} on {task}; {REMEDY}")
+        return rows
+
+
+def seed_scores(episodes: pd.DataFrame, study: StudyRecord, file: str) -> SeedScores:
+    """Mean normalised score of every seed's episodes; `episodes` are the rows of scores.csv or curves.csv.
+
+    A diverged seed (status diverged@<step>) counts as DIVERGED_SCORE and is marked. Rows of methods or tasks
+    that the study does not list are left out.
+    Raises: UserError naming `file` when an episode stands there twice or has no score, or when a seed of the
+    study is missing: averages over fewer seeds than claimed are not made.
+    """
+    keys = ["task", "method", "nfe", *(["step"] if "step" in episodes else []), "seed"]
+    rows = episodes[
+        episodes["task"].isin([task.name for task in study.tasks])
+        & episodes["method"].isin([method.name for method in study.methods])
+    ].copy()
+    rows["diverged"] = rows["status"].str.startswith("diverged")
+    for wrong, problem in (
+        (rows.duplicated([*keys, "episode"]), "holds this row twice"),
+        (rows["normalized_score"].isna() & ~rows["diverged"], "has no normalized_score"),
+    ):
+        if wrong.any():
+            raise UserError(f"{file} {problem}: {_name(rows[wrong].iloc[0], keys)}; {REMEDY}")
+    rows["score"] = rows["normalized_score"].where(~rows["diverged"], DIVERGED_SCORE)
+    table = rows.groupby(keys, as_index=False).agg(
+        score=("score", "mean"), episodes=("score", "size"), diverged=("diverged", "any")
+    )
+    if "step" not in table:
+        table["step"] = study.steps
+    expected = set(study.seeds)
+    for cell, group in table.groupby(keys[:-1]):
+        if missing := expected ^ set(group["seed"]):
+            problem = "lacks" if min(missing) in expected else "has, against study.json,"
+            where = _name(pd.Series([*cell, min(missing)], keys), keys)
+            raise UserError(f"{file} {problem} a seed: {where}; {REMEDY}")
+    return SeedScores(table, file)
+
+
+def _name(row: pd.Series, keys: list[str]) -> str:
+    """A row in an error message, such as: task maze, method gtp, nfe 5, seed 0."""
+    return ", ".join(f"{key} {row[key] if isinstance(row[key], str) else f'{row[key]:g}'}" for key in keys)
