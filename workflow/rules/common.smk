@@ -1,0 +1,124 @@
+# Reads the configuration and answers the questions of the other files about it; nothing else looks at `config`.
+import json
+import os
+import re
+import sys
+from dataclasses import asdict
+from typing import NamedTuple
+
+import torch
+from snakemake.utils import update_config
+
+from gtp.errors import UserError
+from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
+
+METHODS_FILE = "config/methods.yaml"
+TASKS_FILE = "config/tasks.yaml"
+MINARI = "resources/minari"
+RUN = "<results>/<study>/runs/{task}/{method}/{seeds}"
+
+
+def numbers_in(value):
+    """Nested values of --config with numbers, true and false for the texts that Snakemake makes of them."""
+    if isinstance(value, dict):
+        return {key: numbers_in(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [numbers_in(item) for item in value]
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def read_plan():
+    """The checked study; a mistake in the configuration ends the program with one line."""
+    # The files of --configfile come first in the list, before the default study that they extend.
+    given = workflow.overwrite_configfiles or workflow.configfiles
+    files = [os.path.relpath(path) for path in given]
+    update_config(config, numbers_in(workflow.config_settings.config))
+    try:
+        for path in files:
+            read_mapping(path)  # Snakemake keeps the last of two equal keys without a word; this does not
+        return load_plan(config, METHODS_FILE, TASKS_FILE, file=files[-1])
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+PLAN = read_plan()
+STUDY = PLAN.study
+CHUNKS = STUDY.seed_chunks()
+ABLATIONS = PLAN.ablations()
+
+
+# A view is a folder of results/, figures/ and paper_tables/: the study with its own methods, one ablation beside
+# its parent, all ablations, or the committed reference.
+VIEWS = {STUDY.study: list(STUDY.methods)}
+for ablation, name in ABLATIONS.items():
+    VIEWS[f"{STUDY.study}/ablation_{ablation}"] = [PLAN.methods[name].ablation_of, name]
+VIEWS[f"{STUDY.study}/ablations"] = list(
+    dict.fromkeys([PLAN.methods[name].ablation_of for name in ABLATIONS.values()] + list(ABLATIONS.values()))
+)
+
+TASKS = [task for tasks in PLAN.suites().values() for task in tasks]
+MAZE_TASKS = [task for task in TASKS if PLAN.tasks[task].spec.maze]
+DRAWN_MAZES = [task for task in STUDY.tasks if task in MAZE_TASKS]
+DATASETS = {PLAN.dataset_id(task): PLAN.tasks[task].dataset for task in TASKS}
+GENERATED = [name for name, dataset in DATASETS.items() if dataset.source == "generate"]
+
+# Measuring the time of an action asks for them all, so that nothing runs beside it.
+ALL_CORES = os.cpu_count()
+
+# On a GPU one training job at a time takes the card (profiles may allow more); on CPUs none waits for another.
+GPUS = int(
+    STUDY.execution.device == "cuda" or (STUDY.execution.device == "auto" and torch.cuda.is_available())
+)
+
+
+class Table(NamedTuple):
+    """A table of results/: the file of each run that it gathers, and its columns."""
+
+    file: str
+    columns: str
+
+
+EPISODE = "study suite task method seed nfe episode return normalized_score success length status"
+TABLES = {
+    "scores": Table("scores.csv", EPISODE),
+    "curves": Table("curve.csv", f"{EPISODE} step"),
+    "training": Table("training.csv", "study task method seed step quantity value"),
+    "cost": Table("cost.csv", "study task method device quantity nfe batch_size value"),
+    "flow_map": Table("flow_map.csv", "study task method state sample kind t a0 a1"),
+    "rollouts": Table("rollouts.csv", "study task method seed episode step x y success"),
+    "coverage": Table("coverage.csv", "study task x y count"),
+}
+
+
+def one_of(names):
+    """Regular expression that matches these names and nothing else; with no names, nothing at all."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def runs_of(methods, tasks):
+    """What identifies every training job of these methods on these tasks."""
+    return [
+        {"task": task, "method": method, "seeds": seeds}
+        for task in tasks
+        for method in methods
+        for seeds in CHUNKS
+    ]
+
+
+pathvars:
+    study=STUDY.study,
+    figures="figures",
+    tables="paper_tables",
+
+
+wildcard_constraints:
+    task=one_of(TASKS),
+    method=one_of(PLAN.methods),
+    seeds=one_of(CHUNKS),
+    dataset=one_of(DATASETS),
+    view=one_of([*VIEWS, "reference"]),
+    table=one_of(TABLES),
+    step=r"\d+",

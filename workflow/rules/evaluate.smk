@@ -1,0 +1,106 @@
+# Evaluation: the last policy at every number of function evaluations, the kept ones at the headline number, the
+# cost of acting, and the learned trajectories in one state.
+rule evaluate_policy:
+    input:
+        policy=last_policy,
+        code=code_of_method("gtp.evaluate"),
+    output:
+        scores=f"{RUN}/scores.csv",
+    log:
+        "<logs>/<study>/evaluate_policy/{task}/{method}/{seeds}.log",
+    wildcard_constraints:
+        task=one_of(set(TASKS) - set(MAZE_TASKS)),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        options=evaluate_options,
+    message:
+        "evaluating {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
+    shell:
+        "python -m gtp evaluate --policy {input.policy} {params.options:q} 2>&1 | tee {log}"
+
+
+use rule evaluate_policy as evaluate_maze_policy with:
+    output:
+        scores=f"{RUN}/scores.csv",
+        rollouts=f"{RUN}/rollouts.csv",
+    wildcard_constraints:
+        task=one_of(MAZE_TASKS),
+
+
+rule evaluate_curve:
+    input:
+        policies=kept_policies,
+        code=code_of_method("gtp.evaluate"),
+    output:
+        curve=f"{RUN}/curve.csv",
+    log:
+        "<logs>/<study>/evaluate_curve/{task}/{method}/{seeds}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        episodes=STUDY.evaluation.curve_episodes,
+        nfe=headline_nfe,
+    message:
+        "evaluating the learning curve of {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
+    shell:
+        "python -m gtp evaluate --policy {input.policies} --output {output.curve}"
+        " --nfe {params.nfe} --episodes {params.episodes} 2>&1 | tee {log}"
+
+
+rule measure_cost:
+    input:
+        policy=last_policy,
+        run=f"{RUN}/run.json",
+        code=code_of_method("gtp.cost"),
+    output:
+        cost=f"{RUN}/cost.csv",
+    log:
+        "<logs>/<study>/measure_cost/{task}/{method}/{seeds}.log",
+    conda:
+        "../../environment.yml"
+    # All cores, though it computes with fewer: nothing else may run while the clock does.
+    threads: ALL_CORES
+    resources:
+        gpu=GPUS,
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        nfe=nfe_of,
+        batch_sizes=STUDY.cost.batch_sizes,
+        threads=STUDY.execution.threads,
+    message:
+        "measuring the cost of {wildcards.method} on {wildcards.task}"
+    shell:
+        "python -m gtp cost --policy {input.policy} --run {input.run} --output {output.cost} --nfe {params.nfe}"
+        " --batch_sizes {params.batch_sizes} --threads {params.threads} 2>&1 | tee {log}"
+
+
+rule draw_trajectories:
+    input:
+        policy=last_policy,
+        data="<results>/<study>/data/{task}/transitions.safetensors",
+        code=code_of_method("gtp.flow_map"),
+    output:
+        flow_map=f"{RUN}/flow_map.csv",
+    log:
+        "<logs>/<study>/draw_trajectories/{task}/{method}/{seeds}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        samples=STUDY.flow_map.samples,
+        nfe=STUDY.flow_map.nfe,
+    message:
+        "drawing trajectories of {wildcards.method} on {wildcards.task}"
+    shell:
+        "python -m gtp flow-map --policy {input.policy} --data {input.data} --output {output.flow_map}"
+        " --samples {params.samples} --nfe {params.nfe} 2>&1 | tee {log}"

@@ -1,0 +1,135 @@
+# Input and params functions: what the rules need to know of the plan for their wildcards.
+
+
+def code_of_method(*modules):
+    """Input function: the source files behind a stage and behind the wildcard's method."""
+    return lambda wildcards: files_behind(
+        *modules, f"gtp.algorithms.{PLAN.methods[wildcards.method].algorithm}"
+    )
+
+
+def dataset_of_task(wildcards):
+    """The files of the task's dataset."""
+    folder = f"{MINARI}/{PLAN.dataset_id(wildcards.task)}"
+    return [f"{folder}/{name}" for name in ("card.json", "data/main_data.hdf5", "data/metadata.json")]
+
+
+def generate_options(wildcards):
+    """Where a generated dataset goes and what it contains."""
+    dataset = DATASETS[wildcards.dataset]
+    recipe = {"maze": dataset.maze, "goal_cells": dataset.goal_cells, "seed": dataset.seed}
+    recipe["steps"] = STUDY.dataset_steps
+    return flags({"id": wildcards.dataset, "root": MINARI}) + flags(recipe, "recipe.")
+
+
+def fetch_options(wildcards):
+    """Where a dataset comes from and where it goes."""
+    return flags({"source": DATASETS[wildcards.dataset].source, "id": wildcards.dataset, "root": MINARI})
+
+
+def prepare_options(wildcards, output):
+    """The task and where its transitions go; mazes have a coverage file too."""
+    files = {"output": output.transitions, "coverage": output.get("coverage")}
+    dataset = {"id": PLAN.dataset_id(wildcards.task), "root": MINARI}
+    return flags(dataset | files) + flags(asdict(PLAN.tasks[wildcards.task].spec), "task.")
+
+
+def train_options(wildcards):
+    """The budget, and what the method changes; not the whole configuration, so that an edit reruns little."""
+    budget = asdict(STUDY.train_config(PLAN.tasks[wildcards.task].suite))
+    seeds = {"seeds": CHUNKS[wildcards.seeds], "label": wildcards.method}
+    return flags(seeds) + flags(budget, "train.") + flags(PLAN.methods[wildcards.method].set)
+
+
+def execution_options(wildcards):
+    """Where training runs and how fast."""
+    return flags(asdict(STUDY.execution), "execution.")
+
+
+def kept_policies(wildcards):
+    """The policies that a run keeps, in the order of training."""
+    steps = STUDY.train_config(PLAN.tasks[wildcards.task].suite).snapshot_steps()
+    return expand(f"{RUN}/policy-{{step}}.safetensors", step=steps, **wildcards)
+
+
+def last_policy(wildcards):
+    """The policy that counts."""
+    return kept_policies(wildcards)[-1]
+
+
+def nfe_of(wildcards):
+    """Numbers of function evaluations at which the method is scored."""
+    return STUDY.evaluation.nfe if PLAN.methods[wildcards.method].generative else (1,)
+
+
+def evaluate_options(wildcards, output):
+    """How the last policy is scored; in mazes some paths are recorded for the figure."""
+    settings = {"episodes": STUDY.evaluation.episodes, "nfe": nfe_of(wildcards), "output": output.scores}
+    if "rollouts" in output.keys():
+        settings |= {
+            "rollouts": output.rollouts,
+            "rollout_episodes": STUDY.evaluation.rollout_episodes,
+            "rollout_nfe": headline_nfe(wildcards),
+        }
+    return flags(settings)
+
+
+def headline_nfe(wildcards):
+    """The number of function evaluations that tables and curves report."""
+    return STUDY.evaluation.headline_nfe if PLAN.methods[wildcards.method].generative else 1
+
+
+def parts_of(wildcards):
+    """The pieces of a results table: what each is about, and its file."""
+    methods, table = VIEWS[wildcards.view], wildcards.table
+    if table == "coverage":
+        return [({"task": task}, f"<results>/<study>/data/{task}/coverage.csv") for task in DRAWN_MAZES]
+    if table == "cost":
+        # Acting costs the same on every task of a suite, whose networks have the same shapes.
+        firsts = {PLAN.tasks[task].suite: task for task in reversed(STUDY.tasks)}.values()
+        runs = [run for run in runs_of(methods, firsts) if run["seeds"] == next(iter(CHUNKS))]
+    elif table == "flow_map":
+        runs = runs_of(STUDY.flow_map.methods, [STUDY.flow_map.task])[:: len(CHUNKS)]
+    else:
+        runs = runs_of(methods, DRAWN_MAZES if table == "rollouts" else STUDY.tasks)
+    return [(run, expand(f"{RUN}/{TABLES[table].file}", **run)[0]) for run in runs]
+
+
+def files_of_parts(wildcards):
+    """Input function: the files from which a results table is put together."""
+    return [file for _, file in parts_of(wildcards)]
+
+
+def labels_of_parts(wildcards):
+    """The columns that tell one piece of a results table from another, for each piece."""
+    return [
+        {
+            "study": STUDY.study,
+            "suite": PLAN.tasks[about["task"]].suite,
+            "task": about["task"],
+            "method": about.get("method", ""),
+        }
+        for about, _ in parts_of(wildcards)
+    ]
+
+
+def products_of_ablation(view):
+    """Figures and tables that compare the methods of an ablation's view."""
+    figures = expand(
+        "<figures>/{view}/{name}.{format}", view=view, name=["learning_curves", "nfe"], format=["pdf", "png"]
+    )
+    return figures + expand("<tables>/{view}/ablations.{format}", view=view, format=["md", "tex", "csv"])
+
+
+def refuse_target(wildcards):
+    """Input function that ends the program: no rule and no file has this name."""
+    targets = [
+        "all",
+        "figures",
+        "tables",
+        "data",
+        "ablations",
+        "reference",
+        *(f"ablation_{name}" for name in ABLATIONS),
+    ]
+    sys.exit(f"error: unknown target '{wildcards.target}'{suggest(wildcards.target, targets)}")

@@ -1,0 +1,79 @@
+# Tables: each is a function of the tidy tables of its view, as Markdown, LaTeX and CSV.
+
+
+rule table_main:
+    input:
+        scores="<results>/{view}/scores.csv",
+        study="<results>/{view}/study.json",
+        code=DRAWING_CODE,
+    output:
+        md="<tables>/{view}/main.md",
+        tex="<tables>/{view}/main.tex",
+        csv=report(
+            "<tables>/{view}/main.csv",
+            caption="../report/table_main.rst",
+            category="Tables",
+            subcategory="{view}",
+            labels={"table": "main scores"},
+        ),
+    log:
+        "<logs>/{view}/table_main.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/table_main.py"
+
+
+rule table_ablations:
+    input:
+        scores="<results>/{view}/scores.csv",
+        study="<results>/{view}/study.json",
+        code=DRAWING_CODE,
+    output:
+        md="<tables>/{view}/ablations.md",
+        tex="<tables>/{view}/ablations.tex",
+        csv=report(
+            "<tables>/{view}/ablations.csv",
+            caption="../report/table_ablations.rst",
+            category="Tables",
+            subcategory="{view}",
+            labels={"table": "ablations"},
+        ),
+    log:
+        "<logs>/{view}/table_ablations.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/table_ablations.py"
+
+
+rule table_cost:
+    input:
+        cost="<results>/{view}/cost.csv",
+        study="<results>/{view}/study.json",
+        code=DRAWING_CODE,
+    output:
+        md="<tables>/{view}/cost.md",
+        tex="<tables>/{view}/cost.tex",
+        csv=report(
+            "<tables>/{view}/cost.csv",
+            caption="../report/table_cost.rst",
+            category="Tables",
+            subcategory="{view}",
+            labels={"table": "cost"},
+        ),
+    log:
+        "<logs>/{view}/table_cost.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/table_cost.py"

@@ -1,0 +1,43 @@
+# Training: one job per task, method and chunk of seeds. The policies of a run are named by their steps, and suites
+# may differ in those, so every suite has a rule of its own. A job that was killed resumes from checkpoints/.
+for suite, tasks in PLAN.suites().items():
+
+    rule:
+        name:
+            f"train_{suite}"
+        input:
+            data="<results>/<study>/data/{task}/transitions.safetensors",
+            code=code_of_method("gtp.train"),
+        output:
+            policies=expand(
+                f"{RUN}/policy-{{step}}.safetensors",
+                step=STUDY.train_config(suite).snapshot_steps(),
+                allow_missing=True,
+            ),
+            training=f"{RUN}/training.csv",
+            run=f"{RUN}/run.json",
+        log:
+            "<logs>/<study>/train/{task}/{method}/{seeds}.log",
+        benchmark:
+            "<benchmarks>/<study>/train/{task}/{method}/{seeds}.tsv"
+        wildcard_constraints:
+            task=one_of(tasks),
+        conda:
+            "../../environment.yml"
+        threads: STUDY.execution.threads
+        resources:
+            gpu=GPUS,
+            mem_mb=8000,
+            runtime="24h",
+        params:
+            algorithm=lambda wildcards: PLAN.methods[wildcards.method].algorithm,
+            folder=subpath(output.run, parent=True),
+            options=train_options,
+            execution=execution_options,
+        message:
+            "training {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
+        # Inductor's cache is shared, so that each method compiles once for all tasks.
+        shell:
+            'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train {params.algorithm}'
+            " --data {input.data} --output {params.folder} --checkpoints checkpoints"
+            " {params.options:q} {params.execution:q} 2>&1 | tee {log}"

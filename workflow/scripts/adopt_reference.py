@@ -1,0 +1,116 @@
+"""Make the tables of a finished study the committed reference, with a record of where they come from.
+
+`python workflow/scripts/adopt_reference.py config/quick.yaml` fills results/reference/; `snakemake reference`
+then draws figures/reference/ and paper_tables/reference/ from it. No rule of the workflow writes there.
+"""
+
+import argparse
+import csv
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from gtp.errors import UserError
+from gtp.files import sha256_of, write_text
+from gtp.studies import load_plan, read_mapping
+
+REFERENCE = Path("results/reference")
+METHODS, TASKS = Path("config/methods.yaml"), Path("config/tasks.yaml")
+PACKAGES = ("torch", "numpy", "gymnasium", "gymnasium-robotics", "mujoco", "minari", "snakemake")
+
+
+def adopt(study_file: Path) -> None:
+    """Replace results/reference/ by the tables of the study that `study_file` describes.
+
+    Raises: UserError when the study is not up to date with the code, or the code is not committed.
+    """
+    plan = load_plan(read_mapping(study_file), METHODS, TASKS, file=str(study_file))
+    source = Path("results") / plan.study.study
+    tables = sorted([*source.glob("*.csv"), *source.glob("study.json")])
+    check_up_to_date(study_file)
+    datasets = sorted({plan.dataset_id(task) for task in plan.study.tasks})
+    record = {
+        "study": plan.study.study,
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "minutes": round(minutes_of_sessions(Path("logs") / plan.study.study / "sessions.csv"), 1),
+        "machine": describe_machine(source),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "configuration": {str(path): sha256_of(path) for path in (study_file, METHODS, TASKS)},
+        "datasets": {name: checksums(name) for name in datasets},
+        "tables": {path.name: sha256_of(path) for path in tables},
+    }
+    shutil.rmtree(REFERENCE, ignore_errors=True)
+    REFERENCE.mkdir(parents=True)
+    for path in tables:
+        shutil.copyfile(path, REFERENCE / path.name)
+    write_text(REFERENCE / "provenance.json", json.dumps(record, indent=2) + "\n")
+    print(f"{REFERENCE} now has the {len(tables)} tables of study {plan.study.study}")
+
+
+def check_up_to_date(study_file: Path) -> None:
+    """Raises UserError when the workflow would still do something for the study."""
+    command = ["snakemake", "--dry-run", "--cores", "1", "--configfile", str(study_file)]
+    plan = subprocess.run(command, capture_output=True, text=True)
+    if "Nothing to be done" not in plan.stdout + plan.stderr:
+        raise UserError(
+            f"the results of {study_file} are not up to date;"
+            f" run snakemake --cores all --configfile {study_file}"
+        )
+
+
+def commit() -> str:
+    """The commit of the code. Raises UserError when tracked files differ from it."""
+    changes = git("diff", "--name-only", "HEAD", "--", "gtp", "workflow", "config", "Snakefile")
+    if changes:
+        raise UserError(f"commit {changes.splitlines()[0]} first: the reference names the code that made it")
+    return git("rev-parse", "HEAD")
+
+
+def git(*arguments: str) -> str:
+    result = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise UserError(
+            f"git {arguments[0]} failed: {result.stderr.strip().splitlines()[-1]}; use a git clone"
+        )
+    return result.stdout.strip()
+
+
+def minutes_of_sessions(path: Path) -> float:
+    """Wall-clock minutes of all calls of snakemake for the study, from the record that the workflow keeps."""
+    if not path.exists():
+        raise UserError(f"{path} is missing, so the time that the study took is not known; run it again")
+    with open(path, newline="", encoding="utf-8") as file:
+        return sum(float(row["minutes"]) for row in csv.DictReader(file))
+
+
+def describe_machine(results: Path) -> str:
+    """Number and model of the CPUs, and the GPU if the runs below `results` used one."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].split(":")[1].strip() if lines else model
+    devices = {json.loads(path.read_text())["device_name"] for path in results.glob("runs/**/run.json")}
+    return ", ".join([f"{os.cpu_count()} CPUs ({model})", *sorted(devices - {"cpu"})])
+
+
+def checksums(dataset_id: str) -> dict[str, str]:
+    """SHA-256 of a dataset's files, from its card."""
+    return json.loads((Path("resources/minari") / dataset_id / "card.json").read_text())["sha256"]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study_file", type=Path)
+    try:
+        adopt(parser.parse_args().study_file)
+    except UserError as error:
+        sys.exit(f"error: {error}")
