@@ -52,7 +52,7 @@ adopt-reference: $(INSTALLED)  ## Make a finished study (STUDY=quick) the commit
 
 .PHONY: test
 test: $(INSTALLED)  ## The whole test suite
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: lint
 lint: $(INSTALLED)  ## Style of the Python and Snakemake files

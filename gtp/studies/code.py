@@ -1,6 +1,7 @@
 """Which source files decide a result, so that the workflow can make it again when one of them changes."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,7 @@ def _source(module: str) -> Path | None:
     return None if module == "gtp" else next((path for path in candidates if path.exists()), None)
 
 
+@cache
 def _imports(path: Path) -> list[str]:
     """Names below gtp that a file imports; `from a import b` counts as a and as a.b."""
     names: list[str] = []

@@ -11,7 +11,12 @@ def flags(values: Mapping[str, Any], prefix: str = "") -> list[str]:
     """
     words: list[str] = []
     for name, value in values.items():
-        items = list(value) if isinstance(value, (list, tuple)) else [value]
+        items = flatten(value)
         if items and value is not None:
             words += [f"--{prefix}{name}", *map(str, items)]
     return words
+
+
+def flatten(value: Any) -> list:
+    """The single values of nested lists, in order; the command line knows the shape."""
+    return [item for part in value for item in flatten(part)] if isinstance(value, (list, tuple)) else [value]

@@ -18,6 +18,8 @@ class Generated:
     recipe: Literal["waypoint"]
     maze: str
     """Name of the maze map."""
+    goal_cells: tuple[tuple[int, int], ...] = ()
+    """Cells (row, col) that the controller's goals are drawn from; none stands for every free cell."""
     seed: int = 0
 
     def dataset_id(self, steps: int) -> str:

@@ -1,0 +1,57 @@
+"""A copy of the repository in a temporary folder, and the snakemake command in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+class Checkout:
+    """A copy of the repository in which tests may run the workflow and edit files."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run snakemake and return its outcome, with everything it printed in `stdout`."""
+        return self.run(sys.executable, "-m", "snakemake", *arguments)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        # PYTHONPATH: an installed gtp is the original's.
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": "."}
+        outputs = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.run(command, cwd=self.folder, env=environment, **outputs)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace the one occurrence of `old` in a file."""
+        file = self.folder / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{path} contains {text.count(old)} times {old!r}"
+        file.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Checkout:
+    """What git would commit of the working tree, in a git repository of its own."""
+    folder = tmp_path_factory.mktemp("checkout")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listing.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    copy = Checkout(folder)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for step in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        [*identity, "commit", "--quiet", "--message", "copy"],
+    ):
+        assert copy.run("git", *step).returncode == 0
+    return copy

@@ -1,0 +1,100 @@
+"""Dry runs: every target of every study has a plan, and each mistake is one helpful line."""
+
+import re
+
+import pytest
+
+STUDIES = ["quick", "laptop", "paper", "smoke"]
+ABLATIONS = [
+    "no_guidance",
+    "no_consistency",
+    "no_flow",
+    "tau_zero",
+    "ode_solver",
+    "linear_q",
+    "truncate",
+    "value_policy_samples",
+]
+TARGETS = ["all", "figures", "tables", "data", "ablations", *(f"ablation_{name}" for name in ABLATIONS)]
+
+
+def planned(output: str, rule: str) -> int:
+    """How many jobs of a rule a dry run announces."""
+    count = re.search(rf"^{rule}\s+(\d+)$", output, re.MULTILINE)
+    return int(count[1]) if count else 0
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_target_has_a_plan(checkout, study):
+    result = checkout.snakemake("-n", *TARGETS, "--cores", "1", "--configfile", f"config/{study}.yaml")
+    assert result.returncode == 0, result.stdout
+    for target in TARGETS:
+        assert planned(result.stdout, target) == 1
+
+
+def test_default_target_is_the_whole_quick_study(checkout):
+    result = checkout.snakemake("-n")
+    assert result.returncode == 0, result.stdout
+    assert planned(result.stdout, "reproduce") == 1
+    assert planned(result.stdout, "train_pointmaze") == 3 * 4
+    assert planned(result.stdout, "generate_dataset") == 3
+    assert planned(result.stdout, "figure_nfe") == 1
+
+
+def test_paper_study_plans_the_full_grid(checkout):
+    result = checkout.snakemake("-n", "--configfile", "config/paper.yaml")
+    assert result.returncode == 0, result.stdout
+    assert planned(result.stdout, "train_locomotion") == 9 * 10
+    assert planned(result.stdout, "train_antmaze") == 6 * 10
+
+
+def test_an_ablation_trains_itself_and_its_parent_even_where_the_study_does_not_list_it(checkout):
+    result = checkout.snakemake("-n", "ablation_tau_zero", "--configfile", "config/smoke.yaml")
+    assert planned(result.stdout, "train_pointmaze") == 2
+    for method in ("gtp", "gtp-tau_zero"):
+        assert f"training {method} on pointmaze-umaze" in result.stdout
+    assert planned(result.stdout, "table_ablations") == 1
+
+
+def test_chunks_of_seeds_are_jobs_of_their_own(checkout):
+    result = checkout.snakemake("-n", "--configfile", "config/smoke.yaml", "--config", "seeds_per_job=1")
+    assert planned(result.stdout, "train_pointmaze") == 3 * 2
+    assert "training gtp on pointmaze-umaze, seeds_1" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["figurs"], "error: unknown target 'figurs'; did you mean 'figures'?"),
+        (["ablation_no_guidence"], "did you mean 'ablation_no_guidance'?"),
+        (["--config", "stduy=x"], "error: config/quick.yaml: stduy: unknown key; did you mean 'study'?"),
+        (
+            ["--config", "train={'stesp': 5}"],
+            "quick.yaml: train.stesp: unknown key; did you mean 'steps'?",
+        ),
+        (
+            ["--config", "methods=['gpt']"],
+            "'gpt' has no entry in config/methods.yaml; did you mean 'gtp'?",
+        ),
+        (["--config", "tasks=['pointmase-large']"], "did you mean 'pointmaze-large'?"),
+        (["--config", "seeds=[]"], "error: config/quick.yaml: seeds must not be empty"),
+    ],
+)
+def test_mistakes_are_one_line_without_a_traceback(checkout, arguments, expected):
+    result = checkout.snakemake("-n", *arguments)
+    assert result.returncode != 0
+    assert expected in result.stdout
+    assert "Traceback" not in result.stdout
+    assert "Error in" not in result.stdout
+
+
+def test_key_given_twice_in_a_study_is_refused(checkout):
+    (checkout.folder / "twice.yaml").write_text("study: a\nstudy: b\n")
+    result = checkout.snakemake("-n", "--configfile", "twice.yaml")
+    assert result.returncode != 0
+    assert "error: twice.yaml, line 2: the key 'study' stands here twice" in result.stdout
+
+
+def test_lint_is_clean(checkout):
+    result = checkout.snakemake("--lint")
+    assert result.returncode == 0, result.stdout
