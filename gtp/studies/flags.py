@@ -1,6 +1,6 @@
 """Dataclass fields as the words of a command line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -11,12 +11,16 @@ def flags(values: Mapping[str, Any], prefix: str = "") -> list[str]:
     """
     words: list[str] = []
     for name, value in values.items():
-        items = flatten(value)
-        if items and value is not None:
-            words += [f"--{prefix}{name}", *map(str, items)]
+        items = list(_flat(value))
+        if items:
+            words += [f"--{prefix}{name}", *items]
     return words
 
 
-def flatten(value: Any) -> list:
-    """The single values of nested lists, in order; the command line knows the shape."""
-    return [item for part in value for item in flatten(part)] if isinstance(value, (list, tuple)) else [value]
+def _flat(value: Any) -> Iterator[str]:
+    """The words of one value; lists in lists, such as cells of a maze, are laid end to end."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _flat(item)
+    elif value is not None:
+        yield str(value)

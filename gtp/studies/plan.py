@@ -121,5 +121,5 @@ def _check_datasets(plan: Plan, file: str) -> None:
         if plan.tasks[other].dataset != plan.tasks[task].dataset:
             raise UserError(
                 f"{place(file, ('tasks',))}: {other} and {task} both make {plan.dataset_id(task)} and differ"
-                " in its seed; give them the same"
+                " in how; give them the same dataset"
             )

@@ -267,8 +267,9 @@ def test_different_counts_have_different_abbreviations(a, b):
 
 
 def test_flags_are_the_words_that_the_command_line_expects():
-    values = {"steps": 5, "flag": True, "cell": (6, 1), "none": None, "empty": ()}
-    assert flags(values, "task.") == ["--task.steps", "5", "--task.flag", "True", "--task.cell", "6", "1"]
+    values = {"steps": 5, "flag": True, "cells": ((6, 1), (2, 3)), "none": None, "empty": ()}
+    words = ["--task.steps", "5", "--task.flag", "True", "--task.cells", "6", "1", "2", "3"]
+    assert flags(values, "task.") == words
 
 
 def test_suggest_is_empty_without_choices():

@@ -1,11 +1,12 @@
 # Tables: each is a function of the tidy tables of its view, as Markdown, LaTeX and CSV.
+TABLE_CODE = files_behind("gtp.tables")
 
 
 rule table_main:
     input:
         scores="<results>/{view}/scores.csv",
         study="<results>/{view}/study.json",
-        code=DRAWING_CODE,
+        code=TABLE_CODE,
     output:
         md="<tables>/{view}/main.md",
         tex="<tables>/{view}/main.tex",
@@ -31,7 +32,7 @@ rule table_ablations:
     input:
         scores="<results>/{view}/scores.csv",
         study="<results>/{view}/study.json",
-        code=DRAWING_CODE,
+        code=TABLE_CODE,
     output:
         md="<tables>/{view}/ablations.md",
         tex="<tables>/{view}/ablations.tex",
@@ -57,7 +58,7 @@ rule table_cost:
     input:
         cost="<results>/{view}/cost.csv",
         study="<results>/{view}/study.json",
-        code=DRAWING_CODE,
+        code=TABLE_CODE,
     output:
         md="<tables>/{view}/cost.md",
         tex="<tables>/{view}/cost.tex",
