@@ -55,9 +55,7 @@ def combine_means(samples: Sequence[ArrayLike], coefficients: Sequence[float]) -
     n = min(len(x) for x in values)
     if n < 2:
         return Estimate(mean, np.nan, np.nan, n)
-    variances = np.array(
-        [c**2 * x.var(ddof=1) / len(x) for c, x in zip(coefficients, values, strict=True)]
-    )
+    variances = np.array([c**2 * x.var(ddof=1) / len(x) for c, x in zip(coefficients, values, strict=True)])
     if variances.sum() == 0.0:  # all seeds agree: the degrees of freedom would be 0/0
         return Estimate(mean, mean, mean, n)
     freedom = variances.sum() ** 2 / sum(v**2 / (len(x) - 1) for v, x in zip(variances, values, strict=True))
@@ -86,7 +84,19 @@ def average_difference(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) 
     return combine_means([*first, *second], [weight] * len(first) + [-weight] * len(second))
 
 
-def interquartile_mean(scores: ArrayLike, repetitions: int = 10_000, seed: int = 0) -> Estimate:
+def tied_for_best(samples: Sequence[Sequence[ArrayLike]]) -> list[bool]:
+    """Which methods the data do not tell from the one with the highest average.
+
+    samples[m][i] (n_i,) are the scores of method m's seeds on task i. A method is marked when Welch's
+    interval of the difference of its average to the highest one holds 0. With one seed that interval is
+    unknown and nothing is marked.
+    """
+    best = max(samples, key=lambda tasks: average_estimate(tasks).mean)
+    differences = [average_difference(tasks, best) for tasks in samples]
+    return [difference.low <= 0.0 <= difference.high for difference in differences]
+
+
+def interquartile_mean(scores: ArrayLike, repetitions: int = 2_000, seed: int = 0) -> Estimate:
     """Interquartile mean over all runs of all tasks, with a percentile bootstrap stratified by task.
 
     Shapes: scores (n seeds, tasks). With few seeds this interval is too narrow; it is here because it is
@@ -120,6 +130,11 @@ class SeedScores:
     file: str
     """Where they come from, for messages."""
 
+    def diverged(self, task: str, method: str) -> int:
+        """How many seeds of one method diverged on one task."""
+        rows = self._rows(task, method)
+        return int(rows.loc[rows["diverged"], "seed"].nunique())
+
     def of(self, task: str, method: str, nfe: int) -> np.ndarray:
         """Scores of the seeds, (n,), of one method on one task. Raises UserError when there are none."""
         rows = self._rows(task, method)
@@ -147,12 +162,11 @@ class SeedScores:
 
     def divergence_notice(self, study: StudyRecord) -> str:
         """One sentence on the seeds that diverged, empty when none did."""
-        diverged = self.table[self.table["diverged"]]
         cells = [
             f"{method.label} on {task.label} ({count} of {len(study.seeds)})"
             for task in study.tasks
             for method in study.methods
-            if (count := diverged.query("task == @task.name and method == @method.name")["seed"].nunique())
+            if (count := self.diverged(task.name, method.name))
         ]
         return f"Seeds that diverged count as {DIVERGED_SCORE:g}: {', '.join(cells)}." if cells else ""
 

@@ -1,0 +1,157 @@
+"""A table for print as plain data, written as Markdown and LaTeX (booktabs), and its numbers as CSV.
+
+The text of a cell is Unicode in all formats; LaTeX replaces the few signs that it writes differently. Nothing
+here depends on the time, the machine or the order of a hash, so equal tables are equal bytes.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gtp.files import write_text
+from gtp.results import StudyRecord
+from gtp.statistics import Estimate, SeedScores
+
+HEADING_WIDTH = 14
+"""Characters after which LaTeX breaks a heading; Markdown leaves that to the reader."""
+WIDE = 6
+"""Columns above which LaTeX scales the table to the width of the line."""
+
+LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "[": "{[}",  # not the optional argument of a line break
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "±": r"$\pm$",
+        "−": r"$-$",
+        "†": r"$^\dagger$",
+        "–": "--",
+    }
+)
+MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\|*_<`#"})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of one cell, emphasised or not."""
+
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table; one without cells is a heading over the rows that follow."""
+
+    label: str
+    cells: tuple[Cell, ...] = ()
+    rule: bool = False
+    """Whether a line separates it from the row above."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as print shows it; every row has one cell for each heading after the first."""
+
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+    caption: str
+    label: str
+    """Name for references in LaTeX, such as tab:main."""
+
+
+def markdown(table: Table) -> str:
+    """The table as GitHub's Markdown, the caption above it."""
+
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(cells)} |"
+
+    def content(cell: Cell) -> str:
+        text = cell.text.translate(MARKDOWN)
+        return f"**{text}**" if cell.bold else text
+
+    blank = [""] * (len(table.headings) - 1)
+    lines = [line([heading.translate(MARKDOWN) for heading in table.headings])]
+    lines.append(line(["---", *["---:"] * len(blank)]))
+    for row in table.rows:
+        label = row.label.translate(MARKDOWN)
+        cells = [label, *map(content, row.cells)] if row.cells else [f"*{label}*", *blank]
+        lines.append(line(cells))
+    return "\n".join([table.caption.translate(MARKDOWN), "", *lines]) + "\n"
+
+
+def latex(table: Table) -> str:
+    """The table as a LaTeX float; the document needs booktabs, and graphicx for more than WIDE columns."""
+
+    def heading(text: str) -> str:
+        lines = [part.translate(LATEX) for part in textwrap.wrap(text, HEADING_WIDTH)]
+        return r"\shortstack[r]{" + r"\\".join(lines) + "}" if len(lines) > 1 else "".join(lines)
+
+    def content(cell: Cell) -> str:
+        text = cell.text.translate(LATEX)
+        return rf"\textbf{{\boldmath {text}}}" if cell.bold else text
+
+    lines = [rf"\begin{{tabular}}{{l{'r' * (len(table.headings) - 1)}}}", r"\toprule"]
+    first, *others = table.headings
+    lines += [" & ".join([first.translate(LATEX), *map(heading, others)]) + r" \\", r"\midrule"]
+    for row in table.rows:
+        if row.rule:
+            lines.append(r"\midrule")
+        label = row.label.translate(LATEX)
+        cells = [label, *map(content, row.cells)] if row.cells else [rf"\emph{{{label}}}"]
+        lines.append(" & ".join(cells) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    if len(table.headings) > WIDE:
+        lines = [r"\resizebox{\linewidth}{!}{%", *lines[:-1], r"\end{tabular}}"]
+    top = [r"\begin{table}", r"\centering", rf"\caption{{{table.caption.translate(LATEX)}}}"]
+    return "\n".join([*top, rf"\label{{{table.label}}}", *lines, r"\end{table}"]) + "\n"
+
+
+def write_table(table: Table, numbers: pd.DataFrame, *, md: Path, tex: Path, csv: Path) -> None:
+    """Write the table for people, and its numbers, unrounded and one a row, for programs."""
+    write_text(md, markdown(table))
+    write_text(tex, latex(table))
+    write_text(csv, numbers.to_csv(index=False, lineterminator="\n"))
+
+
+def protocol(scores: SeedScores, study: StudyRecord) -> str:
+    """One sentence on what was evaluated: checkpoint, seeds, episodes and function evaluations."""
+    single = [method.label for method in study.methods if not method.generative]
+    exception = f" (K = 1: {', '.join(single)})" if single else ""
+    return (
+        f"Last checkpoint of n = {len(study.seeds)} training seeds, {scores.episodes()} episodes for each,"
+        f" K = {study.headline_nfe} function evaluations for an action{exception}."
+    )
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with a true minus sign; what rounds to zero has none."""
+    text = f"{value:.{digits}f}"
+    return (text.replace("-", "−") if float(text) else text.removeprefix("-")) if np.isfinite(value) else "–"
+
+
+def plus_minus(estimate: Estimate, digits: int = 1) -> str:
+    """Mean ± half-width; the mean alone when there is no interval."""
+    mean = signed(estimate.mean, digits)
+    return f"{mean} ± {estimate.half_width:.{digits}f}" if np.isfinite(estimate.half_width) else mean
+
+
+def with_limits(estimate: Estimate, digits: int = 1) -> str:
+    """Centre [low, high], for lopsided intervals; the centre alone when there is no interval."""
+    mean, low, high = (signed(value, digits) for value in (estimate.mean, estimate.low, estimate.high))
+    return f"{mean} [{low}, {high}]" if np.isfinite(estimate.half_width) else mean

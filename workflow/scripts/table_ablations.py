@@ -1,0 +1,119 @@
+"""What each ablation changes: its difference to the method that it is made from, by task and on average."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from gtp.errors import UserError
+from gtp.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results, read_study
+from gtp.statistics import Estimate, SeedScores, average_difference, average_estimate, seed_scores
+from gtp.tables import Cell, Row, Table, plus_minus, protocol, write_table
+
+CAPTION = (
+    "Ablations. {parents}: normalised score, mean over seeds ± half-width of the 95 % interval (Student's t"
+    " over seeds). Other columns, signed: mean of the ablation minus mean of the method it is made from ±"
+    " half-width of the 95 % Welch interval. Bold: the interval does not hold 0; no correction for several"
+    " comparisons. The average weighs tasks equally. {protocol}"
+)
+
+
+def ablation_table(scores: SeedScores, study: StudyRecord, file: str) -> tuple[Table, pd.DataFrame]:
+    """The table, rows tasks and columns ablations, and its numbers: one row for each cell.
+
+    Raises: UserError naming `file` when the study has no ablation, or one without the method it is made from.
+    """
+    columns = columns_of(study, file)
+    study = replace(study, methods=tuple(dict.fromkeys(method for method, _ in columns)))
+    rows, numbers = [], []
+    for task in study.tasks:
+        row, cells = ablation_row(scores, study, columns, [task], task.label)
+        rows.append(row)
+        numbers += [{"over": "task", "task": task.name, **cell} for cell in cells]
+    row, cells = ablation_row(scores, study, columns, study.tasks, "Average", rule=True)
+    rows.append(row)
+    numbers += [{"over": "all", "task": "", **cell} for cell in cells]
+    parents = ", ".join(method.label for method, parent in columns if parent is None)
+    notices = [
+        CAPTION.format(parents=parents, protocol=protocol(scores, study)),
+        study.data_notice(),
+        scores.divergence_notice(study),
+    ]
+    headings = ("Task", *(method.label for method, _ in columns))
+    table = Table(headings, tuple(rows), " ".join(filter(None, notices)), "tab:ablations")
+    return table, pd.DataFrame(numbers)
+
+
+def ablation_row(
+    scores: SeedScores,
+    study: StudyRecord,
+    columns: Sequence[tuple[MethodRecord, MethodRecord | None]],
+    tasks: Sequence[TaskRecord],
+    label: str,
+    rule: bool = False,
+) -> tuple[Row, list[dict]]:
+    """Scores and differences averaged over `tasks`: the row for print, and its numbers."""
+    cells, numbers = [], []
+    for method, parent in columns:
+        value = estimate(scores, study, tasks, method, parent)
+        sign = "+" if parent and value.mean > 0 else ""
+        cells.append(Cell(sign + plus_minus(value), bold=parent is not None and value.excludes_zero))
+        numbers.append(
+            {
+                "method": method.name,
+                "minus": parent.name if parent else "",
+                "nfe": study.headline(method),
+                "seeds": value.n,
+                "diverged": sum(scores.diverged(task.name, method.name) for task in tasks),
+                "estimate": value.mean,
+                "low": value.low,
+                "high": value.high,
+                "excludes_zero": value.excludes_zero if parent else "",
+            }
+        )
+    return Row(label, tuple(cells), rule), numbers
+
+
+def columns_of(study: StudyRecord, file: str) -> list[tuple[MethodRecord, MethodRecord | None]]:
+    """(method, None) for every method that is ablated, followed by (ablation, method) for its ablations."""
+    columns: list[tuple[MethodRecord, MethodRecord | None]] = []
+    for name in dict.fromkeys(method.ablation_of for method in study.methods if method.ablation_of):
+        parent = study.method(name)
+        if parent is None:
+            raise UserError(f"{file} has ablations of {name} but not {name}; add it to the study's methods")
+        columns.append((parent, None))
+        columns += [(method, parent) for method in study.methods if method.ablation_of == name]
+    if not columns:
+        raise UserError(f"{file} has no ablation; add one to the study's methods, or {REMEDY}")
+    return columns
+
+
+def estimate(
+    scores: SeedScores,
+    study: StudyRecord,
+    tasks: Sequence[TaskRecord],
+    method: MethodRecord,
+    parent: MethodRecord | None,
+) -> Estimate:
+    """Average score of a method over tasks, or its difference to its parent's."""
+    own = [scores.of(task.name, method.name, study.headline(method)) for task in tasks]
+    if parent is None:
+        return average_estimate(own)
+    others = [scores.of(task.name, parent.name, study.headline(parent)) for task in tasks]
+    return average_difference(own, others)
+
+
+if __name__ == "__main__":
+    try:
+        study = read_study(snakemake.input.study)
+        file = snakemake.input.scores
+        scores = seed_scores(read_results(file, "scores"), study, file)
+        write_table(
+            *ablation_table(scores, study, snakemake.input.study),
+            md=snakemake.output.md,
+            tex=snakemake.output.tex,
+            csv=snakemake.output.csv,
+        )
+    except UserError as error:
+        sys.exit(f"error: {error}")
