@@ -1,0 +1,275 @@
+"""Synthetic results of a study in the files that figures and tables read; believable to the eye."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+NFE = [1, 2, 3, 5, 8]
+HEADLINE_NFE = 5
+STEPS = 10_000
+MAPS = {  # the mazes of Gymnasium-Robotics; # is a wall
+    "umaze": "##### #...# ###.# #...# #####",
+    "medium": "######## #..##..# #..#...# ##...### #..#...# #.#..#.# #...#..# ########",
+    "large": (
+        "############ #....#.....# #.##.#.#.#.# #......#...# #.####.###.#"
+        " #..#.#.....# ##.#.#.#.### #..#...#...# ############"
+    ),
+}
+ENDS = {"umaze": ((1, 1), (3, 1)), "medium": ((1, 1), (6, 6)), "large": ((1, 1), (7, 10))}
+
+METHODS = {  # label, generative, parent, score at K = 1, score with many K
+    "gtp": ("GTP", True, None, 0.86, 0.93),
+    "gtp-no_guidance": ("GTP, no guidance", True, "gtp", 0.42, 0.48),
+    "gtp-no_consistency": ("GTP, no consistency", True, "gtp", 0.35, 0.84),
+    "gaussian_bc": ("Gaussian BC", False, None, 0.2, 0.2),
+    "gtp-no_flow": ("GTP, no flow matching", True, "gtp", 0.5, 0.6),
+    "gtp-tau_zero": ("GTP, jumps to 0 only", True, "gtp", 0.8, 0.82),
+    "gtp-ode_solver": ("GTP, ODE solver for the score", True, "gtp", 0.8, 0.9),
+    "gtp-linear_q": ("GTP, linear Q-term", True, "gtp", 0.7, 0.75),
+    "gtp-truncate": ("GTP, negative advantages truncated", True, "gtp", 0.84, 0.9),
+    "diffusion_ql": ("Diffusion-QL", True, None, 0.1, 0.88),
+    "consistency_ac": ("Consistency-AC", True, None, 0.6, 0.7),
+    "fql": ("FQL", False, None, 0.8, 0.8),
+    "iql": ("IQL", False, None, 0.66, 0.66),
+}
+MAZE_TASKS = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium", "pointmaze-large": "Large"}
+D4RL_TASKS = {
+    f"{body}-{quality}": f"{body.capitalize()} {quality}"
+    for body in ("halfcheetah", "hopper", "walker2d")
+    for quality in ("medium", "medium-replay", "medium-expert")
+} | {
+    f"antmaze-{kind}": f"AntMaze {kind}"
+    for kind in ("umaze", "umaze-diverse", "medium-play", "medium-diverse", "large-play", "large-diverse")
+}
+
+
+def write_study(
+    folder: Path,
+    *,
+    tasks: dict[str, str] = MAZE_TASKS,
+    methods: int = 4,
+    seeds: int = 3,
+    episodes: int = 50,
+    diverged: tuple[str, str, int] | None = None,
+) -> Path:
+    """Write study.json and all tables of a study with the first `methods` of METHODS; returns the folder.
+
+    `diverged` names a task, a method and a seed whose training broke down after 6000 updates.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = list(METHODS)[:methods]
+    record = {
+        "study": folder.name,
+        "tasks": [
+            {
+                "name": task,
+                "suite": task.split("-")[0] if "maze" in task else "locomotion",
+                "label": label,
+                "generated": task.startswith("pointmaze"),
+                "reference_min": 0.0,
+                "reference_max": 1.0,
+                "maze": task.removeprefix("pointmaze-") if task.startswith("pointmaze") else None,
+            }
+            for task, label in tasks.items()
+        ],
+        "methods": [
+            {
+                "name": name,
+                "label": METHODS[name][0],
+                "algorithm": name.split("-")[0],
+                "group": "cloning" if name in ("gtp-no_guidance", "gaussian_bc") else "rl",
+                "ablation_of": METHODS[name][2],
+                "generative": METHODS[name][1],
+            }
+            for name in names
+        ],
+        "seeds": list(range(seeds)),
+        "steps": STEPS,
+        "episodes": episodes,
+        "nfe": NFE,
+        "headline_nfe": HEADLINE_NFE,
+    }
+    (folder / "study.json").write_text(json.dumps(record))
+    rng = np.random.default_rng(0)
+    scores, curves = episode_rows(rng, tasks, names, seeds, episodes, diverged)
+    tables = {
+        "scores": scores,
+        "curves": curves,
+        "cost": cost_rows(rng, next(iter(tasks)), names),
+        "flow_map": flow_map_rows(rng, [name for name in names if METHODS[name][1]][:3]),
+        "rollouts": rollout_rows(rng, tasks, names, seeds),
+        "coverage": coverage_rows(rng, tasks),
+        "mazes": maze_rows(tasks),
+    }
+    for name, rows in tables.items():
+        frame = pd.DataFrame(rows)
+        frame.insert(0, "study", folder.name)
+        frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+    return folder
+
+
+def episode_rows(rng, tasks, methods, seeds, episodes, diverged):
+    """Rows of scores.csv and of curves.csv: successes of episodes, rarer on later tasks."""
+    scores, curves = [], []
+
+    def append(rows, task, method, seed, nfe, chance, step, count):
+        labels = {"suite": task.split("-")[0], "task": task, "method": method, "seed": seed, "nfe": nfe}
+        at = {} if step is None else {"step": step}
+        if (task, method, seed) == diverged and (step is None or step > 6000):
+            blank = dict.fromkeys(["return", "normalized_score", "success", "length"], "")
+            rows.append({**labels, "episode": -1, **blank, "status": "diverged@6100", **at})
+            return
+        for episode, success in enumerate(rng.uniform(size=count) < chance):
+            score = {"normalized_score": 100 * int(success)}
+            outcome = {"return": int(success), **score, "success": int(success)}
+            rows.append({**labels, "episode": episode, **outcome, "length": 200, "status": "ok", **at})
+
+    for difficulty, task in enumerate(tasks):
+        for method in methods:
+            _, generative, _, first, last = METHODS[method]
+            for seed in range(seeds):
+                luck = (0.93 ** (difficulty % 6)) * rng.normal(1.0, 0.06)
+                for nfe in NFE if generative else [1]:
+                    chance = luck * (last + (first - last) * np.exp(1 - nfe))
+                    append(scores, task, method, seed, nfe, chance, None, episodes)
+                for step in range(STEPS // 5, STEPS + 1, STEPS // 5):
+                    chance = luck * last * (1 - np.exp(-step / 2500 / (1 + 0.2 * difficulty % 6)))
+                    nfe = HEADLINE_NFE if generative else 1
+                    append(curves, task, method, seed, nfe, chance, step, 20)
+    return scores, curves
+
+
+def cost_rows(rng, task, methods):
+    """Rows of cost.csv, measured on one task."""
+    rows = []
+    for method in methods:
+        labels = {"task": task, "method": method, "device": "cpu"}
+        for quantity, value in {
+            "parameters": 103_240 if METHODS[method][1] else 68_100,
+            "seed_updates_per_second": rng.uniform(80, 300),
+            "training_seconds": rng.uniform(90, 300),
+            "compilation_seconds": rng.uniform(10, 30),
+            "peak_memory_mb": rng.uniform(600, 800) if method != "fql" else "",
+        }.items():
+            rows.append({**labels, "quantity": quantity, "nfe": "", "batch_size": "", "value": value})
+        for nfe in NFE if METHODS[method][1] else [1]:
+            for batch_size in (1, 64):
+                value = (2e-4 + 3e-4 * nfe) / batch_size**0.9
+                measured = {"quantity": "seconds_per_action", "nfe": nfe, "batch_size": batch_size}
+                rows.append({**labels, **measured, "value": value})
+    return rows
+
+
+def flow_map_rows(rng, methods, samples=64):
+    """Rows of flow_map.csv: noise of scale 3 flows to two directions at a junction."""
+    rows = []
+    labels = {"task": "pointmaze-medium", "state": 17}
+    modes = np.array([[0.95, 0.1], [-0.1, -0.9]])
+    for method in methods:
+        data = modes[rng.integers(2, size=samples)] + 0.25 * rng.standard_normal((samples, 2))
+        for i, action in enumerate(data.clip(-1, 1)):
+            rows.append(point(labels, method, i, "data", 0.0, action))
+    times = [3.0, 2.16, 1.5, 1.0, 0.62, 0.34, 0.16, 0.06, 0.0]
+    noise = 3.0 * rng.standard_normal((samples, 2))
+    for method in methods:
+        weights = {"gtp": 0.6, "gtp-no_guidance": 0.0, "gtp-no_consistency": 0.45}[method]
+        chosen = np.where(noise[:, 0] - noise[:, 1] > -2 * weights, 0, 1)
+        blur = 0.35 if method == "gtp-no_consistency" else 0.12
+        target = (modes[chosen] + blur * noise / 3.0).clip(-1.05, 1.05)
+        for t in times:
+            sharpness = 1 / (1 + t**2)
+            center = sharpness * target + (1 - sharpness) * modes.mean(axis=0)
+            for i, action in enumerate(center + (noise - center) * (t / 3.0)):
+                rows.append(point(labels, method, i, "path", t, action))
+    return rows
+
+
+def point(labels, method, sample, kind, t, action):
+    """One row of flow_map.csv."""
+    about = {**labels, "method": method, "sample": sample, "kind": kind, "t": t}
+    return {**about, "a0": action[0], "a1": action[1]}
+
+
+def maze_cells(maze):
+    """(row, col) -> centre x, y and whether it is a wall, the origin in the middle of the map."""
+    grid = MAPS[maze].split()
+    height, width = len(grid), len(grid[0])
+    return {
+        (row, col): (col + 0.5 - width / 2, height / 2 - row - 0.5, grid[row][col] == "#")
+        for row in range(height)
+        for col in range(width)
+    }
+
+
+def mazes_of(tasks):
+    """Task -> maze, of the tasks that have one."""
+    return {task: task.removeprefix("pointmaze-") for task in tasks if task.startswith("pointmaze")}
+
+
+def maze_rows(tasks):
+    """Rows of mazes.csv."""
+    rows = []
+    for task, maze in mazes_of(tasks).items():
+        start, goal = ENDS[maze]
+        for (row, col), (x, y, wall) in maze_cells(maze).items():
+            kind = "wall" if wall else {start: "start", goal: "goal"}.get((row, col), "free")
+            rows.append({"task": task, "row": row, "col": col, "x": x, "y": y, "kind": kind})
+    return rows or [{"task": "none", "row": 0, "col": 0, "x": 0, "y": 0, "kind": "wall"}]
+
+
+def shortest_path(maze):
+    """Centres of the cells from start to goal, (n, 2)."""
+    cells, (start, goal) = maze_cells(maze), ENDS[maze]
+    before, frontier = {start: start}, [start]
+    for cell in frontier:
+        for step in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+            following = (cell[0] + step[0], cell[1] + step[1])
+            if following not in before and not cells[following][2]:
+                before[following] = cell
+                frontier.append(following)
+    path = [goal]
+    while path[-1] != start:
+        path.append(before[path[-1]])
+    return np.array([cells[cell][:2] for cell in reversed(path)])
+
+
+def rollout_rows(rng, tasks, methods, seeds, episodes=5):
+    """Rows of rollouts.csv: smooth walks along the shortest path; some stop on the way."""
+    rows = []
+    for task, maze in mazes_of(tasks).items():
+        path = shortest_path(maze)
+        for method in methods:
+            for seed in range(seeds):
+                for episode in range(episodes):
+                    success = rng.uniform() < METHODS[method][4]
+                    end = len(path) - 1 if success else rng.uniform(1, len(path) - 1)
+                    where = np.linspace(0, end, 25 * len(path))
+                    wobble = np.cumsum(rng.standard_normal((len(where), 2)), axis=0)
+                    offset = 0.08 * wobble / (1e-9 + np.abs(wobble).max()) + rng.uniform(-0.15, 0.15, 2)
+                    x = np.interp(where, np.arange(len(path)), path[:, 0]) + offset[:, 0]
+                    y = np.interp(where, np.arange(len(path)), path[:, 1]) + offset[:, 1]
+                    labels = {"task": task, "method": method, "seed": seed, "episode": episode}
+                    for step in range(len(where)):
+                        at = {"x": x[step], "y": y[step], "success": int(success)}
+                        rows.append({**labels, "step": step, **at})
+    labels = {"task": "none", "method": "gtp", "seed": 0, "episode": 0, "step": 0}
+    return rows or [{**labels, "x": 0, "y": 0, "success": 0}]
+
+
+def coverage_rows(rng, tasks, bins=8):
+    """Rows of coverage.csv: visits pile up in the middle of the corridors."""
+    rows = []
+    for task, maze in mazes_of(tasks).items():
+        for x, y, wall in maze_cells(maze).values():
+            if wall:
+                continue
+            busy = rng.uniform(20, 200)
+            offsets = (np.arange(bins) + 0.5) / bins - 0.5
+            for dx in offsets:
+                for dy in offsets:
+                    count = rng.poisson(busy * np.exp(-8 * (dx**2 + dy**2)) / 4)
+                    if count:
+                        rows.append({"task": task, "x": x + dx, "y": y + dy, "count": count})
+    return rows or [{"task": "none", "x": 0, "y": 0, "count": 1}]

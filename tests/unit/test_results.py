@@ -1,0 +1,146 @@
+"""Reading results: what is right comes through, what is wrong is one line with the file and the place."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gtp.errors import UserError
+from gtp.results import COLUMNS, read_results, read_study
+
+from .results_fixtures import write_study
+
+
+@pytest.fixture
+def study(tmp_path):
+    """The folder of a small study with one diverged seed."""
+    tasks = {"pointmaze-umaze": "U-Maze"}
+    return write_study(
+        tmp_path / "s", tasks=tasks, methods=4, episodes=3, diverged=("pointmaze-umaze", "gtp", 1)
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(COLUMNS))
+def test_every_table_is_read_with_its_columns(study, kind):
+    frame = read_results(study / f"{kind}.csv", kind)
+    assert list(frame) == list(COLUMNS[kind])
+    assert len(frame) == len((study / f"{kind}.csv").read_text().splitlines()) - 1
+
+
+def test_empty_scores_of_a_diverged_seed_are_missing_values(study):
+    frame = read_results(study / "scores.csv", "scores")
+    diverged = frame["status"] == "diverged@6100"
+    assert diverged.sum() == 5  # one row at each number of evaluations
+    assert frame.loc[diverged, "normalized_score"].isna().all()
+    assert frame.loc[~diverged, "normalized_score"].notna().all()
+
+
+def test_study_knows_how_its_methods_are_reported(study):
+    record = read_study(study / "study.json")
+    gtp, bc = record.method("gtp"), record.method("gaussian_bc")
+    assert (record.headline(gtp), record.evaluated_nfe(gtp)) == (5, (1, 2, 3, 5, 8))
+    assert (record.headline(bc), record.evaluated_nfe(bc)) == (1, (1,))
+    assert record.task_label("pointmaze-umaze") == "U-Maze"
+    assert record.task_label("elsewhere") == "elsewhere"
+    assert record.method_label("gaussian_bc") == "Gaussian BC"
+
+
+@pytest.mark.parametrize(
+    ("generated", "notice"),
+    [
+        ([True, True], "Generated data, not D4RL."),
+        ([True, False], "Generated data, not D4RL: U-Maze."),
+        ([False, False], ""),
+    ],
+)
+def test_generated_data_are_never_passed_off_as_a_benchmark(tmp_path, generated, notice):
+    folder = write_study(
+        tmp_path / "s", tasks={"pointmaze-umaze": "U-Maze", "hopper-medium": "Hopper"}, episodes=1, seeds=1
+    )
+    record = json.loads((folder / "study.json").read_text())
+    for task, value in zip(record["tasks"], generated, strict=True):
+        task["generated"] = value
+    (folder / "study.json").write_text(json.dumps(record))
+    assert read_study(folder / "study.json").data_notice() == notice
+
+
+def edit(path, line, column, value):
+    """Replace one field; lines count from 1, as editors do."""
+    lines = path.read_text().splitlines()
+    fields = lines[line - 1].split(",")
+    fields[lines[0].split(",").index(column)] = value
+    lines[line - 1] = ",".join(fields)
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("seed", "x7", "'x7' in the column 'seed' is not a number"),
+        ("seed", "", "'' in the column 'seed' is not a number"),
+        ("nfe", "inf", "'inf' in the column 'nfe' is not a number"),
+        ("normalized_score", "nan", "'nan' in the column 'normalized_score' is not a number or nothing"),
+    ],
+)
+def test_a_garbled_number_is_shown_with_its_line(study, column, value, expected):
+    path = study / "scores.csv"
+    edit(path, 4, column, value)
+    with pytest.raises(UserError) as error:
+        read_results(path, "scores")
+    assert str(error.value).startswith(f"{path}, line 4: {expected}")
+    assert "\n" not in str(error.value)
+
+
+def truncate(path):
+    """Cut the last line in the middle."""
+    text = path.read_text().rstrip("\n")
+    path.write_text(text[: text.rindex(",") - 3])
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda path: path.unlink(), "cannot be read (No such file or directory)"),
+        (lambda path: path.write_text(""), "cannot be read (No columns to parse from file)"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00\x81" * 50), "cannot be read ('utf-8' codec"),
+        (lambda path: path.write_text(path.read_text().splitlines()[0]), "has no rows"),
+        (lambda path: path.write_text("study,task\na,b\n"), "lacks the column 'method'"),
+        (truncate, "column"),
+    ],
+)
+def test_damaged_tables_are_refused_in_one_line(study, damage, expected):
+    path = study / "rollouts.csv"
+    damage(path)
+    with pytest.raises(UserError) as error:
+        read_results(path, "rollouts")
+    message = str(error.value)
+    assert message.startswith(str(path))
+    assert expected in message
+    assert message.endswith("delete it and run snakemake again")
+    assert "\n" not in message
+
+
+def test_an_incomplete_study_is_refused_by_key(study):
+    path = study / "study.json"
+    record = json.loads(path.read_text())
+    del record["tasks"][0]["label"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"study.json lacks the key 'tasks\[0\].label'"):
+        read_study(path)
+    path.write_text(json.dumps({**record, "tasks": []}))
+    with pytest.raises(UserError, match="study.json: the key 'tasks' is not a list"):
+        read_study(path)
+    path.write_text("{")
+    with pytest.raises(UserError, match=r"study.json cannot be read \(Expecting"):
+        read_study(path)
+    path.unlink()
+    with pytest.raises(UserError, match=r"cannot be read \(No such file"):
+        read_study(path)
+
+
+def test_numbers_keep_their_value(study):
+    path = study / "coverage.csv"
+    path.write_text("study,task,x,y,count\ns,t,-1.1875,2e-3,4\n")
+    frame = read_results(path, "coverage")
+    assert frame[["x", "y", "count"]].to_numpy().tolist() == [[-1.1875, 0.002, 4.0]]
+    assert frame["count"].dtype == np.float64

@@ -1,0 +1,252 @@
+"""Statistics against values worked by hand, against scipy, and against their promise: 95 % coverage."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gtp.errors import UserError
+from gtp.results import read_results, read_study
+from gtp.statistics import (
+    average_difference,
+    average_estimate,
+    difference_estimate,
+    interquartile_mean,
+    mean_estimate,
+    seed_scores,
+    tied_for_best,
+)
+
+from .results_fixtures import write_study
+
+TASK, METHOD, SEED = "pointmaze-medium", "gtp", 1
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """study.json and scores.csv of two small mazes, two methods, three seeds, four episodes."""
+    tasks = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium"}
+    folder = write_study(tmp_path_factory.mktemp("s") / "study", tasks=tasks, methods=2, episodes=4)
+    return read_study(folder / "study.json"), read_results(folder / "scores.csv", "scores")
+
+
+def rows_of(frame, **values):
+    """Mask of the rows with these values."""
+    return np.logical_and.reduce([frame[column] == value for column, value in values.items()])
+
+
+# Means and differences
+
+
+def test_mean_of_three_by_hand():
+    # Mean 20, standard deviation 10, t quantile 4.302653 with 2 degrees of freedom: 4.302653 * 10 / sqrt(3).
+    estimate = mean_estimate([10.0, 20.0, 30.0])
+    assert (estimate.mean, estimate.n) == (20.0, 3)
+    assert estimate.half_width == pytest.approx(24.84138, abs=1e-5)
+    assert (estimate.low, estimate.high) == pytest.approx((-4.84138, 44.84138), abs=1e-5)
+
+
+def test_interval_is_not_clipped_to_possible_scores():
+    assert mean_estimate([100.0, 100.0, 90.0]).high > 100.0
+
+
+def test_one_seed_has_a_mean_and_no_interval():
+    estimate = mean_estimate([42.0])
+    assert estimate.mean == 42.0
+    assert np.isnan([estimate.low, estimate.high]).all()
+    assert not estimate.excludes_zero
+
+
+def test_equal_seeds_have_an_interval_of_width_zero():
+    estimate = difference_estimate([100.0, 100.0], [70.0, 70.0])
+    assert (estimate.low, estimate.mean, estimate.high) == (30.0, 30.0, 30.0)
+    assert estimate.excludes_zero
+
+
+def test_difference_equals_welch_of_scipy():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(5, 1, 3), rng.normal(3, 4, 5)
+    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    estimate = difference_estimate(first, second)
+    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
+    assert estimate.mean == pytest.approx(first.mean() - second.mean())
+    assert estimate.n == 3
+
+
+@pytest.mark.parametrize(("first", "expected"), [([5.0, 6.0, 7.0], True), ([-1.0, 0.0, 1.0], False)])
+def test_interval_says_whether_it_excludes_zero(first, expected):
+    assert difference_estimate(first, [0.0, 0.1, -0.1]).excludes_zero is expected
+    assert difference_estimate([0.0, 0.1, -0.1], first).excludes_zero is expected
+
+
+def test_average_over_tasks_by_hand():
+    # Variances of the means: 1/3 and 4/3; of their average: (1/3 + 4/3) / 4 = 5/12. Degrees of freedom:
+    # (1/12 + 4/12)^2 / ((1/12)^2 / 2 + (4/12)^2 / 2) = 2 * 25 / 17.
+    estimate = average_estimate([[9.0, 10.0, 11.0], [18.0, 20.0, 22.0]])
+    half_width = stats.t.ppf(0.975, 50 / 17) * np.sqrt(5 / 12)
+    assert estimate.mean == pytest.approx(15.0)
+    assert estimate.half_width == pytest.approx(half_width)
+
+
+def test_average_over_tasks_does_not_pair_seeds_of_different_tasks():
+    # Seed 0 of one task has nothing to do with seed 0 of another, so their order must not matter.
+    one, other = [1.0, 2.0, 6.0], [10.0, 40.0, 20.0]
+    assert average_estimate([one, other]) == average_estimate([one, other[::-1]])
+
+
+def test_average_difference_of_one_task_is_the_difference():
+    first, second = [1.0, 2.0, 4.0], [0.0, 5.0, 1.0]
+    assert average_difference([first], [second]) == difference_estimate(first, second)
+
+
+def test_methods_that_the_data_cannot_tell_from_the_best_are_tied():
+    best, near, far = [[90.0, 95.0, 99.0]], [[80.0, 95.0, 92.0]], [[10.0, 12.0, 11.0]]
+    assert tied_for_best([far, best, near]) == [False, True, True]
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_student_intervals_cover_95_percent_where_a_bootstrap_does_not(seeds):
+    # 4000 studies of `seeds` seeds with a true mean of 0; the standard error of the share is 0.34 points.
+    studies = np.random.default_rng(seeds).standard_normal((4000, seeds))
+    estimates = [mean_estimate(study) for study in studies]
+    covered = np.mean([e.low <= 0.0 <= e.high for e in estimates])
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+    draws = np.random.default_rng(1).integers(seeds, size=(400, seeds))
+    low, high = np.percentile(studies[:, draws].mean(axis=2), [2.5, 97.5], axis=1)
+    assert np.mean((low <= 0.0) & (high >= 0.0)) < 0.88
+
+
+# Interquartile mean
+
+
+def test_interquartile_mean_of_a_known_matrix():
+    # Of the sixteen values 0 to 15 the middle half is 4 to 11.
+    estimate = interquartile_mean(
+        np.random.default_rng(0).permutation(np.arange(16.0)).reshape(4, 4), repetitions=50
+    )
+    assert estimate.mean == 7.5
+    assert estimate.low < 7.5 < estimate.high
+    assert estimate.n == 4
+
+
+def test_interquartile_mean_ignores_an_outlier():
+    scores = np.full((4, 2), 50.0)
+    scores[0, 0] = 1e6
+    assert interquartile_mean(scores, repetitions=50).mean == 50.0
+
+
+def test_bootstrap_resamples_within_tasks():
+    # Two tasks far apart whose seeds agree: resampling whole runs or tasks would widen the interval.
+    estimate = interquartile_mean(np.array([[0.0, 100.0]] * 3), repetitions=200)
+    assert (estimate.low, estimate.high) == (estimate.mean, estimate.mean)
+
+
+def test_bootstrap_repeats_and_leaves_the_global_generator_alone():
+    scores = np.random.default_rng(0).uniform(size=(3, 4))
+    np.random.seed(5)  # noqa: NPY002
+    expected = np.random.uniform(size=3)  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    first = interquartile_mean(scores, repetitions=200)
+    assert np.random.uniform(size=3) == pytest.approx(expected)  # noqa: NPY002
+    assert interquartile_mean(scores, repetitions=200) == first
+    assert interquartile_mean(scores, repetitions=200, seed=1) != first
+
+
+def test_interquartile_mean_of_one_seed_has_no_interval():
+    estimate = interquartile_mean([[1.0, 2.0, 3.0, 4.0]])
+    assert estimate.mean == 2.5
+    assert np.isnan(estimate.low)
+
+
+# From episodes to seeds
+
+
+def test_a_seed_counts_once_whatever_its_episodes_do(written):
+    study, episodes = written
+    episodes = episodes.copy()
+    for seed, scores in enumerate([[0, 0, 0, 100], [100, 100, 0, 0], [100, 100, 100, 100]]):
+        episodes.loc[rows_of(episodes, task=TASK, method=METHOD, nfe=5, seed=seed), "normalized_score"] = (
+            scores
+        )
+    scores = seed_scores(episodes, study, "scores.csv")
+    assert scores.of(TASK, METHOD, 5).tolist() == [25.0, 50.0, 100.0]
+    assert scores.episodes() == "4"
+    assert scores.divergence_notice(study) == ""
+
+
+def test_a_diverged_seed_counts_as_zero_and_is_named(written):
+    study, episodes = written
+    lost = rows_of(episodes, task=TASK, method=METHOD, seed=SEED)
+    diverged = (
+        episodes[lost]
+        .drop_duplicates("nfe")
+        .assign(episode=-1.0, normalized_score=np.nan, status="diverged@70")
+    )
+    scores = seed_scores(pd.concat([episodes[~lost], diverged]), study, "scores.csv")
+    before = seed_scores(episodes, study, "scores.csv").of(TASK, METHOD, 5)
+    assert scores.of(TASK, METHOD, 5).tolist() == [before[0], 0.0, before[2]]
+    assert scores.diverged(TASK, METHOD) == 1
+    assert scores.divergence_notice(study) == "Seeds that diverged count as 0: GTP on Medium (1 of 3)."
+    assert scores.episodes() == "4"
+
+
+def test_curves_have_an_estimate_at_each_step(written, tmp_path):
+    study, _ = written
+    tasks = {task.name: task.label for task in study.tasks}
+    folder = write_study(tmp_path / "study", tasks=tasks, methods=2, episodes=4)
+    curves = read_results(folder / "curves.csv", "curves")
+    scores = seed_scores(curves, study, "curves.csv")
+    curve = scores.curve(TASK, METHOD)
+    assert curve["step"].tolist() == [2000, 4000, 6000, 8000, 10000]
+    at = rows_of(curves, task=TASK, method=METHOD, step=4000)
+    expected = mean_estimate(curves[at].groupby("seed")["normalized_score"].mean())
+    assert curve.loc[1, ["mean", "low", "high"]].tolist() == pytest.approx(
+        [expected.mean, expected.low, expected.high]
+    )
+
+
+def test_methods_outside_the_study_are_left_out(written):
+    study, episodes = written
+    stranger = episodes[episodes["method"] == METHOD].assign(method="stranger")
+    scores = seed_scores(pd.concat([episodes, stranger]), study, "scores.csv")
+    assert set(scores.table["method"]) == {"gtp", "gtp-no_guidance"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda rows, cell: rows[~cell],
+            "scores.csv lacks a seed: task pointmaze-medium, method gtp, nfe 5, seed 1; "
+            "delete it and run snakemake again",
+        ),
+        (lambda rows, cell: pd.concat([rows, rows[cell]]), "holds this row twice: task pointmaze-medium"),
+        (
+            lambda rows, cell: rows.assign(normalized_score=rows["normalized_score"].mask(cell)),
+            "scores.csv has no normalized_score: task pointmaze-medium, method gtp, nfe 5, seed 1",
+        ),
+        (
+            lambda rows, cell: pd.concat([rows, rows[cell].assign(seed=9.0)]),
+            "against study.json, a seed: task pointmaze-medium, method gtp, nfe 5, seed 9",
+        ),
+    ],
+)
+def test_incomplete_scores_are_refused(written, damage, message):
+    study, episodes = written
+    damaged = damage(episodes, rows_of(episodes, task=TASK, method=METHOD, nfe=5, seed=SEED))
+    with pytest.raises(UserError, match=message):
+        seed_scores(damaged, study, "scores.csv")
+
+
+def test_a_cell_without_rows_is_refused_by_name(written):
+    study, episodes = written
+    rest = episodes[~rows_of(episodes, task=TASK, method=METHOD)]
+    scores = seed_scores(rest, study, "scores.csv")
+    with pytest.raises(UserError, match="scores.csv has no rows for gtp on pointmaze-medium"):
+        scores.of(TASK, METHOD, 5)
+    with pytest.raises(UserError, match="scores.csv has no rows for gtp on pointmaze-medium"):
+        scores.curve(TASK, METHOD)
+    fewer = seed_scores(episodes[episodes["nfe"] != 5], study, "scores.csv")
+    with pytest.raises(UserError, match="at nfe 5"):
+        fewer.of(TASK, METHOD, 5)
