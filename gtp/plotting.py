@@ -1,0 +1,269 @@
+"""What all figures share: one style, one look for each method, grids of panels, mazes, files that repeat.
+
+Figures are built without pyplot, so nothing global changes and no display is needed. Sizes are in inches;
+they fit a two-column page whose text is 6.75 in wide, so that figures are printed as they are.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from gtp.errors import UserError
+from gtp.files import write_atomically
+from gtp.results import REMEDY, StudyRecord, TaskRecord
+
+COLUMN_WIDTH, TEXT_WIDTH = 3.25, 6.75
+INK, FAINT, WALL = "#1a1a1a", "#d9d9d9", "#c4c4c4"
+
+STYLE: dict[str, Any] = {
+    "font.family": "STIXGeneral",  # comes with matplotlib: the same letters on every machine
+    "mathtext.fontset": "stix",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "legend.columnspacing": 1.4,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlepad": 4,
+    "axes.labelpad": 2,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.6,
+    "lines.markeredgewidth": 0.5,
+    "hatch.linewidth": 0.5,
+    "hatch.color": "#8c8c8c",
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # TrueType: text stays text, and publishers refuse Type 3
+    "svg.hashsalt": "gtp",
+}
+
+# Neighbours in this list differ in lightness. Together with the markers and dashes below, whose cycles have
+# other lengths, no two of a thousand methods look alike, nor do any two of the first seven in grey.
+COLORS = (
+    "#004488", "#ddaa33", "#bb5566", "#8c8c8c", "#117733", "#88ccee", "#882255",
+    "#44aa99", "#332288", "#ee7733", "#6699cc", "#663300", "#aaaa00", "#ee99aa",
+)  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
+DASHES = ((), (4, 1.2), (1, 1.2), (5, 1.2, 1, 1.2), (2.5, 1.2), (7, 1.5), (4, 1, 1, 1, 1, 1))
+
+
+def house_style():
+    """Context manager and decorator: matplotlib's defaults with STYLE, whatever the user's matplotlibrc."""
+    return style.context(STYLE, after_reset=True)
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How one method looks in every figure of a study."""
+
+    color: str
+    marker: str
+    dashes: tuple[float, ...]
+    """Lengths of dashes and gaps in line widths; empty for a solid line."""
+
+    @property
+    def linestyle(self) -> tuple[int, tuple[float, ...] | None]:
+        """The dashes as matplotlib's (offset, lengths)."""
+        return 0, self.dashes or None
+
+    def line(self, **changes) -> dict[str, Any]:
+        """Arguments for Axes.plot."""
+        look = {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+        return {**look, "markeredgecolor": "white", **changes}
+
+
+def method_styles(study: StudyRecord, others: Iterable[str] = ()) -> dict[str, MethodStyle]:
+    """The look of each method by its place in the study; then those of `others` that the study lacks."""
+    names = dict.fromkeys([*(method.name for method in study.methods), *others])
+    return {
+        name: MethodStyle(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)])
+        for i, name in enumerate(names)
+    }
+
+
+def columns_for(panels: int) -> int:
+    """Panels in a row: few empty places, and no panel too narrow to read."""
+    if panels <= 4:
+        return panels
+    return min((3, 4) if panels <= 12 else (4, 5), key=lambda columns: (-panels % columns, -columns))
+
+
+def panel_grid(panels: int, *, aspect: float = 0.8, share_y: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure with one axes for each panel, row by row; one panel is as wide as a column of text.
+
+    `aspect` is the height of a panel over its width. Unneeded places at the end stay empty.
+    """
+    columns = columns_for(panels)
+    rows = math.ceil(panels / columns)
+    width = COLUMN_WIDTH if panels == 1 else TEXT_WIDTH
+    figure = Figure(figsize=(width, 0.55 + rows * (aspect * width / max(columns, 2) + 0.1)))
+    figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.03)
+    axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
+    for place in axes[panels:]:
+        place.remove()
+    return figure, list(axes[:panels])
+
+
+def is_lowest(index: int, panels: int) -> bool:
+    """Whether a panel of the grid has none below it."""
+    return index + columns_for(panels) >= panels
+
+
+def is_leftmost(index: int, panels: int) -> bool:
+    """Whether a panel begins a row of the grid."""
+    return index % columns_for(panels) == 0
+
+
+def percent_score(task: TaskRecord) -> bool:
+    """Whether a task's normalised score is the share of episodes that succeed, so within [0, 100]."""
+    return task.maze is not None
+
+
+def set_score_limits(axes: Axes, task: TaskRecord, means: Iterable[float]) -> None:
+    """Vertical range of a panel of scores. Intervals that reach beyond it are cut by the frame.
+
+    Shares of successes show all of [0, 100]. Other scores show 0 and all means with room around them: the
+    intervals of three seeds can be so wide that an axis that held them would flatten everything else.
+    """
+    if percent_score(task):
+        axes.set_ylim(-5, 105)
+        axes.set_yticks([0, 25, 50, 75, 100])
+        return
+    values = [0.0, *means]
+    low, high = min(values), max(values)
+    margin = 0.2 * max(high - low, 10.0)
+    axes.set_ylim(low - (margin if low < 0 else 0.25 * margin), high + margin)
+
+
+def legend_above(figure: Figure, handles: Sequence[Artist], columns: int | None = None) -> None:
+    """One legend for all panels, above them."""
+    columns = columns or min(len(handles), 4 if figure.get_figwidth() > 5 else 2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, borderaxespad=0.1)
+
+
+def footnote(figure: Figure, *sentences: str) -> None:
+    """What a reader must know even when a figure travels without its caption; skips empty sentences."""
+    text = " ".join(filter(None, sentences))
+    if text:
+        figure.supxlabel(text, fontsize=6, color="#595959", x=0.005, ha="left")
+
+
+def save_figure(figure: Figure, *paths: Path) -> None:
+    """Write the figure to each path in the format of its suffix; the same figure gives the same bytes.
+
+    Raises UserError when a file cannot be written.
+    """
+    silent = {".pdf": {"CreationDate": None, "Producer": None, "Creator": None}, ".png": {"Software": None}}
+    for path in map(Path, paths):
+        with house_style():
+            write_atomically(
+                path,
+                lambda file, path=path: figure.savefig(
+                    file, format=path.suffix[1:], metadata=silent[path.suffix]
+                ),
+            )
+
+
+@dataclass(frozen=True)
+class Maze:
+    """Cells of one maze; positions and sizes in the simulator's units."""
+
+    cells: pd.DataFrame
+    """Columns x, y (centres) and kind: wall, free, start or goal."""
+    size: float
+    """Edge of a cell."""
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom, top, in the middle of the outer walls: their other half says nothing."""
+        x, y = self.cells["x"], self.cells["y"]
+        return x.min(), x.max(), y.min(), y.max()
+
+    @property
+    def aspect(self) -> float:
+        """Width over height."""
+        left, right, bottom, top = self.extent
+        return (right - left) / (top - bottom)
+
+    def place(self, kind: str) -> tuple[float, float]:
+        """Centre of the start or goal cell."""
+        x, y = self.cells.loc[self.cells["kind"] == kind, ["x", "y"]].iloc[0]
+        return float(x), float(y)
+
+
+def maze_of(mazes: pd.DataFrame, task: str, file: str) -> Maze:
+    """The maze of a task from the rows of mazes.csv. Raises UserError naming `file` when it is not there."""
+    cells = mazes.loc[mazes["task"] == task, ["x", "y", "kind"]]
+    steps = np.diff(np.unique(cells["x"]))
+    absent = [kind for kind in ("wall", "start", "goal") if kind not in set(cells["kind"])]
+    if absent or not len(steps):
+        raise UserError(f"{file} has no {(absent or ['maze'])[0]} for {task} in the column 'kind'; {REMEDY}")
+    return Maze(cells, float(steps.min()))
+
+
+def draw_maze(axes: Axes, maze: Maze) -> None:
+    """Walls, start (ring) and goal (star) of a maze, at equal scales and without axes."""
+    left, right, bottom, top = maze.extent
+    half = maze.size / 2
+    for x, y in maze.cells.loc[maze.cells["kind"] == "wall", ["x", "y"]].itertuples(index=False):
+        corner, edge = (x - half, y - half), maze.size
+        axes.add_patch(Rectangle(corner, edge, edge, facecolor=WALL, edgecolor=WALL, linewidth=0.2, zorder=1))
+    for kind, marker, size in (("start", "o", 22), ("goal", "*", 60)):
+        axes.scatter(
+            *maze.place(kind),
+            s=size,
+            marker=marker,
+            facecolor="white",
+            edgecolor=INK,
+            linewidth=0.8,
+            zorder=6,
+        )
+    axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
+    sns.despine(ax=axes, left=True, bottom=True)
+
+
+def row_height(mazes: Sequence[Maze], width: float, gap: float, limit: float) -> float:
+    """Height at which mazes side by side, `gap` apart, fill `width`; at most `limit`. All in inches."""
+    return min(limit, (width - gap * (len(mazes) - 1)) / sum(maze.aspect for maze in mazes))
+
+
+def add_row(figure: Figure, mazes: Sequence[Maze], *, left: float, top: float, gap: float, height: float):
+    """Axes for mazes side by side, all `height` high; `left` and `top` count from the figure's corners.
+
+    All lengths in inches. Returns the axes from left to right.
+    """
+    width, total = figure.get_size_inches()
+    axes = []
+    for maze in mazes:
+        box = (left / width, (total - top - height) / total, height * maze.aspect / width, height / total)
+        axes.append(figure.add_axes(box))
+        left += height * maze.aspect + gap
+    return axes

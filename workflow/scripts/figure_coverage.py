@@ -1,0 +1,116 @@
+"""Figure: where each maze's dataset has been, on a logarithmic scale, with walls, start and goal."""
+
+import math
+import sys
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from gtp.errors import UserError
+from gtp.plotting import (
+    TEXT_WIDTH,
+    Maze,
+    add_row,
+    draw_maze,
+    footnote,
+    house_style,
+    maze_of,
+    row_height,
+    save_figure,
+)
+from gtp.results import REMEDY, StudyRecord, read_results, read_study
+
+GAP, TITLE, SCALE, NOTE = 0.15, 0.22, 0.62, 0.2
+"""Inches between mazes, above them for names, at the right for the colour scale, below for the footnote."""
+HIGHEST, PER_ROW = 1.9, 4
+
+
+@house_style()
+def draw(coverage: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files: tuple[str, str]) -> Figure:
+    """The figure from the rows of coverage.csv and mazes.csv; `files` name them in messages."""
+    tasks = [task for task in study.tasks if task.maze]
+    known = {task.name: maze_of(mazes, task.name, files[1]) for task in tasks}
+    pictures = {name: density(coverage, name, maze, files[0]) for name, maze in known.items()}
+    count = math.ceil(len(tasks) / PER_ROW)
+    rows = [tasks[i * len(tasks) // count : (i + 1) * len(tasks) // count] for i in range(count)]
+    heights = [
+        row_height([known[task.name] for task in row], TEXT_WIDTH - SCALE - 0.05, GAP, HIGHEST)
+        for row in rows
+    ]
+    figure = Figure(figsize=(TEXT_WIDTH, sum(heights) + count * TITLE + NOTE))
+    norm = LogNorm(
+        min(np.nanmin(image) for image, _ in pictures.values()),
+        max(np.nanmax(image) for image, _ in pictures.values()),
+    )
+    colors = sns.color_palette("mako_r", as_cmap=True)
+    top, right = TITLE, 0.0
+    for row, height in zip(rows, heights, strict=True):
+        panels = add_row(figure, [known[t.name] for t in row], left=0.05, top=top, gap=GAP, height=height)
+        for axes, task in zip(panels, row, strict=True):
+            image, extent = pictures[task.name]
+            draw_maze(axes, known[task.name])
+            axes.imshow(
+                image,
+                extent=extent,
+                origin="lower",
+                norm=norm,
+                cmap=colors,
+                interpolation="none",
+                aspect="equal",
+                zorder=2,
+            )
+            left, edge, bottom, upper = known[task.name].extent
+            axes.set(xlim=(left, edge), ylim=(bottom, upper), title=task.label)
+        top += height + TITLE
+        right = max(right, panels[-1].get_position().x1)
+    add_scale(figure, ScalarMappable(norm, colors), right, heights[0])
+    footnote(figure, study.data_notice())
+    return figure
+
+
+def density(
+    coverage: pd.DataFrame, task: str, maze: Maze, file: str
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Share of the positions of a task's dataset per area of a maze cell, as an image, and its extent.
+
+    Shapes: (bins in y, bins in x), rows from the smallest y upwards; NaN where the data have never been.
+    Raises UserError naming `file` when it does not have the task.
+    """
+    rows = coverage[coverage["task"] == task]
+    if rows.empty:
+        raise UserError(f"{file} has no rows for {task} in the column 'task'; {REMEDY}")
+    steps = [np.diff(np.unique(rows[axis])) for axis in ("x", "y")]
+    width = min((float(step.min()) for step in steps if len(step)), default=maze.size)
+    x0, y0 = rows["x"].min(), rows["y"].min()
+    col = np.rint((rows["x"] - x0) / width).astype(int)
+    row = np.rint((rows["y"] - y0) / width).astype(int)
+    image = np.full((row.max() + 1, col.max() + 1), np.nan)
+    image[row, col] = rows["count"] / rows["count"].sum() * (maze.size / width) ** 2
+    height, length = image.shape
+    corner = x0 - width / 2, y0 - width / 2
+    return image, (corner[0], corner[0] + length * width, corner[1], corner[1] + height * width)
+
+
+def add_scale(figure: Figure, colors: ScalarMappable, right: float, height: float) -> None:
+    """The colour scale beside the first row, which ends at `right` of the figure's width."""
+    width, total = figure.get_size_inches()
+    axes = figure.add_axes(
+        (right + 0.1 / width, (total - TITLE - height) / total, 0.08 / width, height / total)
+    )
+    scale = figure.colorbar(colors, cax=axes, label="share of positions per cell")
+    scale.outline.set_visible(False)
+    axes.minorticks_off()
+
+
+if __name__ == "__main__":
+    try:
+        study = read_study(snakemake.input.study)
+        files = snakemake.input.coverage, snakemake.input.mazes
+        figure = draw(read_results(files[0], "coverage"), read_results(files[1], "mazes"), study, files)
+        save_figure(figure, snakemake.output.pdf, snakemake.output.png)
+    except UserError as error:
+        sys.exit(f"error: {error}")

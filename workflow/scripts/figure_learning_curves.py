@@ -1,0 +1,90 @@
+"""Figure: normalised score during training, mean over seeds with its 95 % interval, a panel for each task."""
+
+import sys
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gtp.errors import UserError
+from gtp.plotting import (
+    MethodStyle,
+    footnote,
+    house_style,
+    is_leftmost,
+    is_lowest,
+    legend_above,
+    method_styles,
+    panel_grid,
+    percent_score,
+    save_figure,
+    set_score_limits,
+)
+from gtp.results import StudyRecord, TaskRecord, read_results, read_study
+from gtp.statistics import SeedScores, seed_scores
+
+
+@house_style()
+def draw(scores: SeedScores, study: StudyRecord) -> Figure:
+    """The figure from the seeds' scores at each step of training."""
+    styles = method_styles(study)
+    figure, panels = panel_grid(len(study.tasks), share_y=all(map(percent_score, study.tasks)))
+    factor, unit = update_unit(study.steps)
+    for index, (axes, task) in enumerate(zip(panels, study.tasks, strict=True)):
+        draw_task(axes, task, scores, styles, factor)
+        axes.set_xlim(0, study.steps / factor)
+        if is_lowest(index, len(panels)):
+            axes.set_xlabel(unit)
+        if is_leftmost(index, len(panels)):
+            axes.set_ylabel("normalised score")
+    legend_above(figure, [Line2D([], [], label=m.label, **styles[m.name].line()) for m in study.methods])
+    footnote(
+        figure,
+        f"Mean and 95 % t interval over {len(study.seeds)} seeds, {scores.episodes()} episodes each.",
+        study.data_notice(),
+        scores.divergence_notice(study),
+    )
+    return figure
+
+
+def draw_task(
+    axes: Axes, task: TaskRecord, scores: SeedScores, styles: dict[str, MethodStyle], factor: float
+) -> None:
+    """One panel: all methods on one task; `factor` updates are one unit of the horizontal axis."""
+    # Later methods would cover the first, which the figure is about.
+    crowd = len(styles)
+    means: list[float] = []
+    for order, (method, look) in enumerate(styles.items()):
+        curve = scores.curve(task.name, method)
+        if curve.empty:
+            raise UserError(f"{scores.file} has no rows for {method} on {task.name} in the column 'method'")
+        updates, layer = curve["step"] / factor, 3 + (crowd - order) / crowd
+        axes.plot(updates, curve["mean"], zorder=layer, **look.line(clip_on=False))
+        axes.fill_between(
+            updates, curve["low"], curve["high"], color=look.color, alpha=0.6 / (crowd + 1), linewidth=0
+        )
+        for edge in ("low", "high"):
+            axes.plot(
+                updates, curve[edge], color=look.color, linewidth=0.4, linestyle=look.linestyle, alpha=0.7
+            )
+        means += curve["mean"].tolist()
+    set_score_limits(axes, task, means)
+    axes.set_title(task.label)
+    axes.grid(axis="y")
+
+
+def update_unit(steps: int) -> tuple[float, str]:
+    """How many updates the horizontal axis counts as one, and its label."""
+    if steps >= 1_000_000:
+        return 1e6, "updates (millions)"
+    return (1e3, "updates (thousands)") if steps >= 1_000 else (1.0, "updates")
+
+
+if __name__ == "__main__":
+    try:
+        study = read_study(snakemake.input.study)
+        curves = read_results(snakemake.input.curves, "curves")
+        figure = draw(seed_scores(curves, study, snakemake.input.curves), study)
+        save_figure(figure, snakemake.output.pdf, snakemake.output.png)
+    except UserError as error:
+        sys.exit(f"error: {error}")

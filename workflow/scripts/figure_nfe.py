@@ -1,0 +1,99 @@
+"""Figure: normalised score against the number of function evaluations K, a panel for each task."""
+
+import sys
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gtp.errors import UserError
+from gtp.plotting import (
+    footnote,
+    house_style,
+    is_leftmost,
+    is_lowest,
+    legend_above,
+    method_styles,
+    panel_grid,
+    percent_score,
+    save_figure,
+    set_score_limits,
+)
+from gtp.results import StudyRecord, TaskRecord, read_results, read_study
+from gtp.statistics import SeedScores, mean_estimate, seed_scores
+
+DODGE = 1.06
+"""Factor between neighbouring methods on the logarithmic axis, so that their intervals stand side by side."""
+
+
+@house_style()
+def draw(scores: SeedScores, study: StudyRecord) -> Figure:
+    """The figure from the seeds' scores at each K."""
+    styles = method_styles(study)
+    figure, panels = panel_grid(len(study.tasks), share_y=all(map(percent_score, study.tasks)))
+    for index, (axes, task) in enumerate(zip(panels, study.tasks, strict=True)):
+        draw_task(axes, task, scores, study)
+        if is_lowest(index, len(panels)):
+            axes.set_xlabel("function evaluations $K$")
+        if is_leftmost(index, len(panels)):
+            axes.set_ylabel("normalised score")
+    plain = {"marker": ""}
+    legend_above(
+        figure,
+        [
+            Line2D([], [], label=m.label, **styles[m.name].line(**({} if m.generative else plain)))
+            for m in study.methods
+        ],
+    )
+    footnote(
+        figure,
+        f"Mean and 95 % t interval over {len(study.seeds)} seeds, {scores.episodes()} episodes each.",
+        study.data_notice(),
+        scores.divergence_notice(study),
+    )
+    return figure
+
+
+def draw_task(axes: Axes, task: TaskRecord, scores: SeedScores, study: StudyRecord) -> None:
+    """One panel: a curve for each generative method, a horizontal band for the others, which have no K."""
+    styles = method_styles(study)
+    generative = [method.name for method in study.methods if method.generative]
+    means: list[float] = []
+    for order, method in enumerate(study.methods):
+        look, nfe = styles[method.name], study.evaluated_nfe(method)
+        estimates = [mean_estimate(scores.of(task.name, method.name, k)) for k in nfe]
+        means += [estimate.mean for estimate in estimates]
+        layer = 5 - order / len(study.methods)  # the first method on top
+        if method.generative:
+            place = generative.index(method.name) - (len(generative) - 1) / 2
+            axes.errorbar(
+                np.array(nfe) * DODGE ** (place * min(1, 4 / len(generative))),
+                [estimate.mean for estimate in estimates],
+                yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in estimates]),
+                elinewidth=0.7,
+                capsize=1.5,
+                capthick=0.7,
+                zorder=layer,
+                **look.line(),
+            )
+        else:
+            axes.axhline(means[-1], color=look.color, linestyle=look.linestyle, zorder=2)
+            if estimates[0].n > 1:
+                axes.axhspan(estimates[0].low, estimates[0].high, color=look.color, alpha=0.15, linewidth=0)
+    axes.set_xscale("log")
+    axes.set_xlim(min(study.nfe) / 1.25, max(study.nfe) * 1.25)
+    axes.set_xticks(study.nfe, [f"{k:g}" for k in study.nfe])
+    axes.set_xticks([], minor=True)
+    set_score_limits(axes, task, means)
+    axes.set_title(task.label)
+    axes.grid(axis="y")
+
+
+if __name__ == "__main__":
+    try:
+        study = read_study(snakemake.input.study)
+        scores = seed_scores(read_results(snakemake.input.scores, "scores"), study, snakemake.input.scores)
+        save_figure(draw(scores, study), snakemake.output.pdf, snakemake.output.png)
+    except UserError as error:
+        sys.exit(f"error: {error}")
