@@ -19,7 +19,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict) -> None:
     """Write tensors and a JSON header as one safetensors file, atomically."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"header": json.dumps(header, sort_keys=True)}
-    write_atomically(path, lambda temporary: safetensors.torch.save_file(contiguous, temporary, metadata))
+    content = safetensors.torch.save(contiguous, metadata)  # save_file would make it readable by its owner only
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor], dict]:

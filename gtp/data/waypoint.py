@@ -39,8 +39,11 @@ class WaypointRecipe:
     """Seed; episode i depends on (seed, i) alone."""
     horizon: int = 600
     """Steps after which an episode is truncated; the last episode is cut so that `steps` is met."""
-    action_noise: float = 0.5
+    action_noise: float = 0.7
     """Standard deviation of the Gaussian noise on every action, in the simulator's action units."""
+    noise_correlation: float = 0.95
+    """Correlation of the noise of successive steps, in [0, 1). It pushes the mass off its course and into walls,
+    so that the data show how to get away from them."""
     goal_cells: tuple[tuple[int, int], ...] = ()
     """Cells (row, col) that goals are drawn from; none stands for every free cell."""
     detour: float = 0.5
@@ -58,6 +61,8 @@ class WaypointRecipe:
         for name in ("seed", "action_noise", "detour", "waypoint_spread"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not 0.0 <= self.noise_correlation < 1.0:
+            raise ValueError(f"noise_correlation must lie in [0, 1), got {self.noise_correlation}")
         if self.waypoint_radius <= 0:
             raise ValueError(f"waypoint_radius must be positive, got {self.waypoint_radius}")
         for cell in self.goal_cells:
@@ -99,6 +104,7 @@ class WaypointController:
                 if neighbour in index
             ]
         )
+        self._noise = rng.standard_normal(2)
         self._goal = np.full(2, np.nan)  # equal to no goal, so that the first step plans
 
     def act(self, position: np.ndarray, velocity: np.ndarray, goal: np.ndarray) -> np.ndarray:
@@ -108,7 +114,10 @@ class WaypointController:
         while self._next < len(self._path) - 1 and self._distance(position) <= self._recipe.waypoint_radius:
             self._next += 1
         action = POSITION_GAIN * (self._waypoints[self._next] - position) - VELOCITY_GAIN * velocity
-        action = np.clip(action, -1.0, 1.0) + self._recipe.action_noise * self._rng.standard_normal(2)
+        correlation = self._recipe.noise_correlation
+        self._noise *= correlation
+        self._noise += np.sqrt(1.0 - correlation**2) * self._rng.standard_normal(2)
+        action = np.clip(action, -1.0, 1.0) + self._recipe.action_noise * self._noise
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
     def _plan(self, position: np.ndarray, goal: np.ndarray) -> None:
