@@ -96,7 +96,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """The table as a LaTeX float; the document needs booktabs, and graphicx for more than WIDE columns."""
+    """The table as a LaTeX float; its first line names the packages that the document needs."""
 
     def heading(text: str) -> str:
         lines = [part.translate(LATEX) for part in textwrap.wrap(text, HEADING_WIDTH)]
@@ -116,9 +116,16 @@ def latex(table: Table) -> str:
         cells = [label, *map(content, row.cells)] if row.cells else [rf"\emph{{{label}}}"]
         lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
+    packages = "booktabs"
     if len(table.headings) > WIDE:
         lines = [r"\resizebox{\linewidth}{!}{%", *lines[:-1], r"\end{tabular}}"]
-    top = [r"\begin{table}", r"\centering", rf"\caption{{{table.caption.translate(LATEX)}}}"]
+        packages = "booktabs, graphicx"
+    top = [
+        f"% needs the packages {packages}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{table.caption.translate(LATEX)}}}",
+    ]
     return "\n".join([*top, rf"\label{{{table.label}}}", *lines, r"\end{table}"]) + "\n"
 
 

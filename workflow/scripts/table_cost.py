@@ -53,8 +53,8 @@ def cost_table(costs: pd.DataFrame, study: StudyRecord, file: str) -> tuple[Tabl
         row = costs[twice].iloc[0]
         raise UserError(f"{file} holds {row['quantity']} of {row['method']} on {row['task']} twice; {REMEDY}")
     measured = [task for task in study.tasks if task.name in set(costs["task"])]
-    if not measured:
-        raise UserError(f"{file} has no row of the study's tasks; {REMEDY}")
+    if missing := set(study.suites()) - {task.suite for task in measured}:
+        raise UserError(f"{file} has no row of the suite {min(missing)}; {REMEDY}")
     rows, numbers = [], []
     for task in measured:
         if len(measured) > 1:

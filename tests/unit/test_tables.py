@@ -1,0 +1,473 @@
+"""Tables against cells worked by hand, what they must state, and what they refuse."""
+
+import io
+import json
+import re
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gtp.errors import UserError
+from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_results, read_study
+from gtp.statistics import Estimate, SeedScores, seed_scores
+from gtp.tables import Cell, Row, Table, latex, markdown, plus_minus, signed, with_limits
+from workflow.scripts.table_ablations import ablation_table
+from workflow.scripts.table_cost import cost_table, significant
+from workflow.scripts.table_main import main_table
+
+from .results_fixtures import write_study
+
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+DIVERGED = None
+
+# Scores of three seeds. A standard deviation of 10 gives the half-width 4.302653 * 10 / sqrt(3) = 24.84.
+SCORES = {
+    ("near", "gtp"): [80.0, 90.0, 100.0],
+    ("near", "gtp-less"): [40.0, 50.0, 60.0],
+    ("near", "bc"): [85.0, 85.0, 85.0],
+    ("far", "gtp"): [60.0, DIVERGED, 90.0],
+    ("far", "gtp-less"): [50.0, 50.0, 50.0],
+    ("far", "bc"): [20.0, 20.0, 20.0],
+}
+
+
+def task(name: str, suite: str = "maze", generated: bool = True) -> TaskRecord:
+    return TaskRecord(
+        name=name,
+        suite=suite,
+        label=name.capitalize(),
+        generated=generated,
+        reference_min=0.0,
+        reference_max=1.0,
+        maze=None,
+    )
+
+
+def method(name: str, label: str, parent: str | None = None, generative: bool = True) -> MethodRecord:
+    return MethodRecord(
+        name=name, label=label, algorithm=name, group="rl", ablation_of=parent, generative=generative
+    )
+
+
+def make_study(**changes) -> StudyRecord:
+    fields = {
+        "study": "handmade",
+        "tasks": (task("near"), task("far")),
+        "methods": (
+            method("gtp", "GTP"),
+            method("gtp-less", "GTP_less", parent="gtp"),
+            method("bc", "BC", generative=False),
+        ),
+        "seeds": (0, 1, 2),
+        "steps": 100,
+        "episodes": 2,
+        "nfe": (1, 5),
+        "headline_nfe": 5,
+    }
+    return StudyRecord(**fields | changes)
+
+
+def make_scores(study: StudyRecord) -> SeedScores:
+    """Two episodes a seed, 7 above and 7 below its score; at K = 1 all score 1, which no table may show."""
+    rows = []
+    for about in study.tasks:
+        for by in study.methods:
+            for nfe in study.evaluated_nfe(by):
+                for seed in study.seeds:
+                    score = SCORES[about.name, by.name][seed]
+                    labels = {"task": about.name, "method": by.name, "nfe": nfe, "seed": seed}
+                    if score is DIVERGED:
+                        lost = {"episode": -1, "normalized_score": float("nan"), "status": "diverged@9"}
+                        rows.append(labels | lost)
+                        continue
+                    for episode, offset in enumerate((-7.0, 7.0)):
+                        shown = score + offset if nfe == study.headline(by) else 1.0
+                        rows.append(labels | {"episode": episode, "normalized_score": shown, "status": "ok"})
+    return seed_scores(pd.DataFrame(rows), study, "scores.csv")
+
+
+def texts(table: Table, label: str) -> list[str]:
+    return [cell.text for cell in row_of(table, label).cells]
+
+
+def bold(table: Table, label: str) -> list[bool]:
+    return [cell.bold for cell in row_of(table, label).cells]
+
+
+def row_of(table: Table, label: str) -> Row:
+    return next(row for row in table.rows if row.label == label)
+
+
+# The main table
+
+
+@pytest.fixture(scope="module")
+def main() -> tuple[Table, pd.DataFrame]:
+    study = make_study()
+    return main_table(make_scores(study), study)
+
+
+def test_main_table_cells_by_hand(main):
+    table, _ = main
+    assert table.headings == ("Task", "GTP", "GTP_less", "BC")
+    assert texts(table, "Near") == ["90.0 ± 24.8 (3)", "50.0 ± 24.8 (3)", "85.0 ± 0.0 (3)"]
+    # 60, 0 and 90: the sum of squared deviations from 50 is 4200, so 4.302653 * sqrt(2100 / 3) = 113.8.
+    assert texts(table, "Far") == ["50.0 ± 113.8 (3)†", "50.0 ± 0.0 (3)", "20.0 ± 0.0 (3)"]
+
+
+def test_main_table_marks_what_cannot_be_told_from_the_best(main):
+    table, _ = main
+    # 90 - 50 is 40 ± 22.7, which is clear of 0; 90 - 85 is 5 ± 24.8, which is not.
+    assert bold(table, "Near") == [True, False, True]
+    # 50 - 20 is 30 ± 113.8: a seed that diverged leaves room for everything.
+    assert bold(table, "Far") == [True, True, True]
+
+
+def test_main_table_averages_tasks_by_hand(main):
+    table, numbers = main
+    # The variances of the two means are 100 / 3 and 2100 / 3; degrees of freedom after Satterthwaite.
+    variances = [100 / 3 / 4, 2100 / 3 / 4]
+    freedom = sum(variances) ** 2 / sum(v**2 / 2 for v in variances)
+    half_width = stats.t.ppf(0.975, freedom) * sum(variances) ** 0.5
+    assert texts(table, "Average")[0] == f"70.0 ± {half_width:.1f} (3)†"
+    row = numbers.query("over == 'all' and statistic == 'mean' and method == 'gtp'").iloc[0]
+    assert (row["low"], row["high"]) == pytest.approx((70.0 - half_width, 70.0 + half_width))
+
+
+def test_main_table_has_the_interquartile_mean_by_hand(main):
+    table, _ = main
+    # Of 0 60 80 90 90 100 the middle four; of 40 50 50 50 50 60 too; of 20 20 20 85 85 85 too.
+    assert [text.split(" [")[0] for text in texts(table, "IQM")] == ["80.0", "50.0", "52.5"]
+    assert not any(bold(table, "IQM"))
+
+
+def test_main_table_keeps_full_precision_for_programs(main):
+    _, numbers = main
+    row = numbers.query("task == 'near' and method == 'gtp'").iloc[0]
+    half_width = stats.t.ppf(0.975, 2) * 10 / 3**0.5
+    assert (row["estimate"], row["nfe"], row["seeds"], row["diverged"]) == (90.0, 5, 3, 0)
+    assert row["high"] == pytest.approx(90.0 + half_width, abs=1e-9)
+    assert numbers.query("task == 'far' and method == 'gtp'").iloc[0]["diverged"] == 1
+    assert numbers.query("task == 'near' and method == 'bc'").iloc[0]["nfe"] == 1
+
+
+def test_main_caption_states_what_the_numbers_are(main):
+    caption = main[0].caption
+    for statement in (
+        "n = 3 training seeds",
+        "2 episodes for each",
+        "K = 5 function evaluations for an action (K = 1: BC)",
+        "Last checkpoint",
+        "95 % interval (Student's t over seeds)",
+        "95 % Welch interval",
+        "Generated data, not D4RL.",
+        "† Seeds that diverged count as 0: GTP on Far (1 of 3).",
+    ):
+        assert statement in caption
+
+
+def test_suites_are_set_apart_and_averaged():
+    study = make_study(tasks=(task("near", "maze"), task("far", "walking", generated=False)))
+    table, numbers = main_table(make_scores(study), study)
+    labels = ["maze", "Near", "Average, maze", "walking", "Far", "Average, walking", "Average", "IQM"]
+    assert [row.label for row in table.rows] == labels
+    assert texts(table, "Average, maze") == texts(table, "Near")
+    assert numbers.query("over == 'suite'")["suite"].tolist() == ["maze"] * 3 + ["walking"] * 3
+    assert "Generated data, not D4RL: Near." in table.caption
+
+
+def test_one_seed_has_no_interval_and_no_winner():
+    study = make_study(seeds=(0,))
+    table, numbers = main_table(make_scores(study), study)
+    assert texts(table, "Near") == ["80.0 (1)", "40.0 (1)", "85.0 (1)"]
+    assert texts(table, "IQM") == ["70.0", "45.0", "52.5"]
+    assert not any(bold(table, "Near"))
+    assert numbers["low"].isna().all()
+
+
+# The ablations
+
+
+def test_ablation_cells_by_hand():
+    study = make_study()
+    table, numbers = ablation_table(make_scores(study), study, "study.json")
+    assert table.headings == ("Task", "GTP", "GTP_less")  # no column for what is no ablation
+    # Welch: 2.776445 (4 degrees of freedom) * sqrt(100 / 3 + 100 / 3) = 22.67.
+    assert texts(table, "Near") == ["90.0 ± 24.8", "−40.0 ± 22.7"]
+    assert bold(table, "Near") == [False, True]
+    assert texts(table, "Far") == ["50.0 ± 113.8", "0.0 ± 113.8"]
+    assert bold(table, "Far") == [False, False]
+    assert texts(table, "Average")[1].startswith("−20.0 ± ")
+    row = numbers.query("task == 'near' and method == 'gtp-less'").iloc[0]
+    assert row["minus"] == "gtp"
+    assert row["high"] == pytest.approx(-40.0 + stats.t.ppf(0.975, 4) * (200 / 3) ** 0.5)
+
+
+def test_pooled_difference_weighs_tasks_equally_and_uses_all_variances():
+    study = make_study()
+    _, numbers = ablation_table(make_scores(study), study, "study.json")
+    variances = [100 / 3 / 4, 2100 / 3 / 4, 100 / 3 / 4, 0.0]
+    freedom = sum(variances) ** 2 / sum(v**2 / 2 for v in variances)
+    row = numbers.query("over == 'all' and method == 'gtp-less'").iloc[0]
+    half_width = stats.t.ppf(0.975, freedom) * sum(variances) ** 0.5
+    assert (row["low"], row["estimate"], row["high"]) == pytest.approx(
+        (-20 - half_width, -20, -20 + half_width)
+    )
+
+
+def test_ablation_that_does_better_has_a_plus():
+    study = make_study(
+        methods=(method("gtp-less", "Parent"), method("gtp", "Child", parent="gtp-less")),
+        tasks=(task("near"),),
+    )
+    table, _ = ablation_table(make_scores(study), study, "study.json")
+    assert texts(table, "Near")[1] == "+40.0 ± 22.7"
+
+
+def test_ablation_caption_speaks_only_of_its_columns():
+    study = make_study()
+    caption = ablation_table(make_scores(study), study, "study.json")[0].caption
+    assert "BC" not in caption
+    for statement in ("GTP: normalised score", "95 % Welch interval", "n = 3", "Generated data, not D4RL."):
+        assert statement in caption
+
+
+def test_ablations_without_their_parent_are_refused():
+    study = make_study(methods=(method("gtp-less", "GTP_less", parent="gtp"),))
+    with pytest.raises(UserError, match=r"study.json has ablations of gtp but not gtp; add it"):
+        ablation_table(make_scores(study), study, "study.json")
+    alone = make_study(methods=(method("gtp", "GTP"),))
+    with pytest.raises(UserError, match=r"study.json has no ablation"):
+        ablation_table(make_scores(alone), alone, "study.json")
+
+
+# The cost
+
+
+def make_costs(study: StudyRecord, on: str = "near") -> pd.DataFrame:
+    rows = []
+    for by in study.methods:
+        about = {"task": on, "method": by.name, "device": "cuda", "nfe": None, "batch_size": None}
+        for quantity, value in {
+            "parameters": 1234567,
+            "seed_updates_per_second": 98.765,
+            "training_seconds": 3600.4,
+            "compilation_seconds": 12.3,
+            "peak_memory_mb": None,
+        }.items():
+            rows.append({**about, "quantity": quantity, "value": value})
+        for nfe in study.evaluated_nfe(by):
+            for batch in (1, 64):
+                measured = {"nfe": nfe, "batch_size": batch, "value": 0.00123 * nfe / batch, "device": "cpu"}
+                rows.append({**about, "quantity": "seconds_per_action", **measured})
+    return pd.DataFrame(rows).astype({"nfe": float, "batch_size": float, "value": float})
+
+
+def test_cost_cells_by_hand():
+    study = make_study()
+    table, numbers = cost_table(make_costs(study), study, "cost.csv")
+    assert table.headings == ("Quantity", "GTP", "GTP_less", "BC")
+    assert texts(table, "Parameters") == ["1,234,567"] * 3
+    assert texts(table, "Seed-updates per second") == ["98.8"] * 3
+    assert texts(table, "Training (s)") == ["3,600"] * 3
+    assert texts(table, "Peak memory (MB)") == ["–"] * 3
+    assert texts(table, "Action, batch 1, K = 5 (ms)") == ["6.15", "6.15", "–"]
+    assert texts(table, "Action, batch 64, K = 1 (ms)") == ["0.0192"] * 3
+    assert texts(table, "Device of training") == ["cuda"] * 3
+    assert texts(table, "Device of acting") == ["cpu"] * 3
+    assert "Measured on Near." in table.caption
+    row = numbers.query("method == 'gtp' and nfe == 5 and batch_size == 64").iloc[0]
+    assert row["value"] == 0.00123 * 5 / 64
+    assert len(numbers) == len(make_costs(study))
+
+
+def test_costs_of_several_suites_stand_below_each_other():
+    study = make_study(tasks=(task("near", "maze"), task("far", "walking")))
+    costs = pd.concat([make_costs(study, "near"), make_costs(study, "far")])
+    table, _ = cost_table(costs, study, "cost.csv")
+    groups = [row.label for row in table.rows if not row.cells]
+    assert groups == ["maze, measured on Near", "walking, measured on Far"]
+    with pytest.raises(UserError, match=r"cost.csv has no row of the suite walking"):
+        cost_table(make_costs(study, "near"), study, "cost.csv")
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        ("quantity == 'parameters'", "cost.csv, near: parameters of gtp is missing; delete it and run"),
+        (
+            "nfe == 5 and batch_size == 64",
+            "cost.csv, near: seconds_per_action of gtp at nfe 5 and batch size 64 is missing",
+        ),
+    ],
+)
+def test_missing_measurements_are_refused(lost, message):
+    study = make_study()
+    with pytest.raises(UserError, match=message):
+        cost_table(make_costs(study).query(f"not ({lost})"), study, "cost.csv")
+
+
+def test_a_measurement_that_stands_twice_is_refused():
+    study = make_study()
+    costs = make_costs(study)
+    with pytest.raises(UserError, match="cost.csv holds parameters of gtp on near twice"):
+        cost_table(pd.concat([costs, costs.iloc[:1]]), study, "cost.csv")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0, "0"), (0.01234, "0.0123"), (1.235, "1.24"), (99.94, "99.9"), (12345.6, "12,346")],
+)
+def test_three_significant_digits(value, expected):
+    assert significant(value) == expected
+
+
+# Rendering
+
+NASTY = Table(
+    headings=("Task", "50 % & more_or {less}", "B"),
+    rows=(
+        Row("group #1"),
+        Row("a|b", (Cell("−1.0 ± 2.0†", bold=True), Cell("[3, 4]"))),
+        Row("[c]", (Cell("–"), Cell("$5^2~\\")), rule=True),
+    ),
+    caption="Costs 5 % of_it.",
+    label="tab:nasty",
+)
+
+
+def test_latex_is_escaped_and_uses_booktabs():
+    assert latex(NASTY) == (
+        "% needs the packages booktabs\n"
+        "\\begin{table}\n"
+        "\\centering\n"
+        "\\caption{Costs 5 \\% of\\_it.}\n"
+        "\\label{tab:nasty}\n"
+        "\\begin{tabular}{lrr}\n"
+        "\\toprule\n"
+        "Task & \\shortstack[r]{50 \\% \\& more\\_or\\\\\\{less\\}} & B \\\\\n"
+        "\\midrule\n"
+        "\\emph{group \\#1} \\\\\n"
+        "a\\textbar{}b & \\textbf{\\boldmath $-$1.0 $\\pm$ 2.0$^\\dagger$} & {[}3, 4] \\\\\n"
+        "\\midrule\n"
+        "{[}c] & -- & \\$5\\textasciicircum{}2\\textasciitilde{}\\textbackslash{} \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n"
+        "\\end{table}\n"
+    )
+
+
+def test_markdown_is_escaped():
+    assert markdown(NASTY) == (
+        "Costs 5 % of\\_it.\n"
+        "\n"
+        "| Task | 50 % & more\\_or {less} | B |\n"
+        "| --- | ---: | ---: |\n"
+        "| *group \\#1* |  |  |\n"
+        "| a\\|b | **−1.0 ± 2.0†** | [3, 4] |\n"
+        "| [c] | – | $5^2~\\\\ |\n"
+    )
+
+
+def test_wide_tables_are_scaled_to_the_line():
+    wide = Table(("Task", *"ABCDEFG"), (Row("x", (Cell("1"),) * 7),), "Wide.", "tab:wide")
+    text = latex(wide)
+    assert text.startswith("% needs the packages booktabs, graphicx\n")
+    assert "\\resizebox{\\linewidth}{!}{%\n\\begin{tabular}" in text
+    assert text.count("{") == text.count("}")
+
+
+@pytest.mark.parametrize(
+    ("write", "estimate", "expected"),
+    [
+        (plus_minus, Estimate(-0.04, -1.04, 0.96, 3), "0.0 ± 1.0"),
+        (plus_minus, Estimate(-1.26, -2.26, -0.26, 3), "−1.3 ± 1.0"),
+        (plus_minus, Estimate(7.0, float("nan"), float("nan"), 1), "7.0"),
+        (with_limits, Estimate(7.0, -1.0, 9.0, 3), "7.0 [−1.0, 9.0]"),
+        (with_limits, Estimate(7.0, float("nan"), float("nan"), 1), "7.0"),
+    ],
+)
+def test_numbers_for_print(write, estimate, expected):
+    assert write(estimate) == expected
+
+
+def test_a_number_that_is_none_is_a_dash():
+    assert signed(float("nan")) == "–"
+
+
+# The scripts, as the workflow runs them
+
+TABLES = {"table_main": "scores", "table_ablations": "scores", "table_cost": "cost"}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    tasks = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium"}
+    return write_study(
+        tmp_path_factory.mktemp("results") / "study",
+        tasks=tasks,
+        episodes=3,
+        diverged=("pointmaze-medium", "gtp", 2),
+    )
+
+
+def run_script(name: str, source: Path, folder: Path) -> dict[str, bytes]:
+    """Run a script as Snakemake does; what it wrote, by ending."""
+    table = TABLES[name]
+    outputs = {ending: str(folder / f"{name}.{ending}") for ending in ("md", "tex", "csv")}
+    inputs = {table: str(source / f"{table}.csv"), "study": str(source / "study.json")}
+    call = SimpleNamespace(input=SimpleNamespace(**inputs), output=SimpleNamespace(**outputs))
+    runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": call}, "__main__")
+    return {ending: Path(path).read_bytes() for ending, path in outputs.items()}
+
+
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory) -> dict[str, dict[str, bytes]]:
+    """What each script makes of the results."""
+    return {name: run_script(name, results, tmp_path_factory.mktemp("tables")) for name in TABLES}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_scripts_write_the_same_bytes_twice(results, tmp_path, written, name):
+    assert run_script(name, results, tmp_path) == written[name]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_well_formed(written, name):
+    files = written[name]
+    lines = [line for line in files["md"].decode().splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1
+    tex = files["tex"].decode()
+    assert re.sub(r"\\[{}]", "", tex).count("{") == re.sub(r"\\[{}]", "", tex).count("}")
+    body = tex.split("\\toprule")[1].split("\\bottomrule")[0]
+    assert len({row.count("&") for row in body.splitlines() if "&" in row}) == 1
+    assert not set(tex) & set("±−†–")
+
+
+def test_csv_of_the_main_table_loses_no_digit(results, written):
+    numbers = pd.read_csv(io.BytesIO(written["table_main"]["csv"]), float_precision="round_trip")
+    study = read_study(results / "study.json")
+    scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
+    cells = numbers.query("over == 'task'")
+    assert len(cells) == len(study.tasks) * len(study.methods)
+    for cell in cells.itertuples():
+        assert cell.estimate == scores.of(cell.task, cell.method, cell.nfe).mean()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_scripts_end_with_one_line_about_a_bad_file(results, tmp_path, name):
+    (tmp_path / "study.json").write_text((results / "study.json").read_text())
+    file = tmp_path / f"{TABLES[name]}.csv"
+    file.write_text("study,task\n")
+    with pytest.raises(SystemExit, match=rf"^error: {re.escape(str(file))} lacks the column .*run snakemake"):
+        run_script(name, tmp_path, tmp_path)
+    record = json.loads((tmp_path / "study.json").read_text())
+    del record["nfe"]
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    with pytest.raises(SystemExit, match="study.json lacks the key 'nfe'"):
+        run_script(name, tmp_path, tmp_path)
+    assert not list(tmp_path.glob("*.tex"))
