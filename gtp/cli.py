@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Union
@@ -19,6 +20,7 @@ import torch
 import tyro
 
 from gtp import algorithms
+from gtp.algorithms.gtp import GTP
 from gtp.bench import BenchConfig
 from gtp.bench import bench as run_bench
 from gtp.config import TaskSpec, TrainConfig
@@ -27,6 +29,7 @@ from gtp.data.transitions import load_transitions, save_transitions
 from gtp.data.waypoint import WaypointRecipe
 from gtp.errors import UserError
 from gtp.flow_map import Point, flow_map
+from gtp.oracle import four_corners, measure_accuracy
 from gtp.policy import describe, load_policy
 from gtp.progress import say
 from gtp.train import Execution
@@ -37,6 +40,7 @@ dataset = tyro.extras.SubcommandApp()
 app.command(dataset, name="dataset", help="Make, prepare and check datasets.")
 
 DEFAULT_BUDGET, DEFAULT_EXECUTION = TrainConfig(), Execution()
+ORACLE_BUDGET = TrainConfig(steps=6000, batch_size=128, hidden_size=128)
 
 
 def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
@@ -169,6 +173,30 @@ def draw_flow_map(policy: Path, data: Path, output: Path, samples: int = 64, nfe
     from gtp.evaluate import write_rows
 
     write_rows(output, Point, flow_map(load_policy(policy), load_transitions(data), samples, nfe))
+
+
+@app.command
+@deferred
+def oracle(
+    algorithm: Annotated[GTP, tyro.conf.arg(name="")],
+    train: TrainConfig = ORACLE_BUDGET,
+    nfe: tuple[int, ...] = (1, 2, 5, 8),
+    seeds: tuple[int, ...] = (0, 1),
+    std: float = 0.05,
+    threads: int = 1,
+) -> None:
+    """Clone a Gaussian mixture, whose exact flow is known, and print how far K-step samples are from it.
+
+    Args:
+        algorithm: Hyperparameters of GTP; eta counts as 0.
+        train: The budget.
+        nfe: Numbers of function evaluations K.
+        seeds: One run for each; the figures are means over them.
+        std: Standard deviation of the four modes at (+-0.6, +-0.6).
+        threads: CPU threads of this process.
+    """
+    torch.set_num_threads(threads)
+    print(json.dumps(measure_accuracy(replace(algorithm, eta=0.0), four_corners(std), train, nfe, seeds)))
 
 
 @app.command

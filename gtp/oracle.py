@@ -1,5 +1,6 @@
 """GTP against a known answer: train on actions of a Gaussian mixture, compare with the exact solution map."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from gtp.config import TrainConfig
 from gtp.learner import Learner, bind
 from gtp.mixture import GaussianMixture
 from gtp.randomness import BLOCK, draw_block, draw_indices, generator
+from gtp.train import choose_compiled
 
 ACTIONS = 20_000
 
@@ -77,6 +79,24 @@ def compare(
             )
         )
     return results
+
+
+def measure_accuracy(
+    algorithm: GTP, mixture: GaussianMixture, config: TrainConfig, nfe: Sequence[int], seeds: Sequence[int]
+) -> list[dict]:
+    """`clone_mixture` and `compare` for each seed; per K, the means over the seeds.
+
+    The update is compiled if there is a compiler.
+    """
+    compiled = choose_compiled("auto", torch.device("cpu"))
+    runs = [
+        compare(algorithm, clone_mixture(algorithm, mixture, config, seed, compiled), mixture, nfe, seed)
+        for seed in seeds
+    ]
+    return [
+        {name: sum(getattr(run[i], name) for run in runs) / len(runs) for name in Accuracy.__annotations__}
+        for i in range(len(nfe))
+    ]
 
 
 def smallest_mode_share(mixture: GaussianMixture, actions: Tensor) -> float:
