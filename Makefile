@@ -15,6 +15,8 @@ STUDY ?= quick
 DEVICE ?= cpu
 
 BIN := $(abspath $(VENV))/bin
+STUDY_FILE := config/$(STUDY).yaml
+STUDIES = $(filter-out methods tasks,$(basename $(notdir $(wildcard config/*.yaml))))
 INSTALLED := $(VENV)/.gtp-installed
 PIP_FLAGS := --disable-pip-version-check
 # Rules of the workflow call `python`; this makes it the environment's.
@@ -34,20 +36,23 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(STUDY_FILE):
+	@echo "there is no study '$(STUDY)' in config/; choose one of: $(STUDIES)" >&2; exit 1
+
 .PHONY: environment
 environment: $(INSTALLED)  ## Create .venv from requirements.lock
 
 .PHONY: reproduce
-reproduce: $(INSTALLED)  ## Environment, then every figure and table of a study (STUDY=quick)
-	@$(BIN)/snakemake --cores all --configfile config/$(STUDY).yaml
+reproduce: $(STUDY_FILE) $(INSTALLED)  ## Environment, then every figure and table of a study (STUDY=quick)
+	@$(BIN)/snakemake --cores all --configfile $(STUDY_FILE)
 
 .PHONY: report
-report: $(INSTALLED)  ## report.html with the figures and tables of a finished study (STUDY=quick)
-	@$(BIN)/snakemake --configfile config/$(STUDY).yaml --report report.html
+report: $(STUDY_FILE) $(INSTALLED)  ## report.html with the figures and tables of a finished study (STUDY=quick)
+	@$(BIN)/snakemake --configfile $(STUDY_FILE) --report report.html
 
 .PHONY: adopt-reference
-adopt-reference: $(INSTALLED)  ## Make a finished study (STUDY=quick) the committed reference, and draw it
-	@$(BIN)/python workflow/scripts/adopt_reference.py config/$(STUDY).yaml
+adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=quick) the committed reference, and draw it
+	@$(BIN)/python workflow/scripts/adopt_reference.py $(STUDY_FILE)
 	@$(BIN)/snakemake reference --cores all
 
 .PHONY: test
