@@ -5,6 +5,7 @@ they fit a two-column page whose text is 6.75 in wide, so that figures are print
 """
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,11 @@ import seaborn as sns
 from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from gtp.errors import UserError
 from gtp.files import write_atomically
@@ -116,30 +120,37 @@ def columns_for(panels: int) -> int:
     return min((3, 4) if panels <= 12 else (4, 5), key=lambda columns: (-panels % columns, -columns))
 
 
-def panel_grid(panels: int, *, aspect: float = 0.8, share_y: bool = False) -> tuple[Figure, list[Axes]]:
+def panel_grid(panels: int, *, share_y: bool = False) -> tuple[Figure, list[Axes]]:
     """A figure with one axes for each panel, row by row; one panel is as wide as a column of text.
 
-    `aspect` is the height of a panel over its width. Unneeded places at the end stay empty.
+    Unneeded places at the end stay empty.
     """
     columns = columns_for(panels)
     rows = math.ceil(panels / columns)
     width = COLUMN_WIDTH if panels == 1 else TEXT_WIDTH
-    figure = Figure(figsize=(width, 0.55 + rows * (aspect * width / max(columns, 2) + 0.1)))
-    figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.03)
+    height = min(1.9, 0.8 * width / columns + 0.1)
+    figure = Figure(figsize=(width, 0.55 + rows * height))
+    figure.set_layout_engine("constrained", w_pad=0.05, h_pad=0.03)
     axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
     for place in axes[panels:]:
         place.remove()
     return figure, list(axes[:panels])
 
 
-def is_lowest(index: int, panels: int) -> bool:
-    """Whether a panel of the grid has none below it."""
-    return index + columns_for(panels) >= panels
+def label_panels(panels: Sequence[Axes], titles: Sequence[str], xlabel: str, ylabel: str) -> None:
+    """Title every panel of a grid; name the axes only below the lowest panels and left of the first ones."""
+    columns = columns_for(len(panels))
+    for index, (axes, title) in enumerate(zip(panels, titles, strict=True)):
+        axes.set_title(wrap(title, axes.figure.get_figwidth() / columns), linespacing=1)
+        if index + columns >= len(panels):
+            axes.set_xlabel(xlabel)
+        if index % columns == 0:
+            axes.set_ylabel(ylabel)
 
 
-def is_leftmost(index: int, panels: int) -> bool:
-    """Whether a panel begins a row of the grid."""
-    return index % columns_for(panels) == 0
+def wrap(text: str, width: float) -> str:
+    """A label in lines that fit `width` inches at the size of titles."""
+    return textwrap.fill(text, max(1, int(width * 17)), break_long_words=False, break_on_hyphens=False)
 
 
 def percent_score(task: TaskRecord) -> bool:
@@ -161,19 +172,24 @@ def set_score_limits(axes: Axes, task: TaskRecord, means: Iterable[float]) -> No
     low, high = min(values), max(values)
     margin = 0.2 * max(high - low, 10.0)
     axes.set_ylim(low - (margin if low < 0 else 0.25 * margin), high + margin)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist], columns: int | None = None) -> None:
     """One legend for all panels, above them."""
     columns = columns or min(len(handles), 4 if figure.get_figwidth() > 5 else 2)
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns, borderaxespad=0.1)
+    place = "outside upper center" if figure.get_layout_engine() else "upper center"
+    figure.legend(handles=handles, loc=place, ncols=columns, borderaxespad=0.1)
 
 
 def footnote(figure: Figure, *sentences: str) -> None:
     """What a reader must know even when a figure travels without its caption; skips empty sentences."""
     text = " ".join(filter(None, sentences))
-    if text:
-        figure.supxlabel(text, fontsize=6, color="#595959", x=0.005, ha="left")
+    look = {"fontsize": 6, "color": "#595959", "x": 0.005, "ha": "left"}
+    if text and figure.get_layout_engine():
+        figure.supxlabel(text, **look)  # for which the layout makes room
+    elif text:
+        figure.text(s=text, y=0.03 / figure.get_figheight(), va="bottom", **look)
 
 
 def save_figure(figure: Figure, *paths: Path) -> None:
@@ -190,6 +206,26 @@ def save_figure(figure: Figure, *paths: Path) -> None:
                     file, format=path.suffix[1:], metadata=silent[path.suffix]
                 ),
             )
+
+
+RING = {"linestyle": "", "markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 0.8}
+MARKS = {
+    "start": {"marker": "o", "markersize": 4.7, **RING},
+    "goal": {"marker": "*", "markersize": 7.5, **RING},
+}
+
+
+def maze_marks() -> list[Line2D]:
+    """Entries of a legend for what draw_maze marks."""
+    return [Line2D([], [], label=kind, **look) for kind, look in MARKS.items()]
+
+
+def maze_tasks(study: StudyRecord) -> list[TaskRecord]:
+    """The tasks that have a maze. Raises UserError when there are none."""
+    tasks = [task for task in study.tasks if task.maze]
+    if not tasks:
+        raise UserError(f"study {study.study} has no maze to draw; add a task with a maze")
+    return tasks
 
 
 @dataclass(frozen=True)
@@ -213,6 +249,19 @@ class Maze:
         left, right, bottom, top = self.extent
         return (right - left) / (top - bottom)
 
+    def outline(self) -> np.ndarray:
+        """Edges between walls and free cells, (edges, 2 ends, 2)."""
+        walls = self.cells[self.cells["kind"] == "wall"]
+        free = self.cells.loc[self.cells["kind"] != "wall", ["x", "y"]].to_numpy()
+        edges = []
+        for step in ((1, 0), (0, 1), (-1, 0), (0, -1)):
+            beside = free + np.array(step) * self.size
+            gap = np.abs(beside[:, None] - walls[["x", "y"]].to_numpy()).max(axis=2)  # (free, walls)
+            middle = (free + beside)[gap.min(axis=1) < self.size / 2] / 2
+            along = np.array(step[::-1]) * self.size / 2
+            edges.append(np.stack([middle - along, middle + along], axis=1))
+        return np.concatenate(edges)
+
     def place(self, kind: str) -> tuple[float, float]:
         """Centre of the start or goal cell."""
         x, y = self.cells.loc[self.cells["kind"] == kind, ["x", "y"]].iloc[0]
@@ -229,23 +278,23 @@ def maze_of(mazes: pd.DataFrame, task: str, file: str) -> Maze:
     return Maze(cells, float(steps.min()))
 
 
+def mark_scale(axes: Axes) -> float:
+    """Factor on the size of marks, so that they leave a small maze visible."""
+    inches = axes.get_position().width * axes.figure.get_figwidth()
+    return float(np.clip(inches / 1.2, 0.4, 1.0))
+
+
 def draw_maze(axes: Axes, maze: Maze) -> None:
     """Walls, start (ring) and goal (star) of a maze, at equal scales and without axes."""
+    scale = mark_scale(axes)
     left, right, bottom, top = maze.extent
     half = maze.size / 2
     for x, y in maze.cells.loc[maze.cells["kind"] == "wall", ["x", "y"]].itertuples(index=False):
         corner, edge = (x - half, y - half), maze.size
         axes.add_patch(Rectangle(corner, edge, edge, facecolor=WALL, edgecolor=WALL, linewidth=0.2, zorder=1))
-    for kind, marker, size in (("start", "o", 22), ("goal", "*", 60)):
-        axes.scatter(
-            *maze.place(kind),
-            s=size,
-            marker=marker,
-            facecolor="white",
-            edgecolor=INK,
-            linewidth=0.8,
-            zorder=6,
-        )
+    axes.add_collection(LineCollection(maze.outline(), colors=INK, linewidths=0.6 * scale, zorder=2.5))
+    for kind, look in MARKS.items():
+        axes.plot(*maze.place(kind), **{**look, "markersize": scale * look["markersize"]}, zorder=6)
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
     sns.despine(ax=axes, left=True, bottom=True)
 

@@ -18,38 +18,42 @@ from gtp.plotting import (
     draw_maze,
     footnote,
     house_style,
+    maze_marks,
     maze_of,
+    maze_tasks,
     row_height,
     save_figure,
 )
 from gtp.results import REMEDY, StudyRecord, read_results, read_study
 
-GAP, TITLE, SCALE, NOTE = 0.15, 0.22, 0.62, 0.2
-"""Inches between mazes, above them for names, at the right for the colour scale, below for the footnote."""
+GAP, TITLE, SCALE, NOTE, EDGE = 0.15, 0.22, 0.62, 0.22, 0.05
+"""Inches: between mazes, above them for names, colour scale at the right, footnote, left edge."""
 HIGHEST, PER_ROW = 1.9, 4
 
 
 @house_style()
 def draw(coverage: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files: tuple[str, str]) -> Figure:
     """The figure from the rows of coverage.csv and mazes.csv; `files` name them in messages."""
-    tasks = [task for task in study.tasks if task.maze]
+    tasks = maze_tasks(study)
     known = {task.name: maze_of(mazes, task.name, files[1]) for task in tasks}
     pictures = {name: density(coverage, name, maze, files[0]) for name, maze in known.items()}
     count = math.ceil(len(tasks) / PER_ROW)
     rows = [tasks[i * len(tasks) // count : (i + 1) * len(tasks) // count] for i in range(count)]
-    heights = [
-        row_height([known[task.name] for task in row], TEXT_WIDTH - SCALE - 0.05, GAP, HIGHEST)
-        for row in rows
+    mazes_of_rows = [[known[task.name] for task in row] for row in rows]
+    heights = [row_height(row, TEXT_WIDTH - SCALE - EDGE, GAP, HIGHEST) for row in mazes_of_rows]
+    widths = [
+        height * sum(maze.aspect for maze in row) + GAP * (len(row) - 1)
+        for row, height in zip(mazes_of_rows, heights, strict=True)
     ]
-    figure = Figure(figsize=(TEXT_WIDTH, sum(heights) + count * TITLE + NOTE))
+    figure = Figure(figsize=(EDGE + max(widths) + SCALE, sum(heights) + count * TITLE + NOTE))
     norm = LogNorm(
         min(np.nanmin(image) for image, _ in pictures.values()),
         max(np.nanmax(image) for image, _ in pictures.values()),
     )
     colors = sns.color_palette("mako_r", as_cmap=True)
-    top, right = TITLE, 0.0
-    for row, height in zip(rows, heights, strict=True):
-        panels = add_row(figure, [known[t.name] for t in row], left=0.05, top=top, gap=GAP, height=height)
+    top = TITLE
+    for row, row_mazes, height in zip(rows, mazes_of_rows, heights, strict=True):
+        panels = add_row(figure, row_mazes, left=EDGE, top=top, gap=GAP, height=height)
         for axes, task in zip(panels, row, strict=True):
             image, extent = pictures[task.name]
             draw_maze(axes, known[task.name])
@@ -66,8 +70,8 @@ def draw(coverage: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
             left, edge, bottom, upper = known[task.name].extent
             axes.set(xlim=(left, edge), ylim=(bottom, upper), title=task.label)
         top += height + TITLE
-        right = max(right, panels[-1].get_position().x1)
-    add_scale(figure, ScalarMappable(norm, colors), right, heights[0])
+    add_scale(figure, ScalarMappable(norm, colors), heights[0])
+    figure.legend(handles=maze_marks(), loc="lower right", ncols=2, borderaxespad=0.2, handletextpad=0)
     footnote(figure, study.data_notice())
     return figure
 
@@ -95,12 +99,11 @@ def density(
     return image, (corner[0], corner[0] + length * width, corner[1], corner[1] + height * width)
 
 
-def add_scale(figure: Figure, colors: ScalarMappable, right: float, height: float) -> None:
-    """The colour scale beside the first row, which ends at `right` of the figure's width."""
+def add_scale(figure: Figure, colors: ScalarMappable, height: float) -> None:
+    """The colour scale beside the first row, which is `height` inches high."""
     width, total = figure.get_size_inches()
-    axes = figure.add_axes(
-        (right + 0.1 / width, (total - TITLE - height) / total, 0.08 / width, height / total)
-    )
+    left = width - SCALE + 0.1
+    axes = figure.add_axes((left / width, (total - TITLE - height) / total, 0.08 / width, height / total))
     scale = figure.colorbar(colors, cax=axes, label="share of positions per cell")
     scale.outline.set_visible(False)
     axes.minorticks_off()

@@ -22,6 +22,7 @@ from gtp.plotting import (
     legend_above,
     method_styles,
     save_figure,
+    wrap,
 )
 from gtp.results import REMEDY, StudyRecord, read_results, read_study
 
@@ -65,7 +66,7 @@ def draw(points: pd.DataFrame, study: StudyRecord, file: str) -> Figure:
         draw_whole(above, own, look, max(reach, zoom))
         draw_box(below, own, data, look, zoom)
         connect(figure, above, below, zoom)
-        above.set_title(study.method_label(method))
+        above.set_title(wrap(study.method_label(method), panel), linespacing=1)
         below.set_xlabel("action $a_1$")
         if column == 0:
             above.set_ylabel("action $a_2$")
@@ -84,8 +85,6 @@ def draw(points: pd.DataFrame, study: StudyRecord, file: str) -> Figure:
 def draw_whole(axes: Axes, paths: pd.DataFrame, look: MethodStyle, reach: float) -> None:
     """Paths from the noise inwards, and the box of actions."""
     add_paths(axes, paths, look.color, 0.5)
-    starts = paths[paths["t"] == paths["t"].max()]
-    axes.plot(starts["a0"], starts["a1"], linestyle="", zorder=4, **NOISE)
     frame(axes, reach)
 
 
@@ -106,7 +105,9 @@ def draw_box(axes: Axes, paths: pd.DataFrame, data: pd.DataFrame, look: MethodSt
 
 
 def add_paths(axes: Axes, paths: pd.DataFrame, color: str, width: float) -> None:
-    """Each sample's path; its segments darken from the noise to the action."""
+    """Each sample of noise and its path, whose segments darken towards the action."""
+    starts = paths[paths["t"] == paths["t"].max()]
+    axes.plot(starts["a0"], starts["a1"], linestyle="", zorder=4, **NOISE)
     ink = np.array(to_rgb(color))
     for _, path in paths.sort_values("t", ascending=False).groupby("sample"):
         corners = path[["a0", "a1"]].to_numpy()
@@ -121,14 +122,15 @@ def frame(axes: Axes, reach: float) -> None:
     """Equal scales within `reach` of the origin, and the box [-1, 1] that actions are clipped to."""
     axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, edgecolor=INK, linewidth=0.9, zorder=6))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    if reach <= MOST_ZOOM:
-        axes.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    tick = 1 if reach <= MOST_ZOOM else 5 if reach > 5 else 2
+    axes.set(xticks=[-tick, 0, tick], yticks=[-tick, 0, tick])
 
 
 def connect(figure: Figure, above: Axes, below: Axes, zoom: float) -> None:
     """Show which part of the upper panel the lower one magnifies."""
     style = {"edgecolor": "#8c8c8c", "linewidth": 0.5, "zorder": 7}
     above.add_patch(Rectangle((-zoom, -zoom), 2 * zoom, 2 * zoom, fill=False, **style))
+    below.spines[:].set(visible=True, color=style["edgecolor"], linewidth=style["linewidth"])
     for side in (-zoom, zoom):
         figure.add_artist(
             ConnectionPatch((side, -zoom), (side, zoom), "data", "data", axesA=above, axesB=below, **style)

@@ -11,8 +11,7 @@ from gtp.plotting import (
     MethodStyle,
     footnote,
     house_style,
-    is_leftmost,
-    is_lowest,
+    label_panels,
     legend_above,
     method_styles,
     panel_grid,
@@ -20,8 +19,11 @@ from gtp.plotting import (
     save_figure,
     set_score_limits,
 )
-from gtp.results import StudyRecord, TaskRecord, read_results, read_study
+from gtp.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
 from gtp.statistics import SeedScores, seed_scores
+
+BOUNDED = 6
+"""With at most so many methods the bands have outlines, which tell them apart where they overlap."""
 
 
 @house_style()
@@ -30,17 +32,14 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     styles = method_styles(study)
     figure, panels = panel_grid(len(study.tasks), share_y=all(map(percent_score, study.tasks)))
     factor, unit = update_unit(study.steps)
-    for index, (axes, task) in enumerate(zip(panels, study.tasks, strict=True)):
+    for axes, task in zip(panels, study.tasks, strict=True):
         draw_task(axes, task, scores, styles, factor)
-        axes.set_xlim(0, study.steps / factor)
-        if is_lowest(index, len(panels)):
-            axes.set_xlabel(unit)
-        if is_leftmost(index, len(panels)):
-            axes.set_ylabel("normalised score")
+        axes.set_xlim(0, 1.03 * study.steps / factor)
+    label_panels(panels, [task.label for task in study.tasks], unit, "normalised score")
     legend_above(figure, [Line2D([], [], label=m.label, **styles[m.name].line()) for m in study.methods])
     footnote(
         figure,
-        f"Mean and 95 % t interval over {len(study.seeds)} seeds, {scores.episodes()} episodes each.",
+        f"Mean and 95 % $t$ interval over {len(study.seeds)} seeds, {scores.episodes()} episodes each.",
         study.data_notice(),
         scores.divergence_notice(study),
     )
@@ -57,19 +56,18 @@ def draw_task(
     for order, (method, look) in enumerate(styles.items()):
         curve = scores.curve(task.name, method)
         if curve.empty:
-            raise UserError(f"{scores.file} has no rows for {method} on {task.name} in the column 'method'")
+            raise UserError(
+                f"{scores.file} has no rows for {method} on {task.name} in the column 'method'; {REMEDY}"
+            )
         updates, layer = curve["step"] / factor, 3 + (crowd - order) / crowd
         axes.plot(updates, curve["mean"], zorder=layer, **look.line(clip_on=False))
-        axes.fill_between(
-            updates, curve["low"], curve["high"], color=look.color, alpha=0.6 / (crowd + 1), linewidth=0
-        )
-        for edge in ("low", "high"):
-            axes.plot(
-                updates, curve[edge], color=look.color, linewidth=0.4, linestyle=look.linestyle, alpha=0.7
-            )
+        shade = {"color": look.color, "alpha": 0.6 / (crowd + 1), "linewidth": 0}
+        axes.fill_between(updates, curve["low"], curve["high"], **shade)
+        if crowd <= BOUNDED:
+            bound = {"color": look.color, "linestyle": look.linestyle, "linewidth": 0.4, "alpha": 0.7}
+            axes.plot(updates, curve[["low", "high"]], **bound)
         means += curve["mean"].tolist()
     set_score_limits(axes, task, means)
-    axes.set_title(task.label)
     axes.grid(axis="y")
 
 

@@ -11,8 +11,7 @@ from gtp.errors import UserError
 from gtp.plotting import (
     footnote,
     house_style,
-    is_leftmost,
-    is_lowest,
+    label_panels,
     legend_above,
     method_styles,
     panel_grid,
@@ -32,12 +31,10 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     """The figure from the seeds' scores at each K."""
     styles = method_styles(study)
     figure, panels = panel_grid(len(study.tasks), share_y=all(map(percent_score, study.tasks)))
-    for index, (axes, task) in enumerate(zip(panels, study.tasks, strict=True)):
+    for axes, task in zip(panels, study.tasks, strict=True):
         draw_task(axes, task, scores, study)
-        if is_lowest(index, len(panels)):
-            axes.set_xlabel("function evaluations $K$")
-        if is_leftmost(index, len(panels)):
-            axes.set_ylabel("normalised score")
+    titles = [task.label for task in study.tasks]
+    label_panels(panels, titles, "function evaluations $K$", "normalised score")
     plain = {"marker": ""}
     legend_above(
         figure,
@@ -48,7 +45,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     )
     footnote(
         figure,
-        f"Mean and 95 % t interval over {len(study.seeds)} seeds, {scores.episodes()} episodes each.",
+        f"Mean and 95 % $t$ interval over {len(study.seeds)} seeds, {scores.episodes()} episodes each.",
         study.data_notice(),
         scores.divergence_notice(study),
     )
@@ -86,7 +83,6 @@ def draw_task(axes: Axes, task: TaskRecord, scores: SeedScores, study: StudyReco
     axes.set_xticks(study.nfe, [f"{k:g}" for k in study.nfe])
     axes.set_xticks([], minor=True)
     set_score_limits(axes, task, means)
-    axes.set_title(task.label)
     axes.grid(axis="y")
 
 

@@ -2,6 +2,8 @@
 
 import math
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pandas as pd
@@ -13,48 +15,89 @@ from gtp.errors import UserError
 from gtp.plotting import (
     INK,
     TEXT_WIDTH,
+    Maze,
     MethodStyle,
     add_row,
     draw_maze,
     footnote,
     house_style,
+    legend_above,
+    mark_scale,
+    maze_marks,
     maze_of,
+    maze_tasks,
     method_styles,
     save_figure,
+    wrap,
 )
-from gtp.results import StudyRecord, read_results, read_study
+from gtp.results import MethodRecord, StudyRecord, read_results, read_study
 
-GAP, NAMES, COUNTS, LEGEND, NOTE, MARGIN = 0.1, 0.18, 0.16, 0.22, 0.18, 0.2
-"""Inches: between columns, methods' names, counts below mazes, legend, footnote, tasks' names at the left."""
-HIGHEST, PER_ROW = 1.4, 7
+GAP, COUNTS, LEGEND, NOTE, MARGIN, LINE = 0.1, 0.16, 0.22, 0.18, 0.62, 0.125
+"""Inches: between columns, counts below mazes, legend, footnote, tasks' names at the left, a line of text."""
+HIGHEST, NARROW, PAGE, PER_ROW = 1.4, 0.7, 8.5, 7
+"""Inches: highest maze, widest maze below which names stand upright, height of a page; methods in a row."""
 
 SUCCESS = {"linestyle": "-", "linewidth": 0.8, "alpha": 0.8, "zorder": 4}
 FAILURE = {"color": INK, "linestyle": (0, (1, 1)), "linewidth": 0.7, "alpha": 0.8, "zorder": 3}
 STOPPED = {"color": INK, "marker": "x", "markersize": 3.5, "markeredgewidth": 0.9, "zorder": 5}
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where the panels go: each task takes the rows of methods in `groups`; lengths in inches."""
+
+    groups: list[Sequence[MethodRecord]]
+    width: float
+    """Of a column without the gap beside it."""
+    names: float
+    """Height of the methods' names."""
+    labels: dict[str, str]
+    """Method -> its name in lines."""
+
+    @property
+    def upright(self) -> bool:
+        """Whether methods' names are turned, because columns are narrow."""
+        return self.width < NARROW
+
+    def height(self, maze: Maze) -> float:
+        """Height of a maze."""
+        return min(HIGHEST, self.width / maze.aspect)
+
+    def total(self, mazes: Iterable[Maze]) -> float:
+        """Height of the figure."""
+        repeats = len(self.groups)
+        heights = sum(repeats * (self.height(maze) + COUNTS) for maze in mazes)
+        return LEGEND + NOTE + heights + self.names * (1 if repeats == 1 else repeats * len(list(mazes)))
+
+
+def choose_layout(methods: Sequence[MethodRecord], mazes: Sequence[Maze]) -> Layout:
+    """At most PER_ROW methods in a row, as long as the figure fits a page; otherwise all in one row."""
+    for rows in (math.ceil(len(methods) / PER_ROW), 1):
+        cuts = [i * len(methods) // rows for i in range(rows + 1)]
+        groups = [methods[start:end] for start, end in pairwise(cuts)]
+        width = (TEXT_WIDTH - MARGIN) / max(map(len, groups)) - GAP
+        room = width if width >= NARROW else 1.2
+        labels = {method.name: wrap(method.label, room) for method in methods}
+        lines = 1 + max(label.count("\n") for label in labels.values())
+        names = 0.06 + (lines * LINE if width >= NARROW else room)
+        layout = Layout(groups, width, names, labels)
+        if layout.total(mazes) <= PAGE:
+            break
+    return layout
+
+
 @house_style()
 def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files: tuple[str, str]) -> Figure:
-    """The figure from the rows of rollouts.csv and mazes.csv; `files` name them in messages.
-
-    With more than PER_ROW methods each task takes several rows. Raises UserError when no path is there.
-    """
-    parts = math.ceil(len(study.methods) / PER_ROW)
-    cuts = [i * len(study.methods) // parts for i in range(parts + 1)]
-    groups = [study.methods[start:end] for start, end in pairwise(cuts)]
-    columns = max(map(len, groups))
-    width = (TEXT_WIDTH - MARGIN) / columns - GAP
-    rows = []
-    for task in (task for task in study.tasks if task.maze):
-        maze = maze_of(mazes, task.name, files[1])
-        rows += [(task, maze, group, min(HIGHEST, width / maze.aspect)) for group in groups]
-    names = [NAMES if parts > 1 or row == 0 else 0.0 for row in range(len(rows))]
-    heights = [height for *_, height in rows]
-    figure = Figure(figsize=(TEXT_WIDTH, LEGEND + NOTE + sum(names) + sum(heights) + COUNTS * len(rows)))
+    """The figure from the rows of rollouts.csv and mazes.csv; `files` name them in messages."""
+    known = {task: maze_of(mazes, task.name, files[1]) for task in maze_tasks(study)}
+    layout = choose_layout(study.methods, list(known.values()))
+    figure = Figure(figsize=(TEXT_WIDTH, layout.total(list(known.values()))))
     styles, top = method_styles(study), LEGEND
-    for (task, maze, group, height), above in zip(rows, names, strict=True):
-        top += above
-        spare = width - height * maze.aspect
+    for row, (task, maze, group) in enumerate((t, m, g) for t, m in known.items() for g in layout.groups):
+        named = row == 0 or len(layout.groups) > 1
+        top += layout.names if named else 0
+        height = layout.height(maze)
+        spare = layout.width - height * maze.aspect
         panels = add_row(
             figure, [maze] * len(group), left=MARGIN + spare / 2, top=top, gap=GAP + spare, height=height
         )
@@ -62,45 +105,35 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
             draw_maze(axes, maze)
             paths = rollouts[(rollouts["task"] == task.name) & (rollouts["method"] == method.name)]
             draw_paths(axes, paths, styles[method.name])
-            if above:
-                axes.set_title(method.label)
+            if named:
+                axes.set_title(layout.labels[method.name], rotation=90 * layout.upright, linespacing=1)
         y = 1 - (top + height / 2) / figure.get_figheight()
-        figure.text(0.02 / TEXT_WIDTH, y, task.label, rotation=90, ha="left", va="center")
+        figure.text(0.01, y, wrap(task.label, MARGIN), va="center", linespacing=1)
         top += height + COUNTS
     handles = [
         Line2D([], [], color=INK, label="reaches the goal", linestyle="-", linewidth=0.8),
         Line2D([], [], label="does not; ends at the cross", **{**FAILURE, **STOPPED, "alpha": 1}),
-        Line2D([], [], label="start", **ring("o", 4.5)),
-        Line2D([], [], label="goal", **ring("*", 7)),
+        *maze_marks(),
     ]
-    figure.legend(handles=handles, loc="upper center", ncols=4, borderaxespad=0.1)
+    legend_above(figure, handles)
     footnote(figure, study.data_notice())
     return figure
-
-
-def ring(marker: str, size: float) -> dict:
-    """A mark of the maze in the legend."""
-    return {
-        "marker": marker,
-        "markersize": size,
-        "linestyle": "",
-        "markerfacecolor": "white",
-        "markeredgecolor": INK,
-        "markeredgewidth": 0.8,
-    }
 
 
 def draw_paths(axes: Axes, paths: pd.DataFrame, look: MethodStyle) -> None:
     """All recorded episodes of a method in one maze, and how many of them reach the goal."""
     reached = total = 0
+    scale = mark_scale(axes)
+    solid, dotted = ({**look, "linewidth": scale * look["linewidth"]} for look in (SUCCESS, FAILURE))
+    cross = {**STOPPED, "markersize": scale * STOPPED["markersize"], "markeredgewidth": scale * 0.9}
     for _, path in paths.sort_values("step").groupby(["seed", "episode"]):
         total += 1
         if path["success"].iloc[-1]:
             reached += 1
-            axes.plot(path["x"], path["y"], color=look.color, **SUCCESS)
+            axes.plot(path["x"], path["y"], color=look.color, **solid)
         else:
-            axes.plot(path["x"], path["y"], **FAILURE)
-            axes.plot(path["x"].iloc[-1], path["y"].iloc[-1], **STOPPED)
+            axes.plot(path["x"], path["y"], **dotted)
+            axes.plot(path["x"].iloc[-1], path["y"].iloc[-1], **cross)
     # A seed that diverged has no paths.
     axes.set_xlabel(f"{reached} of {total}" if total else "no paths", fontsize=7)
 
