@@ -19,7 +19,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict) -> None:
     """Write tensors and a JSON header as one safetensors file, atomically."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"header": json.dumps(header, sort_keys=True)}
-    content = safetensors.torch.save(contiguous, metadata)  # save_file would make it readable by its owner only
+    content = safetensors.torch.save(
+        contiguous, metadata
+    )  # save_file would make it readable by its owner only
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 

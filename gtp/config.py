@@ -32,7 +32,9 @@ class TaskSpec:
     goal_cell: tuple[int, int] | None = None
     """Row and column of the cell whose centre is the goal; training rewards are relabelled for it."""
     goal_radius: float = 0.45
-    """The goal is reached within this distance of its cell's centre, in maze units."""
+    """The goal is reached within this distance of its cell's centre, in the simulator's units."""
+    action_repeat: int = 1
+    """Simulator steps for which a maze task holds each action; steps of an episode count actions."""
 
     def __post_init__(self):
         if self.max_episode_steps < 1:
@@ -46,6 +48,8 @@ class TaskSpec:
             raise ValueError("a maze task needs both start_cell and goal_cell")
         if self.goal_radius <= 0:
             raise ValueError(f"goal_radius must be positive, got {self.goal_radius}")
+        if self.action_repeat < 1:
+            raise ValueError(f"action_repeat must be at least 1, got {self.action_repeat}")
 
     def normalized_score(self, episode_return: float) -> float:
         """D4RL's score: 0 at reference_min, 100 at reference_max."""

@@ -126,15 +126,19 @@ def make_goal_environment(task: TaskSpec) -> "FixedGoal":
     simulator = make_maze_simulator(
         task.environment,
         find_maze(task.maze),
-        max_episode_steps=task.max_episode_steps,
+        task.action_repeat,
+        max_episode_steps=task.max_episode_steps * task.action_repeat,
         continuing_task=True,
         reset_target=False,
     )
     return FixedGoal(simulator, task, goal)
 
 
-def make_maze_simulator(environment: str, grid: list[list], **options) -> gym.Env:
-    """A maze environment of Gymnasium-Robotics on a map. Raises UserError when it is not a maze."""
+def make_maze_simulator(environment: str, grid: list[list], action_repeat: int, **options) -> gym.Env:
+    """A maze environment of Gymnasium-Robotics on a map, each action held for `action_repeat` of its steps.
+
+    Raises: UserError when it is not a maze.
+    """
     if "Maze" not in environment:
         raise UserError(
             f"environment {environment!r} has no maze; try 'PointMaze_UMaze-v3' or remove the maze"
@@ -143,7 +147,7 @@ def make_maze_simulator(environment: str, grid: list[list], **options) -> gym.En
     assert isinstance(simulator.unwrapped, MazeEnv)
     # The simulator leaves the model file it has read in the temporary folder, one for each environment.
     Path(simulator.unwrapped.tmp_xml_file_path).unlink(missing_ok=True)
-    return simulator
+    return HeldAction(simulator, action_repeat)
 
 
 def make_simulator(environment: str, **options) -> gym.Env:
@@ -156,6 +160,30 @@ def make_simulator(environment: str, **options) -> gym.Env:
             raise UserError(f"unknown environment {environment!r}; {suggestion}") from error
         reason = " ".join(str(error).split())
         raise UserError(f"cannot make environment {environment!r}: {reason}") from error
+
+
+class HeldAction(gym.Wrapper, gym.utils.RecordConstructorArgs):
+    """One step holds its action for several steps of the simulator; rewards add up, the last state counts.
+
+    Success at any of them is success. Ends early when the simulator ends the episode.
+    """
+
+    def __init__(self, env: gym.Env, repeat: int):
+        gym.utils.RecordConstructorArgs.__init__(self, repeat=repeat)
+        gym.Wrapper.__init__(self, env)
+        self.repeat = repeat
+
+    def step(self, action):
+        total, success = 0.0, False
+        for _ in range(self.repeat):
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            total += reward
+            success = success or info.get("success", False)
+            if terminated or truncated:
+                break
+        if "success" in info:
+            info = {**info, "success": success}
+        return observation, total, terminated, truncated, info
 
 
 class FixedGoal(gym.Wrapper):

@@ -10,7 +10,7 @@ from gtp.config import TaskSpec
 from gtp.data.card import CARD_NAME, data_files, verify_card
 from gtp.data.dataset import dataset_folder, open_dataset, read_episodes
 from gtp.data.transitions import Transitions, observation_statistics, scale_actions
-from gtp.environments import find_maze, flatten_observations, goal_position, select_boxes
+from gtp.environments import HeldAction, find_maze, flatten_observations, goal_position, select_boxes
 from gtp.errors import UserError
 from gtp.files import sha256_of
 
@@ -110,6 +110,18 @@ def check_spaces(dataset: minari.MinariDataset, task: TaskSpec) -> None:
     recorded = dataset.env_spec.kwargs.get("maze_map") if dataset.env_spec is not None else None
     if recorded is not None and walls(recorded) != walls(find_maze(task.maze)):
         raise UserError(f"{owner} was recorded in another maze than {task.maze!r}; choose the task's dataset")
+    held = held_steps(dataset)
+    if held != task.action_repeat:
+        raise UserError(
+            f"{owner} holds each action for {held} steps and the task for {task.action_repeat};"
+            " give both the same action_repeat"
+        )
+
+
+def held_steps(dataset: minari.MinariDataset) -> int:
+    """Simulator steps for which the recording held each action; 1 when the dataset does not say."""
+    wrappers = dataset.env_spec.additional_wrappers if dataset.env_spec is not None else ()
+    return next((w.kwargs["repeat"] for w in wrappers if w.name == HeldAction.class_name()), 1)
 
 
 def walls(grid: list[list]) -> list[list[bool]]:

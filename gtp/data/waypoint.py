@@ -37,13 +37,15 @@ class WaypointRecipe:
     """Transitions to record, in all episodes together."""
     seed: int = 0
     """Seed; episode i depends on (seed, i) alone."""
+    action_repeat: int = 1
+    """Simulator steps for which each action is held; all other steps here count actions."""
     horizon: int = 600
     """Steps after which an episode is truncated; the last episode is cut so that `steps` is met."""
-    action_noise: float = 0.7
+    action_noise: float = 0.5
     """Standard deviation of the Gaussian noise on every action, in the simulator's action units."""
-    noise_correlation: float = 0.95
-    """Correlation of the noise of successive steps, in [0, 1). It pushes the mass off its course and into walls,
-    so that the data show how to get away from them."""
+    noise_correlation: float = 0.0
+    """Correlation of the noise of successive actions, in [0, 1). Lasting noise pushes the mass into walls, so
+    that the data show how to get away from them."""
     goal_cells: tuple[tuple[int, int], ...] = ()
     """Cells (row, col) that goals are drawn from; none stands for every free cell."""
     detour: float = 0.5
@@ -55,7 +57,7 @@ class WaypointRecipe:
     """A waypoint counts as passed within this distance, in metres."""
 
     def __post_init__(self):
-        for name in ("steps", "horizon"):
+        for name in ("steps", "horizon", "action_repeat"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("seed", "action_noise", "detour", "waypoint_spread"):
@@ -157,7 +159,8 @@ def make_collector(recipe: WaypointRecipe) -> gym.Env:
     return make_maze_simulator(
         ENVIRONMENTS[recipe.maze],
         recipe.maze_map(),
-        max_episode_steps=recipe.horizon,
+        recipe.action_repeat,
+        max_episode_steps=recipe.horizon * recipe.action_repeat,
         continuing_task=True,
         reset_target=True,
     )

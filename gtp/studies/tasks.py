@@ -20,7 +20,20 @@ class Generated:
     """Name of the maze map."""
     goal_cells: tuple[tuple[int, int], ...] = ()
     """Cells (row, col) that the controller's goals are drawn from; none stands for every free cell."""
+    action_repeat: int = 1
+    """Simulator steps for which the controller holds each action; the task's own must be the same."""
+    horizon: int = 600
+    """Actions after which an episode of the dataset is truncated."""
+    action_noise: float = 0.5
+    """Standard deviation of the noise on the controller's actions."""
+    noise_correlation: float = 0.0
+    """Correlation of the noise of successive actions."""
     seed: int = 0
+
+    def recipe_options(self, steps: int) -> dict[str, Any]:
+        """Fields of gtp.data.waypoint.WaypointRecipe for a dataset of `steps` steps."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {k: v for k, v in named.items() if k not in ("source", "recipe")} | {"steps": steps}
 
     def dataset_id(self, steps: int) -> str:
         return f"generated/pointmaze/{self.maze}-{abbreviate(steps)}-v0"

@@ -147,3 +147,12 @@ def test_a_single_goal_cell_is_refused():
 def test_a_goal_cell_in_a_wall_is_refused():
     with pytest.raises(UserError, match=r"cell \(0, 0\) of maze 'umaze' is a wall"):
         WaypointRecipe(maze="umaze", goal_cells=((0, 0),))
+
+
+def test_rewards_of_held_actions_add_up_and_the_horizon_counts_actions():
+    recipe = WaypointRecipe(maze="umaze", action_repeat=5, steps=200, horizon=200)
+    episode = record_episode(make_collector(recipe), recipe, 0, 200)
+    assert len(episode.rewards) == 200
+    moved = np.linalg.norm(np.diff(episode.observations["observation"][:, :2], axis=0), axis=1)
+    assert moved.max() > 0.1  # five steps at more than 2 m/s
+    assert episode.rewards.max() >= 1.0

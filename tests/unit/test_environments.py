@@ -2,7 +2,6 @@ import dataclasses
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -131,10 +130,23 @@ def test_importing_the_simulators_prints_nothing():
     assert done.stdout + done.stderr == ""
 
 
-def test_no_model_files_are_left_behind(maze_task):
-    before = set(Path(tempfile.gettempdir()).glob("ant_maze*.xml"))
+def test_no_model_files_are_left_behind(maze_task, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # other tests use the shared one at the same time
     make_environment(maze_task).close()
-    assert set(Path(tempfile.gettempdir()).glob("ant_maze*.xml")) <= before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_held_action_is_several_steps_of_the_simulator(maze_task):
+    held = make_environment(dataclasses.replace(maze_task, action_repeat=3, max_episode_steps=4))
+    plain = make_environment(maze_task)
+    np.testing.assert_array_equal(held.reset(seed=3)[0], plain.reset(seed=3)[0])
+    action = np.array([0.7, -0.4], dtype=np.float32)
+    for step in range(4):
+        after, _, _, truncated, _ = held.step(action)
+        for _ in range(3):
+            expected, *_ = plain.step(action)
+        np.testing.assert_array_equal(after, expected)
+        assert truncated == (step == 3)  # the horizon counts actions
 
 
 @pytest.mark.parametrize(

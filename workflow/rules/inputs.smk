@@ -17,8 +17,7 @@ def dataset_of_task(wildcards):
 def generate_options(wildcards):
     """Where a generated dataset goes and what it contains."""
     dataset = DATASETS[wildcards.dataset]
-    recipe = {"maze": dataset.maze, "goal_cells": dataset.goal_cells, "seed": dataset.seed}
-    recipe["steps"] = STUDY.dataset_steps
+    recipe = dataset.recipe_options(STUDY.dataset_steps)
     return flags({"id": wildcards.dataset, "root": MINARI}) + flags(recipe, "recipe.")
 
 
