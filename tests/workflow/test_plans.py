@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-STUDIES = ["quick", "laptop", "paper", "smoke"]
+STUDIES = ["quick", "laptop", "paper", "choices", "smoke"]
 ABLATIONS = [
     "no_guidance",
     "no_consistency",
