@@ -12,6 +12,7 @@ from gtp import algorithms
 from gtp.algorithms.base import Algorithm
 from gtp.checkpoint import read_tensors, write_tensors
 from gtp.config import TaskSpec
+from gtp.data.columns import observation_scaling
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.learner import Learner, bind
@@ -82,12 +83,6 @@ class Policy:
         return sum(leaf.numel() for leaves in self.params.values() for leaf in leaves.values())
 
 
-def observation_scaling(transitions: Transitions, normalize: bool) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation that observations are standardised with: (O,), (O,)."""
-    mean, std = (torch.from_numpy(a) for a in (transitions.observation_mean, transitions.observation_std))
-    return (mean, std) if normalize else (torch.zeros_like(mean), torch.ones_like(std))
-
-
 def save_policy(path: Path, learner: Learner, transitions: Transitions, label: str) -> None:
     """Write the acting networks of all seeds of `learner`, and what raw observations and actions need."""
     mean, std = observation_scaling(transitions, learner.config.normalize_observations)
@@ -135,7 +130,10 @@ def load_policy(path: Path | str, seed: int | None = None, device: str | torch.d
         if name.startswith("params/"):
             _, network, leaf = name.split("/")
             params.setdefault(network, {})[leaf] = value[index].to(device)
-    algorithm = algorithms.get(header["algorithm"])(**header["hyperparameters"])
+    try:
+        algorithm = algorithms.get(header["algorithm"])(**header["hyperparameters"])
+    except TypeError as error:
+        raise UserError(f"{path} was written by another version of gtp ({error}); train it again") from error
     sizes = Sizes(
         len(scaling["observation_mean"]),
         len(scaling["action_low"]),

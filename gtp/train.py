@@ -21,22 +21,28 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
 from gtp import algorithms
-from gtp.algorithms.base import Algorithm, Batch
+from gtp.algorithms.base import Algorithm
 from gtp.checkpoint import load_checkpoint, save_checkpoint
 from gtp.config import TrainConfig
+from gtp.data.columns import training_columns
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.files import sha256_of, write_atomically, write_text
 from gtp.learner import Learner, compiler_available
-from gtp.policy import observation_scaling, save_policy
+from gtp.policy import save_policy
 from gtp.progress import Progress, say
 from gtp.randomness import BLOCK, draw_block, draw_indices
+
+SHARED_MODULES = (
+    *("critics", "guidance", "networks", "optimizer", "solution_map"),
+    *("data/columns", "learner", "randomness", "train"),
+)
+"""What every method's numbers depend on; the method's own module comes on top."""
 
 LOG_INTERVALS = 100
 """Rows of training.csv per seed and quantity; each is the mean over its interval."""
@@ -103,19 +109,8 @@ class Run:
 
 def code_digest(algorithm: Algorithm) -> str:
     """SHA-256 of the modules that decide what a run computes."""
-    package = Path(__file__).parent
-    shared = (
-        "critics",
-        "guidance",
-        "learner",
-        "networks",
-        "optimizer",
-        "randomness",
-        "solution_map",
-        "train",
-    )
-    method = package / "algorithms" / f"{algorithms.name_of(algorithm)}.py"
-    return sha256_of(*(package / f"{name}.py" for name in shared), method)
+    modules = [*SHARED_MODULES, f"algorithms/{algorithms.name_of(algorithm)}"]
+    return sha256_of(*(Path(__file__).parent / f"{module}.py" for module in modules))
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -133,51 +128,6 @@ def choose_compiled(wanted: str, device: torch.device) -> bool:
         say("no C++ compiler found: training runs eagerly, about half as fast (install g++ to change that)")
         return False
     return wanted == "auto"
-
-
-def training_columns(transitions: Transitions, config: TrainConfig, device: torch.device) -> Batch:
-    """The dataset as whole columns on the device, observations standardised: Batch of (N, ...) float32."""
-    mean, std = observation_scaling(transitions, config.normalize_observations)
-    rewards, last, discount = n_step_returns(transitions, config.n_step, config.discount)
-
-    def column(array) -> Tensor:
-        return torch.from_numpy(array).to(device)
-
-    try:
-        return Batch(
-            obs=(column(transitions.observations) - mean.to(device)) / std.to(device),
-            act=column(transitions.actions),
-            rew=column(rewards),
-            next_obs=(column(transitions.next_observations[last]) - mean.to(device)) / std.to(device),
-            discount=column(discount),
-        )
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise UserError(
-            f"not enough memory on {device} for {len(transitions)} transitions of {transitions.task.name};"
-            " use a smaller dataset or another device"
-        ) from error
-
-
-def n_step_returns(
-    transitions: Transitions, n: int, discount: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a backup over up to `n` transitions of one episode needs, for every first transition.
-
-    Returns: rewards (N,), sum_k gamma^k r_k; last (N,), row of the last transition of the backup; discount
-    (N,), gamma^m (1 - d) with m <= n the number of transitions and d the termination of the last one.
-    Source: Sutton and Barto, 2018, chapter 7. n = 1 is the plain temporal difference.
-    """
-    rows = np.arange(len(transitions))
-    ends = np.append(transitions.episode_starts[1:], len(rows)) - 1
-    end = ends[np.searchsorted(transitions.episode_starts, rows, side="right") - 1]
-    length = np.minimum(n, end - rows + 1)
-    rewards = np.zeros(len(rows))
-    for k in range(n):
-        inside = k < length
-        rewards[inside] += discount**k * transitions.rewards[rows[inside] + k]
-    last = rows + length - 1
-    bootstrap = discount**length * (1.0 - transitions.terminations[last])
-    return rewards.astype(np.float32), last, bootstrap.astype(np.float32)
 
 
 def noise_stream(run: Run, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:

@@ -10,7 +10,7 @@ import torch
 
 import gtp
 from gtp import algorithms
-from gtp.checkpoint import write_tensors
+from gtp.checkpoint import read_tensors, write_tensors
 from gtp.errors import UserError
 from gtp.train import Execution, train
 
@@ -91,6 +91,14 @@ def test_missing_truncated_and_foreign_files(path, tmp_path):
     write_tensors(foreign, {"a": torch.zeros(1)}, {"format": "something-else"})
     with pytest.raises(UserError, match=r"foreign.safetensors is not a gtp-policy file"):
         gtp.load_policy(foreign)
+
+
+def test_a_policy_of_another_version_is_refused(path, tmp_path):
+    tensors, header = read_tensors(path, "gtp-policy", "")
+    header["hyperparameters"]["forgotten"] = 1.0
+    write_tensors(tmp_path / "old.safetensors", tensors, header)
+    with pytest.raises(UserError, match=r"old.safetensors was written by another version of gtp"):
+        gtp.load_policy(tmp_path / "old.safetensors")
 
 
 def test_files_contain_no_pickle(trained):

@@ -18,9 +18,10 @@ from gtp import algorithms, load_policy
 from gtp.algorithms.gtp import GTP
 from gtp.checkpoint import read_tensors
 from gtp.config import TrainConfig
+from gtp.data.columns import n_step_returns
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
-from gtp.train import Execution, n_step_returns, train
+from gtp.train import Execution, train
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -71,7 +72,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from gtp import algorithms
 from gtp.data.transitions import load_transitions
-from gtp.train import Execution, n_step_returns, train
+from gtp.train import Execution, train
 from training_fixtures import CONFIG
 train(algorithms.get({method!r})(), CONFIG, load_transitions(Path("data.safetensors")), (0, 1),
       output=Path("out"), checkpoints=Path("checkpoints"),
