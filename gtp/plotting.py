@@ -69,11 +69,11 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "gtp",
 }
 
-# Neighbours in this list differ in lightness. Together with the markers and dashes below, whose cycles have
-# other lengths, no two of a thousand methods look alike, nor do any two of the first seven in grey.
+# Neighbours in this list differ in lightness; markers and dashes tell methods apart without any colour. The
+# three cycles have different lengths, so that no two of more than a hundred methods look alike.
 COLORS = (
-    "#004488", "#ddaa33", "#bb5566", "#8c8c8c", "#117733", "#88ccee", "#882255",
-    "#44aa99", "#332288", "#ee7733", "#6699cc", "#663300", "#aaaa00", "#ee99aa",
+    "#004488", "#ddaa33", "#bb5566", "#949494", "#117733", "#88ccee", "#882255",
+    "#44aa99", "#332288", "#ee7733", "#663300", "#aaaa00", "#aa4499", "#ee99aa",
 )  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
 DASHES = ((), (4, 1.2), (1, 1.2), (5, 1.2, 1, 1.2), (2.5, 1.2), (7, 1.5), (4, 1, 1, 1, 1, 1))
@@ -150,7 +150,7 @@ def label_panels(panels: Sequence[Axes], titles: Sequence[str], xlabel: str, yla
 
 def wrap(text: str, width: float) -> str:
     """A label in lines that fit `width` inches at the size of titles."""
-    return textwrap.fill(text, max(1, int(width * 17)), break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text, max(1, int(width * 14)), break_long_words=False, break_on_hyphens=False)
 
 
 def percent_score(task: TaskRecord) -> bool:
@@ -184,12 +184,19 @@ def legend_above(figure: Figure, handles: Sequence[Artist], columns: int | None 
 
 def footnote(figure: Figure, *sentences: str) -> None:
     """What a reader must know even when a figure travels without its caption; skips empty sentences."""
-    text = " ".join(filter(None, sentences))
+    text = textwrap.fill(" ".join(filter(None, sentences)), int(figure.get_figwidth() * 24))
     look = {"fontsize": 6, "color": "#595959", "x": 0.005, "ha": "left"}
     if text and figure.get_layout_engine():
         figure.supxlabel(text, **look)  # for which the layout makes room
     elif text:
         figure.text(s=text, y=0.03 / figure.get_figheight(), va="bottom", **look)
+
+
+def sample_notice(seeds: int, episodes: str) -> str:
+    """What means and intervals of scores are taken over."""
+    if seeds == 1:
+        return f"One seed, so no interval; {episodes} episodes."
+    return f"Mean and 95 % $t$ interval over {seeds} seeds, {episodes} episodes each."
 
 
 def save_figure(figure: Figure, *paths: Path) -> None:

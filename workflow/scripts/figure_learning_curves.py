@@ -16,10 +16,11 @@ from gtp.plotting import (
     method_styles,
     panel_grid,
     percent_score,
+    sample_notice,
     save_figure,
     set_score_limits,
 )
-from gtp.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.results import StudyRecord, TaskRecord, read_results, read_study
 from gtp.statistics import SeedScores, seed_scores
 
 BOUNDED = 6
@@ -39,7 +40,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     legend_above(figure, [Line2D([], [], label=m.label, **styles[m.name].line()) for m in study.methods])
     footnote(
         figure,
-        f"Mean and 95 % $t$ interval over {len(study.seeds)} seeds, {scores.episodes()} episodes each.",
+        sample_notice(len(study.seeds), scores.episodes()),
         study.data_notice(),
         scores.divergence_notice(study),
     )
@@ -55,10 +56,6 @@ def draw_task(
     means: list[float] = []
     for order, (method, look) in enumerate(styles.items()):
         curve = scores.curve(task.name, method)
-        if curve.empty:
-            raise UserError(
-                f"{scores.file} has no rows for {method} on {task.name} in the column 'method'; {REMEDY}"
-            )
         updates, layer = curve["step"] / factor, 3 + (crowd - order) / crowd
         axes.plot(updates, curve["mean"], zorder=layer, **look.line(clip_on=False))
         shade = {"color": look.color, "alpha": 0.6 / (crowd + 1), "linewidth": 0}

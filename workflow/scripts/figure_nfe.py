@@ -16,6 +16,7 @@ from gtp.plotting import (
     method_styles,
     panel_grid,
     percent_score,
+    sample_notice,
     save_figure,
     set_score_limits,
 )
@@ -45,7 +46,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     )
     footnote(
         figure,
-        f"Mean and 95 % $t$ interval over {len(study.seeds)} seeds, {scores.episodes()} episodes each.",
+        sample_notice(len(study.seeds), scores.episodes()),
         study.data_notice(),
         scores.divergence_notice(study),
     )

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,7 +35,7 @@ from gtp.results import MethodRecord, StudyRecord, read_results, read_study
 GAP, COUNTS, LEGEND, NOTE, MARGIN, LINE = 0.1, 0.16, 0.22, 0.18, 0.62, 0.125
 """Inches: between columns, counts below mazes, legend, footnote, tasks' names at the left, a line of text."""
 HIGHEST, NARROW, PAGE, PER_ROW = 1.4, 0.7, 8.5, 7
-"""Inches: highest maze, widest maze below which names stand upright, height of a page; methods in a row."""
+"""Inches: highest maze, least width with level names, height of a page; and the most methods in a row."""
 
 SUCCESS = {"linestyle": "-", "linewidth": 0.8, "alpha": 0.8, "zorder": 4}
 FAILURE = {"color": INK, "linestyle": (0, (1, 1)), "linewidth": 0.7, "alpha": 0.8, "zorder": 3}
@@ -44,11 +44,14 @@ STOPPED = {"color": INK, "marker": "x", "markersize": 3.5, "markeredgewidth": 0.
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the panels go: each task takes the rows of methods in `groups`; lengths in inches."""
+    """Where the panels go; lengths in inches."""
 
     groups: list[Sequence[MethodRecord]]
+    """Methods of the rows that each task takes."""
     width: float
     """Of a column without the gap beside it."""
+    highest: float
+    """Of a maze."""
     names: float
     """Height of the methods' names."""
     labels: dict[str, str]
@@ -61,17 +64,17 @@ class Layout:
 
     def height(self, maze: Maze) -> float:
         """Height of a maze."""
-        return min(HIGHEST, self.width / maze.aspect)
+        return min(self.highest, self.width / maze.aspect)
 
-    def total(self, mazes: Iterable[Maze]) -> float:
+    def total(self, mazes: Sequence[Maze]) -> float:
         """Height of the figure."""
-        repeats = len(self.groups)
-        heights = sum(repeats * (self.height(maze) + COUNTS) for maze in mazes)
-        return LEGEND + NOTE + heights + self.names * (1 if repeats == 1 else repeats * len(list(mazes)))
+        rows = len(self.groups)
+        heights = sum(rows * (self.height(maze) + COUNTS) for maze in mazes)
+        return LEGEND + NOTE + heights + self.names * (1 if rows == 1 else rows * len(mazes))
 
 
-def choose_layout(methods: Sequence[MethodRecord], mazes: Sequence[Maze]) -> Layout:
-    """At most PER_ROW methods in a row, as long as the figure fits a page; otherwise all in one row."""
+def choose_layout(methods: Sequence[MethodRecord], tasks: int) -> Layout:
+    """At most PER_ROW methods in a row, unless mazes would then be too low to fit a page."""
     for rows in (math.ceil(len(methods) / PER_ROW), 1):
         cuts = [i * len(methods) // rows for i in range(rows + 1)]
         groups = [methods[start:end] for start, end in pairwise(cuts)]
@@ -80,17 +83,18 @@ def choose_layout(methods: Sequence[MethodRecord], mazes: Sequence[Maze]) -> Lay
         labels = {method.name: wrap(method.label, room) for method in methods}
         lines = 1 + max(label.count("\n") for label in labels.values())
         names = 0.06 + (lines * LINE if width >= NARROW else room)
-        layout = Layout(groups, width, names, labels)
-        if layout.total(mazes) <= PAGE:
+        named = 1 if rows == 1 else rows * tasks
+        highest = min(HIGHEST, (PAGE - LEGEND - NOTE - named * names) / (rows * tasks) - COUNTS)
+        if highest >= NARROW:
             break
-    return layout
+    return Layout(groups, width, highest, names, labels)
 
 
 @house_style()
 def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files: tuple[str, str]) -> Figure:
     """The figure from the rows of rollouts.csv and mazes.csv; `files` name them in messages."""
     known = {task: maze_of(mazes, task.name, files[1]) for task in maze_tasks(study)}
-    layout = choose_layout(study.methods, list(known.values()))
+    layout = choose_layout(study.methods, len(known))
     figure = Figure(figsize=(TEXT_WIDTH, layout.total(list(known.values()))))
     styles, top = method_styles(study), LEGEND
     for row, (task, maze, group) in enumerate((t, m, g) for t, m in known.items() for g in layout.groups):

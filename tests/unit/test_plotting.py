@@ -1,0 +1,357 @@
+"""Figures: the same bytes each time, looks that differ in grey, honest limits, what panels contain."""
+
+import os
+import re
+import runpy
+import zlib
+from itertools import combinations, pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from gtp.errors import UserError
+from gtp.plotting import (
+    COLORS,
+    columns_for,
+    house_style,
+    label_panels,
+    maze_of,
+    method_styles,
+    panel_grid,
+    save_figure,
+    set_score_limits,
+    wrap,
+)
+from gtp.results import read_results, read_study
+from gtp.statistics import seed_scores
+from workflow.scripts import (
+    figure_coverage,
+    figure_flow_map,
+    figure_learning_curves,
+    figure_nfe,
+    figure_rollouts,
+)
+
+from .results_fixtures import D4RL_TASKS, MAZE_TASKS, write_study
+
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+INPUTS = {
+    "learning_curves": ["curves"],
+    "nfe": ["scores"],
+    "flow_map": ["flow_map"],
+    "coverage": ["coverage", "mazes"],
+    "rollouts": ["rollouts", "mazes"],
+}
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Files here need not survive a power cut, which takes long to ensure on a busy disk."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """A small study whose files no test changes."""
+    tasks = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium"}
+    return write_study(
+        tmp_path_factory.mktemp("results") / "study",
+        tasks=tasks,
+        episodes=8,
+        diverged=("pointmaze-medium", "gaussian_bc", 1),
+    )
+
+
+def run_script(name: str, results: Path, output: Path) -> list[bytes]:
+    """Run a figure's script as Snakemake does; the bytes of its PDF and PNG."""
+    files = {table: str(results / f"{table}.csv") for table in INPUTS[name]}
+    paths = {kind: str(output / f"{name}.{kind}") for kind in ("pdf", "png")}
+    fake = SimpleNamespace(
+        input=SimpleNamespace(study=str(results / "study.json"), **files), output=SimpleNamespace(**paths)
+    )
+    runpy.run_path(str(SCRIPTS / f"figure_{name}.py"), {"snakemake": fake}, "__main__")
+    return [Path(path).read_bytes() for path in paths.values()]
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_same_tables_give_the_same_bytes(name: str, results: Path, tmp_path: Path):
+    first = run_script(name, results, tmp_path)
+    with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9, "savefig.dpi": 10}):
+        assert run_script(name, results, tmp_path) == first  # whatever the user's own settings
+    assert first[0].startswith(b"%PDF")
+    assert first[1].startswith(b"\x89PNG")
+    for forbidden in (b"CreationDate", b"/Type3", b"matplotlib"):
+        assert forbidden not in pdf_text(first[0])
+    assert b"/FontFile2" in pdf_text(first[0])  # TrueType, embedded
+    assert b"tEXt" not in first[1]  # no version, no date
+
+
+def pdf_text(data: bytes) -> bytes:
+    """A PDF with its compressed streams, which may hold font descriptors, unpacked."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.DOTALL)
+    unpacked = []
+    for stream in streams:
+        try:
+            unpacked.append(zlib.decompress(stream))
+        except zlib.error:  # not compressed
+            unpacked.append(stream)
+    outside = re.sub(rb"stream\r?\n.*?\r?\nendstream", b"", data, flags=re.DOTALL)
+    return outside + b"".join(part for part in unpacked if b"/Type" in part)
+
+
+def test_looks_differ_without_colour():
+    study = SimpleNamespace(methods=[SimpleNamespace(name=str(i)) for i in range(100)])
+    styles = list(method_styles(study).values())
+    assert len(set(styles)) == 100
+    for first, second in combinations(styles[:13], 2):
+        assert first.marker != second.marker
+    for first, second in combinations(styles[:4], 2):
+        assert first.dashes != second.dashes
+        assert abs(lightness(first.color) - lightness(second.color)) > 8
+    for first, second in pairwise(COLORS):
+        assert abs(lightness(first) - lightness(second)) > 8
+
+
+@pytest.mark.parametrize("matrix", [  # what people without red or without green cones see
+    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+])  # fmt: skip
+def test_colours_of_the_first_methods_differ_for_the_colour_blind(matrix):
+    """Source of the matrices: Machado, Oliveira and Fernandes, 2009, severity 1."""
+    seen = [np.array(matrix) @ linear(color) for color in COLORS[:4]]
+    for first, second in combinations(seen, 2):
+        assert np.abs(np.cbrt(first.clip(0)) - np.cbrt(second.clip(0))).max() > 0.1
+
+
+def linear(color: str) -> np.ndarray:
+    """Linear RGB of an sRGB colour."""
+    value = np.array(to_rgb(color))
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def lightness(color: str) -> float:
+    """CIE L*, from 0 (black) to 100 (white)."""
+    return 116 * np.cbrt(linear(color) @ [0.2126, 0.7152, 0.0722]) - 16
+
+
+def test_a_method_looks_the_same_in_every_figure_of_a_study(results: Path):
+    study = read_study(results / "study.json")
+    assert list(method_styles(study, ["gaussian_bc", "gtp", "other"])) == [
+        *(method.name for method in study.methods),
+        "other",
+    ]
+    assert method_styles(study, ["other"])["gtp"] == method_styles(study)["gtp"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 9, 11, 15, 18])
+def test_titles_stay_inside_the_figure_and_apart(count: int):
+    names = list({**MAZE_TASKS, **D4RL_TASKS}.values())[-count:]
+    with house_style():
+        figure, panels = panel_grid(count)
+        label_panels(panels, names, "function evaluations $K$", "normalised score")
+        figure.draw_without_rendering()
+    columns = columns_for(count)
+    assert len(panels) == count
+    assert figure.get_figwidth() <= 6.75
+    assert figure.get_figheight() < 9
+    boxes = [axes.title.get_window_extent() for axes in panels]
+    for index, box in enumerate(boxes):
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        if index % columns:
+            assert box.x0 > boxes[index - 1].x1
+    lowest = {index % columns: index for index in range(count)}
+    assert [i for i, axes in enumerate(panels) if axes.get_xlabel()] == sorted(lowest.values())
+
+
+def test_long_names_break_between_words():
+    assert wrap("GTP, negative advantages truncated", 1.0) == "GTP, negative\nadvantages\ntruncated"
+    assert wrap("medium-replay", 0.1) == "medium-replay"
+
+
+def test_shares_show_their_whole_range_and_other_scores_all_means():
+    with house_style():
+        _, (axes, other) = panel_grid(2)
+        set_score_limits(axes, SimpleNamespace(maze="umaze"), [40.0])
+        set_score_limits(other, SimpleNamespace(maze=None), [-4.0, 120.0])
+    low, high = axes.get_ylim()
+    assert low < 0 < 100 < high
+    low, high = other.get_ylim()
+    assert low < -4 < 120 < high
+
+
+def curves_of(results: Path) -> tuple[Figure, pd.DataFrame]:
+    study = read_study(results / "study.json")
+    table = read_results(results / "curves.csv", "curves")
+    return figure_learning_curves.draw(seed_scores(table, study, "curves.csv"), study), table
+
+
+def test_learning_curves_are_means_over_seeds_with_unclipped_bands(results: Path):
+    figure, table = curves_of(results)
+    table = table[(table["task"] == "pointmaze-umaze") & (table["method"] == "gtp")]
+    seeds = table.groupby(["step", "seed"])["normalized_score"].mean().unstack()
+    half = 4.302653 * seeds.std(axis=1, ddof=1) / np.sqrt(3)  # t of 0.975 with 2 degrees of freedom
+    axes = figure.axes[0]
+    line = next(line for line in axes.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(line.get_xdata(), seeds.index / 1000)
+    np.testing.assert_allclose(line.get_ydata(), seeds.mean(axis=1))
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.max() == pytest.approx((seeds.mean(axis=1) + half).max(), rel=1e-5)
+    assert band.min() == pytest.approx((seeds.mean(axis=1) - half).min(), rel=1e-5)
+    assert band.max() > 100  # else this does not show that nothing is clipped
+
+
+def test_what_a_reader_must_know_is_in_the_figure(results: Path):
+    note = curves_of(results)[0]._supxlabel.get_text()
+    for words in (
+        "over 3 seeds, 20 episodes",
+        "Generated data, not D4RL",
+        "Gaussian BC on Medium (1 of 3)",
+    ):
+        assert words in " ".join(note.split())
+
+
+def test_scores_stand_at_their_k_and_methods_without_k_are_bands(results: Path):
+    study = read_study(results / "study.json")
+    table = read_results(results / "scores.csv", "scores")
+    axes = figure_nfe.draw(seed_scores(table, study, "scores.csv"), study).axes[0]
+    containers = dict(zip(["gtp", "gtp-no_guidance", "gtp-no_consistency"], axes.containers, strict=True))
+    rows = table[table["task"] == "pointmaze-umaze"]
+    for method, container in containers.items():
+        means = rows[rows["method"] == method].groupby("nfe")["normalized_score"].mean()
+        assert np.abs(np.log(container[0].get_xdata(orig=False) / means.index)).max() < np.log(1.2)
+        np.testing.assert_allclose(container[0].get_ydata(orig=False), means)
+    level = rows.loc[rows["method"] == "gaussian_bc", "normalized_score"].mean()
+    flat = [line for line in axes.lines if set(line.get_ydata()) == {level}]
+    assert flat
+    assert len(axes.patches) == 1
+    band = axes.patches[0]
+    assert band.get_y() < level < band.get_y() + band.get_height()
+
+
+def test_one_seed_has_lines_without_intervals(tmp_path: Path):
+    write_study(tmp_path, seeds=1, tasks={"pointmaze-umaze": "U-Maze"}, episodes=3)
+    study = read_study(tmp_path / "study.json")
+    scores = seed_scores(read_results(tmp_path / "scores.csv", "scores"), study, "scores.csv")
+    figure = figure_nfe.draw(scores, study)
+    assert not figure.axes[0].patches
+    assert "One seed, so no interval" in figure._supxlabel.get_text()
+    save_figure(figure, tmp_path / "nfe.pdf", tmp_path / "nfe.png")
+
+
+def flow_map_of(results: Path) -> pd.DataFrame:
+    return read_results(results / "flow_map.csv", "flow_map")
+
+
+def test_flow_map_shows_every_end_or_says_how_many_it_does_not(results: Path):
+    points = flow_map_of(results)
+    last = (points["kind"] == "path") & (points["t"] == 0) & (points["method"] == "gtp")
+    points.loc[points[last].index[:3], "a0"] = 7.0
+    figure = figure_flow_map.draw(points, read_study(results / "study.json"), "flow_map.csv")
+    whole, zoom = figure.axes[0], next(axes for axes in figure.axes if axes.get_xlabel())
+    ends = next(line for line in zoom.lines if line.get_marker() == "o" and len(line.get_xdata()) == 61)
+    assert max(abs(ends.get_xdata())) < zoom.get_xlim()[1] <= figure_flow_map.MOST_ZOOM
+    assert [text.get_text() for text in zoom.texts] == ["3 beyond"]
+    assert whole.get_xlim()[1] > points.loc[points["kind"] == "path", ["a0", "a1"]].abs().to_numpy().max()
+    assert whole.get_title() == "GTP"
+    data = next(line for line in zoom.lines if line.get_marker() == "D")
+    assert len(data.get_xdata()) == 64  # once, although the file repeats them for each method
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda points: points[points["kind"] == "data"], "has no path in the column 'kind'"),
+        (lambda points: points[points["kind"] == "path"], "has no data in the column 'kind'"),
+        (lambda points: points.assign(state=range(len(points))), "more than one state in the column 'state'"),
+    ],
+)
+def test_flow_map_refuses_what_it_cannot_draw(change, message: str, results: Path):
+    with pytest.raises(UserError, match=message):
+        figure_flow_map.draw(change(flow_map_of(results)), read_study(results / "study.json"), "flow_map.csv")
+
+
+def test_density_is_a_share_with_its_corner_at_the_smallest_x_and_y(results: Path):
+    maze = maze_of(read_results(results / "mazes.csv", "mazes"), "pointmaze-umaze", "mazes.csv")
+    coverage = pd.DataFrame(
+        {
+            "task": "pointmaze-umaze",
+            "x": [0.125, 0.375, 0.875],
+            "y": [0.125, 0.125, 0.625],
+            "count": [1, 2, 5],
+        }
+    )
+    image, extent = figure_coverage.density(coverage, "pointmaze-umaze", maze, "coverage.csv")
+    assert extent == (0.0, 1.0, 0.0, 0.75)
+    assert image.shape == (3, 4)
+    assert np.nansum(image) / 16 == pytest.approx(1.0)  # 16 bins in a cell
+    assert image[0, 0] == 2.0
+    assert image[2, 3] == 10.0
+    assert np.isnan(image[1, 1])
+
+
+def test_outline_of_a_corridor(results: Path):
+    maze = maze_of(read_results(results / "mazes.csv", "mazes"), "pointmaze-umaze", "mazes.csv")
+    edges = maze.outline()
+    assert edges.shape == (16, 2, 2)  # around the seven cells of the U
+    np.testing.assert_allclose(np.abs(edges[:, 0] - edges[:, 1]).sum(axis=1), 1.0)
+    assert set(np.abs(edges).ravel()) == {0.5, 1.5}
+
+
+def test_rollouts_tell_success_without_colour(results: Path):
+    rollouts = read_results(results / "rollouts.csv", "rollouts")
+    files = "rollouts.csv", "mazes.csv"
+    figure = figure_rollouts.draw(
+        rollouts, read_results(results / "mazes.csv", "mazes"), read_study(results / "study.json"), files
+    )
+    axes = figure.axes[1]
+    own = rollouts[(rollouts["task"] == "pointmaze-umaze") & (rollouts["method"] == "gtp-no_guidance")]
+    outcomes = own.groupby(["seed", "episode"])["success"].first()
+    reached = int(outcomes.sum())
+    assert 0 < reached < 15
+    assert axes.get_title() == "GTP, no guidance"
+    assert axes.get_xlabel() == f"{reached} of 15"
+    paths = [line for line in axes.lines if len(line.get_xdata()) > 1]
+    assert [line.is_dashed() for line in paths].count(False) == reached
+    assert sum(line.get_marker() == "x" for line in axes.lines) == 15 - reached
+
+
+@pytest.mark.parametrize("methods", [1, 4, 13])
+@pytest.mark.parametrize("mazes", [1, 3, 9])
+def test_rollouts_fit_a_page(methods: int, mazes: int):
+    maze = SimpleNamespace(aspect=1.0)
+    names = [SimpleNamespace(name=str(i), label="GTP, negative advantages truncated") for i in range(methods)]
+    layout = figure_rollouts.choose_layout(names, mazes)
+    assert sum(map(len, layout.groups)) == methods
+    assert layout.width > 0.3
+    assert layout.total([maze] * mazes) <= 8.5 + 1e-9
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_missing_table_is_one_line(name: str, results: Path, tmp_path: Path):
+    (tmp_path / "study.json").write_text((results / "study.json").read_text())
+    with pytest.raises(SystemExit) as error:
+        run_script(name, tmp_path, tmp_path)
+    message = str(error.value)
+    assert message.startswith("error: ")
+    assert f"{INPUTS[name][0]}.csv" in message
+    assert "\n" not in message
+    assert not list(tmp_path.glob("*.p*"))
+
+
+def test_tasks_without_mazes_or_methods_without_rows_are_named(results: Path):
+    study, mazes = read_study(results / "study.json"), read_results(results / "mazes.csv", "mazes")
+    with pytest.raises(UserError, match="cover.csv has no rows for pointmaze-umaze in the column 'task'"):
+        figure_coverage.draw(pd.DataFrame({"task": ["x"], "x": [0]}), mazes, study, ("cover.csv", "m.csv"))
+    with pytest.raises(UserError, match="m.csv has no goal for pointmaze-umaze in the column 'kind'"):
+        figure_rollouts.draw(mazes, mazes[mazes["kind"] != "goal"], study, ("r.csv", "m.csv"))
+    curves = read_results(results / "curves.csv", "curves")
+    scores = seed_scores(curves[curves["method"] != "gtp"], study, "c.csv")
+    with pytest.raises(UserError, match="c.csv has no rows for gtp on pointmaze-umaze"):
+        figure_learning_curves.draw(scores, study)
