@@ -28,7 +28,7 @@ from gtp.files import write_atomically
 from gtp.results import REMEDY, StudyRecord, TaskRecord
 
 COLUMN_WIDTH, TEXT_WIDTH = 3.25, 6.75
-INK, FAINT, WALL = "#1a1a1a", "#d9d9d9", "#c4c4c4"
+INK, WALL = "#1a1a1a", "#c4c4c4"
 
 STYLE: dict[str, Any] = {
     "font.family": "STIXGeneral",  # comes with matplotlib: the same letters on every machine
@@ -62,8 +62,6 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.2,
     "lines.markersize": 3.6,
     "lines.markeredgewidth": 0.5,
-    "hatch.linewidth": 0.5,
-    "hatch.color": "#8c8c8c",
     "savefig.dpi": 300,
     "pdf.fonttype": 42,  # TrueType: text stays text, and publishers refuse Type 3
     "svg.hashsalt": "gtp",
@@ -121,7 +119,7 @@ def columns_for(panels: int) -> int:
 
 
 def panel_grid(panels: int, *, share_y: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure with one axes for each panel, row by row; one panel is as wide as a column of text.
+    """A figure with one axes for each panel, row by row; a single one fills a column of text.
 
     Unneeded places at the end stay empty.
     """
@@ -175,9 +173,9 @@ def set_score_limits(axes: Axes, task: TaskRecord, means: Iterable[float]) -> No
     axes.yaxis.set_major_locator(MaxNLocator(4))
 
 
-def legend_above(figure: Figure, handles: Sequence[Artist], columns: int | None = None) -> None:
+def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
     """One legend for all panels, above them."""
-    columns = columns or min(len(handles), 4 if figure.get_figwidth() > 5 else 2)
+    columns = min(len(handles), 4 if figure.get_figwidth() > 5 else 2)
     place = "outside upper center" if figure.get_layout_engine() else "upper center"
     figure.legend(handles=handles, loc=place, ncols=columns, borderaxespad=0.1)
 
