@@ -322,6 +322,17 @@ def test_rollouts_tell_success_without_colour(results: Path):
     assert sum(line.get_marker() == "x" for line in axes.lines) == 15 - reached
 
 
+def test_rollouts_mark_where_seeds_are_missing(results: Path):
+    # A diverged seed leaves no path, and a count over the others alone would flatter its method.
+    rollouts = read_results(results / "rollouts.csv", "rollouts")
+    mazes, study = read_results(results / "mazes.csv", "mazes"), read_study(results / "study.json")
+    lost = (rollouts["task"] == "pointmaze-umaze") & (rollouts["method"] == "gtp") & (rollouts["seed"] == 1)
+    figure = figure_rollouts.draw(rollouts[~lost], mazes, study, ("rollouts.csv", "mazes.csv"))
+    labels = [axes.get_xlabel() for axes in figure.axes]
+    assert [label.endswith("of 10†") for label in labels] == [True] + [False] * (len(labels) - 1)
+    assert any(text.get_text().startswith("† Without the seeds that diverged.") for text in figure.texts)
+
+
 @pytest.mark.parametrize("methods", [1, 4, 13])
 @pytest.mark.parametrize("mazes", [1, 3, 9])
 def test_rollouts_fit_a_page(methods: int, mazes: int):

@@ -39,6 +39,7 @@ HIGHEST, NARROW, PAGE, PER_ROW = 1.4, 0.7, 8.5, 7
 
 SUCCESS = {"linestyle": "-", "linewidth": 0.8, "alpha": 0.8, "zorder": 4}
 FAILURE = {"color": INK, "linestyle": (0, (1, 1)), "linewidth": 0.7, "alpha": 0.8, "zorder": 3}
+DIVERGED = "†"
 STOPPED = {"color": INK, "marker": "x", "markersize": 3.5, "markeredgewidth": 0.9, "zorder": 5}
 
 
@@ -108,7 +109,7 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
         for axes, method in zip(panels, group, strict=True):
             draw_maze(axes, maze)
             paths = rollouts[(rollouts["task"] == task.name) & (rollouts["method"] == method.name)]
-            draw_paths(axes, paths, styles[method.name])
+            draw_paths(axes, paths, styles[method.name], len(study.seeds))
             if named:
                 axes.set_title(layout.labels[method.name], rotation=90 * layout.upright, linespacing=1)
         y = 1 - (top + height / 2) / figure.get_figheight()
@@ -120,12 +121,16 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
         *maze_marks(),
     ]
     legend_above(figure, handles)
-    footnote(figure, study.data_notice())
+    marked = any(axes.get_xlabel().endswith(DIVERGED) for axes in figure.axes)
+    footnote(figure, f"{DIVERGED} Without the seeds that diverged." if marked else "", study.data_notice())
     return figure
 
 
-def draw_paths(axes: Axes, paths: pd.DataFrame, look: MethodStyle) -> None:
-    """All recorded episodes of a method in one maze, and how many of them reach the goal."""
+def draw_paths(axes: Axes, paths: pd.DataFrame, look: MethodStyle, seeds: int) -> None:
+    """All recorded episodes of a method in one maze, and how many of them reach the goal.
+
+    Fewer than `seeds` seeds have paths when some diverged, for those cannot act: the count is marked.
+    """
     reached = total = 0
     scale = mark_scale(axes)
     solid, dotted = ({**look, "linewidth": scale * look["linewidth"]} for look in (SUCCESS, FAILURE))
@@ -138,8 +143,8 @@ def draw_paths(axes: Axes, paths: pd.DataFrame, look: MethodStyle) -> None:
         else:
             axes.plot(path["x"], path["y"], **dotted)
             axes.plot(path["x"].iloc[-1], path["y"].iloc[-1], **cross)
-    # A seed that diverged has no paths.
-    axes.set_xlabel(f"{reached} of {total}" if total else "no paths", fontsize=7)
+    mark = DIVERGED if paths["seed"].nunique() < seeds else ""
+    axes.set_xlabel((f"{reached} of {total}" if total else "no paths") + mark, fontsize=7)
 
 
 if __name__ == "__main__":
