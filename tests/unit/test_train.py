@@ -212,7 +212,7 @@ def test_bad_requests_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"seeds must be distinct and at least one, got \[1, 1\]"):
         run(tmp_path, seeds=(1, 1))
     if not torch.cuda.is_available():
-        with pytest.raises(UserError, match="no CUDA device is visible; use --device cpu"):
+        with pytest.raises(UserError, match="no CUDA device is visible: use --execution.device cpu"):
             run(tmp_path, execution=Execution(device="cuda"))
 
 
