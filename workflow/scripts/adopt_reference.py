@@ -32,7 +32,8 @@ def adopt(study_file: Path) -> None:
     """
     plan = load_plan(read_mapping(study_file), METHODS, TASKS, file=str(study_file))
     source = Path("results") / plan.study.study
-    tables = sorted([*source.glob("*.csv"), *source.glob("study.json")])
+    # Nothing is drawn from the log of training, which is larger than all other tables together.
+    tables = sorted({*source.glob("*.csv"), *source.glob("study.json")} - {source / "training.csv"})
     check_up_to_date(study_file)
     datasets = sorted({plan.dataset_id(task) for task in plan.study.tasks})
     record = {
