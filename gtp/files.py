@@ -34,6 +34,13 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink()
 
 
+def require_writable(folder: Path) -> None:
+    """Make `folder` and try a file in it, so that hours of work do not end in an error. Raises UserError."""
+    probe = Path(folder) / "probe"
+    write_atomically(probe, lambda temporary: temporary.touch())
+    probe.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """`write_atomically` for UTF-8 text."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -32,7 +32,7 @@ from gtp.config import TrainConfig
 from gtp.data.columns import training_columns
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
-from gtp.files import sha256_of, write_atomically, write_text
+from gtp.files import require_writable, sha256_of, write_atomically, write_text
 from gtp.learner import Learner, compiler_available
 from gtp.policy import save_policy
 from gtp.progress import Progress, say
@@ -172,6 +172,7 @@ def train(
         algorithm, config, transitions, tuple(seeds), device, compiled, label or algorithms.name_of(algorithm)
     )
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
+    require_writable(output)
     with exclusive(scratch):
         record = _train(run, scratch, execution)
         publish(scratch, output)
