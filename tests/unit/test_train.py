@@ -16,7 +16,7 @@ import torch
 
 from gtp import algorithms, load_policy
 from gtp.algorithms.gtp import GTP
-from gtp.checkpoint import read_tensors
+from gtp.checkpoint import read_tensors, write_tensors
 from gtp.config import TrainConfig
 from gtp.data.columns import n_step_returns
 from gtp.data.transitions import save_transitions
@@ -204,6 +204,12 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
     assert process.wait() != 0
     message = process.stderr.read().decode()
     assert f"{path.name} is truncated or not a gtp-checkpoint file; delete it" in message
+    path.write_bytes(whole)
+    tensors, header = read_tensors(path, "gtp-checkpoint", "")
+    write_tensors(path, {"step": tensors["step"]}, header)
+    process = start(tmp_path, "gtp")
+    assert process.wait() != 0
+    assert "lacks a part of its run; delete it" in process.stderr.read().decode()
     path.write_bytes(whole.replace(b'\\"run\\": \\"', b'\\"run\\": \\"0', 1))
     assert start(tmp_path, "gtp").wait() != 0
 
