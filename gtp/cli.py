@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Union
@@ -25,9 +25,11 @@ from gtp.bench import BenchConfig
 from gtp.bench import bench as run_bench
 from gtp.config import TaskSpec, TrainConfig
 from gtp.cost import measure, write_cost
+from gtp.data.expectations import Expectations
+from gtp.data.recipes import RECIPES
 from gtp.data.transitions import load_transitions, save_transitions
-from gtp.data.waypoint import WaypointRecipe
 from gtp.errors import UserError
+from gtp.files import write_text
 from gtp.flow_map import Point, flow_map
 from gtp.oracle import four_corners, measure_accuracy
 from gtp.policy import describe, load_policy
@@ -38,6 +40,8 @@ from gtp.train import train as run_training
 app = tyro.extras.SubcommandApp()
 dataset = tyro.extras.SubcommandApp()
 app.command(dataset, name="dataset", help="Make, prepare and check datasets.")
+behaviour = tyro.extras.SubcommandApp()
+app.command(behaviour, name="behaviour", help="Train the policies that datasets are recorded with.")
 
 DEFAULT_BUDGET, DEFAULT_EXECUTION = TrainConfig(), Execution()
 ORACLE_BUDGET = TrainConfig(steps=6000, batch_size=128, hidden_size=128)
@@ -55,6 +59,11 @@ def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]
 
 AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
     tuple(Annotated[algorithms.get(name), tyro.conf.subcommand(name)] for name in algorithms.names())
+]
+
+
+AnyRecipe = Union[  # noqa: UP007 (likewise)
+    tuple(Annotated[recipe, tyro.conf.subcommand(name)] for name, recipe in RECIPES.items())
 ]
 
 
@@ -219,13 +228,13 @@ def inspect(policy: Path) -> None:
 
 @dataset.command
 @deferred
-def generate(id: str, root: Path, recipe: WaypointRecipe, workers: int = 1) -> None:
-    """Record a maze dataset with the waypoint controller, as a Minari dataset with a card.
+def generate(recipe: AnyRecipe, id: str, root: Path, workers: int = 1) -> None:
+    """Record a dataset with the simulator, as a Minari dataset with a card.
 
     Args:
+        recipe: What to record.
         id: Minari id below generated/, for example generated/pointmaze/medium-100k-v0.
         root: Minari's root folder (what MINARI_DATASETS_PATH names).
-        recipe: What to record.
         workers: Processes; the data do not depend on it.
     """
     from gtp.data.generate import generate_dataset
@@ -273,17 +282,64 @@ def verify(id: str, root: Path) -> None:
 
 @dataset.command
 @deferred
-def references(task: TaskSpec, episodes: int = 100, seed: int = 0) -> None:
-    """Measure what a random policy and the waypoint controller reach on a maze task.
+def validate(
+    id: str, root: Path, output: Path, expect: Expectations, maze: str | None = None
+) -> None:
+    """Compare a dataset with what is expected of it; writes the quantities, or fails and names those that differ.
 
     Args:
-        task: The maze task.
-        episodes: Episodes of each policy.
-        seed: Seed of starts and noise.
+        id: Minari id of a dataset below `root`.
+        root: Minari's root folder.
+        output: JSON of the quantities that were checked.
+        expect: Ranges, ends included.
+        maze: Name of the map, for the coverage.
     """
-    from gtp.data.references import measure_references
+    from gtp.data.expectations import validate_dataset
 
-    print(json.dumps(measure_references(task, episodes, seed), indent=2))
+    write_text(output, json.dumps(validate_dataset(id, root, expect, maze), indent=2) + "\n")
+
+
+@dataset.command
+@deferred
+def references(
+    recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, episodes: int = 100
+) -> None:
+    """Measure what a random policy and the recipe's expert reach on a task whose data are generated.
+
+    Args:
+        recipe: How the data are recorded; names the expert and the seed.
+        task: The task.
+        output: CSV with a row for each policy; without it they are printed.
+        episodes: Episodes of each policy.
+    """
+    from gtp.data.references import Reference, measure_references
+    from gtp.evaluate import write_rows
+
+    rows = measure_references(task, recipe, episodes)
+    if output:
+        write_rows(output, Reference, rows)
+    else:
+        for row in rows:
+            print(json.dumps(asdict(row)))
+
+
+@behaviour.command(name="train")
+@deferred
+def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None:
+    """Train a robot's behaviour policies; resumes a run that was cut off.
+
+    Args:
+        robot: hopper, halfcheetah, walker2d or ant.
+        output: Folder for <robot>.safetensors, .csv and .json.
+        work: Folder for the state and the policies of the unfinished run.
+        seed: Seed of the simulators and of the networks.
+    """
+    try:
+        from gtp.behaviour import training
+    except ImportError as error:
+        raise UserError(f"{error.name} is missing; pip install 'gtp[behaviour]'") from error
+
+    training.train_behaviour(robot, work, output, seed=seed, command=command_line())
 
 
 def command_line() -> str:

@@ -108,15 +108,18 @@ def make_environment(task: TaskSpec) -> gym.Env:
 
     Raises: UserError when the environment, the maze, a cell or an observation key does not exist.
     """
-    if task.maze is None:
-        environment = make_simulator(task.environment, max_episode_steps=task.max_episode_steps)
-    else:
-        environment = make_goal_environment(task)
-    return FlatObservation(environment, task.observation_keys)
+    return FlatObservation(make_task(task), task.observation_keys)
+
+
+def make_task(task: TaskSpec) -> gym.Env:
+    """`make_environment` before its observations are flattened."""
+    if task.maze is not None:
+        return make_goal_environment(task)
+    return make_simulator(task.environment, max_episode_steps=task.max_episode_steps)
 
 
 def make_goal_environment(task: TaskSpec) -> "FixedGoal":
-    """`make_environment` for a maze task, before its observations are flattened."""
+    """`make_task` for a maze task."""
     size = cell_size(task.environment)
     start = cell_center(task.maze, task.start_cell, size)
     goal = goal_position(task)
@@ -134,7 +137,7 @@ def make_goal_environment(task: TaskSpec) -> "FixedGoal":
     return FixedGoal(simulator, task, goal)
 
 
-def make_maze_simulator(environment: str, grid: list[list], action_repeat: int, **options) -> gym.Env:
+def make_maze_simulator(environment: str, grid: list[list], action_repeat: int = 1, **options) -> gym.Env:
     """A maze environment of Gymnasium-Robotics on a map, each action held for `action_repeat` of its steps.
 
     Raises: UserError when it is not a maze.
@@ -147,7 +150,7 @@ def make_maze_simulator(environment: str, grid: list[list], action_repeat: int, 
     assert isinstance(simulator.unwrapped, MazeEnv)
     # The simulator leaves the model file it has read in the temporary folder, one for each environment.
     Path(simulator.unwrapped.tmp_xml_file_path).unlink(missing_ok=True)
-    return HeldAction(simulator, action_repeat)
+    return HeldAction(simulator, action_repeat) if action_repeat > 1 else simulator
 
 
 def make_simulator(environment: str, **options) -> gym.Env:
@@ -186,21 +189,36 @@ class HeldAction(gym.Wrapper, gym.utils.RecordConstructorArgs):
         return observation, total, terminated, truncated, info
 
 
+class CenteredGoal(gym.Wrapper, gym.utils.RecordConstructorArgs):
+    """A maze whose goal is the centre of the cell that `reset(options={"goal_cell": ...})` names.
+
+    The simulator itself adds up to a quarter of a cell of noise.
+    """
+
+    def __init__(self, env: gym.Env):
+        gym.utils.RecordConstructorArgs.__init__(self)
+        gym.Wrapper.__init__(self, env)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        observation, info = self.env.reset(seed=seed, options=options)
+        maze = self.env.unwrapped
+        maze.goal = maze.maze.cell_rowcol_to_xy(np.array(options["goal_cell"]))
+        maze.update_target_site_pos()
+        observation["desired_goal"] = maze.goal.copy()
+        return observation, {**info, "success": False}
+
+
 class FixedGoal(gym.Wrapper):
     """A maze episode from the task's start cell to the centre of its goal cell."""
 
     def __init__(self, env: gym.Env, task: TaskSpec, goal: np.ndarray):
-        super().__init__(env)
+        super().__init__(CenteredGoal(env))
         self._goal = goal
         self._radius = task.goal_radius
         self._cells = {"reset_cell": np.array(task.start_cell), "goal_cell": np.array(task.goal_cell)}
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         observation, info = self.env.reset(seed=seed, options={**self._cells, **(options or {})})
-        # The simulator adds noise to the goal of every episode; the task has one goal.
-        self.env.unwrapped.goal = self._goal.copy()
-        self.env.unwrapped.update_target_site_pos()
-        observation["desired_goal"] = self._goal.copy()
         return observation, {**info, "success": self._reached(observation)}
 
     def step(self, action):

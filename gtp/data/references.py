@@ -1,72 +1,77 @@
-"""Reference scores of a maze task, measured: what a random policy and the waypoint controller reach."""
+"""Reference returns of a task whose data are generated: what a random policy and the recipe's expert reach."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import gymnasium as gym
 import numpy as np
+from scipy import stats
 
 from gtp.config import TaskSpec
-from gtp.data.waypoint import WaypointController, WaypointRecipe
-from gtp.environments import make_goal_environment
-from gtp.errors import UserError
+from gtp.data.recipe import Actor, Recipe, random_actor
+from gtp.environments import make_task
+from gtp.progress import Progress
 
 
-def measure_references(task: TaskSpec, episodes: int = 100, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Return, success and length of evaluation episodes of three policies on a maze task.
+@dataclass(frozen=True)
+class Reference:
+    """What one policy reaches in the task's evaluation environment; a row of references.csv."""
 
-    "random" draws actions uniformly from their box; "controller" is the waypoint controller on shortest
-    paths without action noise; "data" is the controller with the default recipe's noise and detours. The
-    first two are the task's reference_min and reference_max.
+    policy: str
+    """random, or expert."""
+    episodes: int
+    mean: float
+    """Mean return of an episode, raw rewards."""
+    low: float
+    """95 % Student-t interval of the mean over episodes."""
+    high: float
+    success: float | None
+    """Share of the episodes that succeed, where the environment says so."""
+    length: float
+    """Mean number of steps of an episode."""
 
-    Returns {policy: {"return", "success": means, "length_mean", "length_max": steps of an episode}}.
-    Raises: UserError when the task is not a maze task.
+
+def measure_references(task: TaskSpec, recipe: Recipe, episodes: int = 100) -> list[Reference]:
+    """Roll out a policy that acts at random and the recipe's expert.
+
+    Episode i depends on the recipe's seed and i alone.
+
+    Raises: UserError when the environment does not exist.
     """
-    if task.maze is None:
-        raise UserError(
-            f"task {task.name!r} has no maze; its reference scores are not measured but published"
-        )
-    environment = make_goal_environment(task)
-    recipes = {
-        "controller": WaypointRecipe(maze=task.maze, action_noise=0.0, detour=0.0),
-        "data": WaypointRecipe(maze=task.maze),
+    environment = make_task(task)
+    progress = Progress(f"references of {task.name}", 2 * episodes, "episodes")
+    actors: dict[str, Callable[[np.random.Generator], Actor]] = {
+        "random": lambda rng: random_actor(environment.action_space, rng),
+        "expert": recipe.expert,
     }
-    box = environment.action_space
-
-    def random_policy(rng: np.random.Generator) -> Callable[[dict], np.ndarray]:
-        return lambda observation: rng.uniform(box.low, box.high).astype(box.dtype)
-
-    def controller_policy(recipe: WaypointRecipe) -> Callable:
-        return lambda rng: _steer(WaypointController(recipe, rng))
-
-    policies = {"random": random_policy}
-    policies |= {name: controller_policy(recipe) for name, recipe in recipes.items()}
-    return {name: _roll_out(environment, policy, episodes, seed) for name, policy in policies.items()}
+    return [
+        roll_out(environment, name, make, episodes, recipe.seed, progress.advance) for name, make in actors.items()
+    ]
 
 
-def _steer(controller: WaypointController) -> Callable[[dict], np.ndarray]:
-    def act(observation: dict) -> np.ndarray:
-        state = observation["observation"]
-        return controller.act(state[:2], state[2:], observation["desired_goal"])
-
-    return act
-
-
-def _roll_out(environment: gym.Env, policy: Callable, episodes: int, seed: int) -> dict[str, float]:
+def roll_out(
+    environment: gym.Env,
+    name: str,
+    make: Callable[[np.random.Generator], Actor],
+    episodes: int,
+    seed: int,
+    finished: Callable[[], None],
+) -> Reference:
+    """One policy's episodes, with a generator of its own for each."""
     returns, successes, lengths = [], [], []
     for episode in range(episodes):
-        reset_sequence, policy_sequence = np.random.SeedSequence((seed, episode)).spawn(2)
-        act = policy(np.random.default_rng(policy_sequence))
-        observation, _ = environment.reset(seed=int(reset_sequence.generate_state(1)[0]))
+        resetting, acting = np.random.SeedSequence((seed, episode)).spawn(2)
+        act = make(np.random.default_rng(acting))
+        observation, _ = environment.reset(seed=int(resetting.generate_state(1)[0]))
         total, length, done = 0.0, 0, False
         while not done:
             observation, reward, terminated, truncated, info = environment.step(act(observation))
-            total, length, done = total + reward, length + 1, terminated or truncated
+            total, length, done = total + float(reward), length + 1, terminated or truncated
         returns.append(total)
-        successes.append(info["success"])
         lengths.append(length)
-    return {
-        "return": float(np.mean(returns)),
-        "success": float(np.mean(successes)),
-        "length_mean": float(np.mean(lengths)),
-        "length_max": float(np.max(lengths)),
-    }
+        successes += [info["success"]] if "success" in info else []
+        finished()
+    mean, error = float(np.mean(returns)), float(stats.sem(returns))
+    half = float(stats.t.ppf(0.975, episodes - 1)) * error
+    success = float(np.mean(successes)) if successes else None
+    return Reference(name, episodes, mean, mean - half, mean + half, success, float(np.mean(lengths)))

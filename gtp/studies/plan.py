@@ -10,7 +10,7 @@ from gtp.errors import UserError
 from gtp.studies.methods import Method, load_methods
 from gtp.studies.reading import parse, place, suggest
 from gtp.studies.study import Study
-from gtp.studies.tasks import Generated, Task, load_tasks
+from gtp.studies.tasks import Origin, Task, load_tasks
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,13 @@ class Plan:
     methods: dict[str, Method]
     tasks: dict[str, Task]
 
+    def origin(self, task: str) -> Origin:
+        """The task as the study's source has it; a task with one source only is always that one's."""
+        origins = self.tasks[task].origins
+        return origins.get(self.study.source) or next(iter(origins.values()))
+
     def dataset_id(self, task: str) -> str:
-        return self.tasks[task].dataset.dataset_id(self.study.dataset_steps)
+        return self.tasks[task].dataset_id(self.origin(task).source, self.study.dataset_steps)
 
     def suites(self) -> dict[str, list[str]]:
         """Suite -> its tasks among those that the study trains on."""
@@ -50,10 +55,10 @@ class Plan:
                     "name": name,
                     "suite": self.tasks[name].suite,
                     "label": self.tasks[name].label,
-                    "generated": isinstance(self.tasks[name].dataset, Generated),
-                    "reference_min": self.tasks[name].spec.reference_min,
-                    "reference_max": self.tasks[name].spec.reference_max,
-                    "maze": self.tasks[name].spec.maze,
+                    "generated": self.origin(name).source == "generate",
+                    "reference_min": self.origin(name).spec.reference_min,
+                    "reference_max": self.origin(name).spec.reference_max,
+                    "maze": self.origin(name).spec.maze,
                 }
                 for name in study.tasks
             ],
@@ -99,7 +104,7 @@ def load_plan(
         if not plan.methods[name].generative:
             raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no trajectories")
     _check_overrides(plan, file)
-    _check_datasets(plan, file)
+    _check_sources(plan, file)
     return plan
 
 
@@ -113,13 +118,19 @@ def _check_overrides(plan: Plan, file: str) -> None:
         parse(TrainConfig, {**asdict(plan.study.train), **overrides}, file, path)
 
 
-def _check_datasets(plan: Plan, file: str) -> None:
-    """Two tasks that share a dataset's name must share its recipe."""
-    first: dict[str, str] = {}
+def _check_sources(plan: Plan, file: str) -> None:
+    """The study's source must have each task, and a suite one source: scores of two are not comparable."""
+    source, first = plan.study.source, {}
     for task in (name for names in plan.suites().values() for name in names):
-        other = first.setdefault(plan.dataset_id(task), task)
-        if plan.tasks[other].dataset != plan.tasks[task].dataset:
+        origins, suite = plan.tasks[task].origins, plan.tasks[task].suite
+        if source not in origins and len(origins) > 1:
             raise UserError(
-                f"{place(file, ('tasks',))}: {other} and {task} both make {plan.dataset_id(task)} and differ"
-                " in how; give them the same dataset"
+                f"{place(file, ('source',))}: {task} has no data from {source}, only from"
+                f" {' and '.join(origins)}; take it out of the tasks or choose another source"
+            )
+        other = first.setdefault(suite, task)
+        if plan.origin(other).source != plan.origin(task).source:
+            raise UserError(
+                f"{place(file, ('tasks',))}: {other} and {task} share the suite {suite} but not the source of"
+                " their data, so their scores cannot stand in one column; choose one source"
             )

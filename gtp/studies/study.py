@@ -84,6 +84,8 @@ class Study:
     seeds: tuple[int, ...]
     seeds_per_job: Literal["all"] | int
     """Seeds that one training job trains together."""
+    source: Literal["generate", "minari", "d4rl"]
+    """Where the data come from, for tasks that have a choice."""
     dataset_steps: int
     """Steps of each generated dataset."""
     train: TrainConfig

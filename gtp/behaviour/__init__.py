@@ -1,0 +1,1 @@
+"""Behaviour policies: the graded locomotion policies and the ant controller that datasets are recorded with."""

@@ -1,0 +1,114 @@
+"""Trained behaviour policies: a file of the policies that one training run passed through, and how they act."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from gtp.errors import UserError
+from gtp.files import write_atomically
+
+FOLDER = Path(__file__).parent / "policies"
+FORMAT = "gtp-behaviour-1"
+
+
+@dataclass(frozen=True)
+class BehaviourPolicy:
+    """A tanh network with a Gaussian of fixed width around its output, as PPO trains it.
+
+    Acts in float64 whatever the weights' type, so that a dataset does not depend on the number of threads.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    """(in, out) per layer."""
+    biases: tuple[np.ndarray, ...]
+    """(out,) per layer."""
+    mean: np.ndarray
+    """(O,) of the observations in training."""
+    std: np.ndarray
+    """(O,) of the observations in training."""
+    log_std: np.ndarray
+    """(A,) logarithm of the standard deviation of the actions."""
+
+    def act(self, observation: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Action (A,) float32 in [-1, 1] for an observation (O,): sampled with a generator, else the mean."""
+        hidden = np.clip((observation - self.mean) / self.std, -10.0, 10.0)  # PPO saw them clipped so
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            hidden = np.tanh(hidden @ weight + bias)
+        action = hidden @ self.weights[-1] + self.biases[-1]
+        if rng is not None:
+            action = action + np.exp(self.log_std) * rng.standard_normal(len(action))
+        return np.clip(action, -1.0, 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class BehaviourPolicies:
+    """The policies of one training run, from the untrained one to the medium one, and the last: the expert."""
+
+    robot: str
+    steps: tuple[int, ...]
+    """Environment steps of training behind each policy, increasing; the last is the expert."""
+    policies: tuple[BehaviourPolicy, ...]
+
+    @property
+    def expert(self) -> BehaviourPolicy:
+        return self.policies[-1]
+
+    @property
+    def medium(self) -> BehaviourPolicy:
+        """The policy whose return was nearest to a third of the expert's."""
+        return self.policies[-2]
+
+    @property
+    def until_medium(self) -> tuple[BehaviourPolicy, ...]:
+        """The policies from the untrained one to the medium one, evenly spaced in training."""
+        return self.policies[:-1]
+
+
+def policies_file(robot: str) -> Path:
+    """Where the shipped policies of a robot lie."""
+    return FOLDER / f"{robot}.safetensors"
+
+
+@cache
+def load_policies(robot: str) -> BehaviourPolicies:
+    """The shipped policies of a robot. Raises UserError when the file is missing or damaged."""
+    path = policies_file(robot)
+    remedy = f"restore it, or train it anew: snakemake {path.relative_to(Path(__file__).parents[2])}"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise UserError(f"no behaviour policies for {robot!r} at {path}; {remedy}") from error
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read ({error}); {remedy}") from error
+    if metadata.get("format") != FORMAT:
+        raise UserError(f"{path} is not a file of behaviour policies; {remedy}")
+    steps = tuple(json.loads(metadata["steps"]))
+    layers = sum(name.startswith("weight.") for name in arrays)
+    return BehaviourPolicies(
+        robot,
+        steps,
+        tuple(
+            BehaviourPolicy(
+                weights=tuple(arrays[f"weight.{k}"][i] for k in range(layers)),
+                biases=tuple(arrays[f"bias.{k}"][i] for k in range(layers)),
+                mean=arrays["mean"][i],
+                std=arrays["std"][i],
+                log_std=arrays["log_std"][i],
+            )
+            for i in range(len(steps))
+        ),
+    )
+
+
+def save_policies(path: Path, robot: str, steps: list[int], snapshots: list[dict[str, np.ndarray]]) -> None:
+    """Write the arrays of several snapshots of one training run, stacked, as float32."""
+    stacked = {name: np.stack([snapshot[name] for snapshot in snapshots]) for name in snapshots[0]}
+    metadata = {"format": FORMAT, "robot": robot, "steps": json.dumps(steps)}
+    write_atomically(path, lambda temporary: temporary.write_bytes(save(stacked, metadata)))

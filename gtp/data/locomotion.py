@@ -1,0 +1,81 @@
+"""Recipe "locomotion": a robot driven by behaviour policies of graded quality, as D4RL's gym datasets.
+
+D4RL's tiers, with PPO instead of SAC behind them: random draws uniform actions; medium and expert sample from
+one policy; medium-replay is the experience of training up to the medium policy; medium-expert is half and half.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+
+import gymnasium as gym
+import numpy as np
+from minari.data_collector import EpisodeBuffer
+
+from gtp.behaviour.policy import BehaviourPolicy, load_policies, policies_file
+from gtp.data.recipe import Actor, Recipe, random_actor, record_episode, split
+from gtp.environments import make_simulator
+from gtp.files import sha256_of
+
+ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
+EPISODES_PER_CHUNK = 10  # of full length
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocomotionRecipe(Recipe):
+    """All that decides the content of a generated locomotion dataset."""
+
+    name: ClassVar[str] = "locomotion"
+    version: ClassVar[int] = 1
+    algorithm: ClassVar[str] = "PPO behaviour policies"
+    notice: ClassVar[str] = (
+        "Generated here with the simulator and PPO policies, in D4RL's tiers; these are not the D4RL data."
+    )
+
+    robot: Literal["hopper", "halfcheetah", "walker2d"]
+    tier: Literal["random", "medium", "medium-replay", "medium-expert", "expert"]
+
+    def chunks(self) -> list[int]:
+        """Pieces of at most ten full episodes; each piece of a mixture belongs to one policy alone."""
+        return [steps for share in self._shares() for steps in split(share, EPISODES_PER_CHUNK * self.horizon)]
+
+    def make_collector(self) -> gym.Env:
+        return make_simulator(ENVIRONMENTS[self.robot], max_episode_steps=self.horizon)
+
+    def record(self, environment: gym.Env, chunk: int, steps: int) -> list[EpisodeBuffer]:
+        policy = self._policy_of(chunk)
+        episodes = []
+        while steps > 0:
+            seed, rng = self.random_stream(chunk, len(episodes))
+            act = partial(policy.act, rng=rng) if policy else random_actor(environment.action_space, rng)
+            episodes.append(record_episode(environment, act, seed=seed, steps=steps))
+            steps -= len(episodes[-1].rewards)
+        return episodes
+
+    def expert(self, rng: np.random.Generator) -> Actor:
+        return partial(load_policies(self.robot).expert.act, rng=rng)
+
+    def sources(self) -> dict:
+        return {} if self.tier == "random" else {"policies": sha256_of(policies_file(self.robot))}
+
+    def _policies(self) -> list[BehaviourPolicy | None]:
+        """Who acts, in order; each for an equal share of the steps. None acts at random."""
+        if self.tier == "random":
+            return [None]
+        shipped = load_policies(self.robot)
+        return {
+            "medium": [shipped.medium],
+            "medium-replay": list(shipped.until_medium),
+            "medium-expert": [shipped.medium, shipped.expert],
+            "expert": [shipped.expert],
+        }[self.tier]
+
+    def _shares(self) -> list[int]:
+        """Steps of each policy."""
+        count = len(self._policies())
+        return [self.steps * (i + 1) // count - self.steps * i // count for i in range(count)]
+
+    def _policy_of(self, chunk: int) -> BehaviourPolicy | None:
+        size = EPISODES_PER_CHUNK * self.horizon
+        owners = [i for i, share in enumerate(self._shares()) for _ in split(share, size)]
+        return self._policies()[owners[chunk]]
