@@ -244,7 +244,14 @@ def generate(recipe: AnyRecipe, id: str, root: Path, workers: int = 1) -> None:
 
 @dataset.command
 @deferred
-def prepare(id: str, root: Path, output: Path, task: TaskSpec, coverage: Path | None = None) -> None:
+def prepare(
+    id: str,
+    root: Path,
+    output: Path,
+    task: TaskSpec,
+    episodes: Path | None = None,
+    coverage: Path | None = None,
+) -> None:
     """Turn a local Minari dataset into the transitions of a task: one file, which training reads.
 
     Args:
@@ -252,15 +259,18 @@ def prepare(id: str, root: Path, output: Path, task: TaskSpec, coverage: Path | 
         root: Minari's root folder.
         output: Transitions file (.safetensors).
         task: Environment, observations, reward and reference scores.
+        episodes: CSV of the recorded episodes' returns and lengths.
         coverage: CSV of visited positions; mazes only.
     """
+    from gtp.data.coverage import Bin, coverage_rows
+    from gtp.data.episodes import RecordedEpisode, episode_rows
     from gtp.data.prepare import prepare_transitions
+    from gtp.evaluate import write_rows
 
     save_transitions(output, prepare_transitions(id, root, task))
+    if episodes:
+        write_rows(episodes, RecordedEpisode, episode_rows(id, root))
     if coverage:
-        from gtp.data.coverage import Bin, coverage_rows
-        from gtp.evaluate import write_rows
-
         write_rows(coverage, Bin, coverage_rows(id, root))
 
 
@@ -282,9 +292,7 @@ def verify(id: str, root: Path) -> None:
 
 @dataset.command
 @deferred
-def validate(
-    id: str, root: Path, output: Path, expect: Expectations, maze: str | None = None
-) -> None:
+def validate(id: str, root: Path, output: Path, expect: Expectations, maze: str | None = None) -> None:
     """Compare a dataset with what is expected of it; writes the quantities, or fails and names those that differ.
 
     Args:
@@ -301,9 +309,7 @@ def validate(
 
 @dataset.command
 @deferred
-def references(
-    recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, episodes: int = 100
-) -> None:
+def references(recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, episodes: int = 100) -> None:
     """Measure what a random policy and the recipe's expert reach on a task whose data are generated.
 
     Args:

@@ -39,7 +39,9 @@ def look(state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, int]:
     ahead /= max(float(np.hypot(*ahead)), 1e-6)
     turns = int(np.round(np.arctan2(ahead[1], ahead[0]) / (np.pi / 2))) % 4
     turn = QUARTER_TURNS[turns]
-    vectors = np.stack([rotation[2], rotation.T @ state[15:18], state[18:21]])  # up, velocity, angular velocity
+    vectors = np.stack(
+        [rotation[2], rotation.T @ state[15:18], state[18:21]]
+    )  # up, velocity, angular velocity
     vectors[:, :2] = vectors[:, :2] @ turn.T
     legs = (LEGS + turns) % 4
     joints = np.stack([state[7:15], state[21:29]]).reshape(2, 4, 2)

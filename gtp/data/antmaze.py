@@ -69,7 +69,11 @@ class AntMazeRecipe(Recipe):
             raise ValueError(f"waypoint_radius must be positive, got {self.waypoint_radius}")
         for cell in (*self.start_cells, *self.goal_cells):
             cell_center(self.maze, cell)
-        if self.start_cells and set(self.start_cells) == set(self.goal_cells) and len(set(self.start_cells)) == 1:
+        if (
+            self.start_cells
+            and set(self.start_cells) == set(self.goal_cells)
+            and len(set(self.start_cells)) == 1
+        ):
             raise ValueError(f"start_cells and goal_cells are one cell, {self.start_cells[0]}; choose two")
 
     def chunks(self) -> list[int]:

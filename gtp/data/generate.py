@@ -77,16 +77,15 @@ def make_card(recipe: Recipe, dataset_id: str, root: Path, command: str) -> dict
 
 
 def intact_card(recipe: Recipe, folder: Path) -> dict | None:
-    """The card of an intact dataset of this recipe; None when the place is free or the data are damaged.
+    """The card of an intact dataset of this recipe; None when it is to be made.
 
-    Raises: UserError when the place holds other data.
+    Only this program makes ids that begin with generated/, and writes the card last: without one the data are
+    half of something. Raises: UserError when the card is that of another recipe.
     """
     card = read_card(folder)
     if card is None:
-        if (folder / "data" / "metadata.json").exists():
-            raise UserError(
-                f"{folder} holds a dataset without a card; choose another id or delete the folder"
-            )
+        if (folder / "data").exists():
+            say(f"{folder} has no card: making the dataset again")
         return None
     differing = find_difference(card["recipe"], recipe.describe())
     if differing - REMADE:

@@ -37,7 +37,9 @@ class LocomotionRecipe(Recipe):
 
     def chunks(self) -> list[int]:
         """Pieces of at most ten full episodes; each piece of a mixture belongs to one policy alone."""
-        return [steps for share in self._shares() for steps in split(share, EPISODES_PER_CHUNK * self.horizon)]
+        return [
+            steps for share in self._shares() for steps in split(share, EPISODES_PER_CHUNK * self.horizon)
+        ]
 
     def make_collector(self) -> gym.Env:
         return make_simulator(ENVIRONMENTS[self.robot], max_episode_steps=self.horizon)

@@ -11,7 +11,6 @@ import numpy as np
 from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
-
 Actor = Callable[[Any], np.ndarray]
 """From an environment's observation, not flattened, to an action (A,) float32."""
 

@@ -45,7 +45,8 @@ def measure_references(task: TaskSpec, recipe: Recipe, episodes: int = 100) -> l
         "expert": recipe.expert,
     }
     return [
-        roll_out(environment, name, make, episodes, recipe.seed, progress.advance) for name, make in actors.items()
+        roll_out(environment, name, make, episodes, recipe.seed, progress.advance)
+        for name, make in actors.items()
     ]
 
 

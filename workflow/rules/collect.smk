@@ -34,7 +34,7 @@ rule collect_mazes:
         "../../environment.yml"
     params:
         study=STUDY.study,
-        tasks=[asdict(PLAN.tasks[task].spec) for task in DRAWN_MAZES],
+        tasks=[asdict(ORIGINS[task].spec) for task in DRAWN_MAZES],
     message:
         "collecting the mazes of {wildcards.view}"
     script:

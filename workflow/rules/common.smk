@@ -15,6 +15,7 @@ from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
 METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"
 MINARI = "resources/minari"
+POLICIES = "gtp/behaviour/policies"
 RUN = "<results>/<study>/runs/{task}/{method}/{seeds}"
 
 
@@ -60,10 +61,13 @@ VIEWS[f"{STUDY.study}/ablations"] = list(
 )
 
 TASKS = [task for tasks in PLAN.suites().values() for task in tasks]
-MAZE_TASKS = [task for task in TASKS if PLAN.tasks[task].spec.maze]
+ORIGINS = {task: PLAN.origin(task) for task in TASKS}
+MAZE_TASKS = [task for task in TASKS if ORIGINS[task].spec.maze]
 DRAWN_MAZES = [task for task in STUDY.tasks if task in MAZE_TASKS]
-DATASETS = {PLAN.dataset_id(task): PLAN.tasks[task].dataset for task in TASKS}
-GENERATED = [name for name, dataset in DATASETS.items() if dataset.source == "generate"]
+DATASETS = {PLAN.dataset_id(task): ORIGINS[task] for task in TASKS}
+GENERATED = [name for name, origin in DATASETS.items() if origin.source == "generate"]
+
+MEASURED = [task for task in STUDY.tasks if ORIGINS[task].source == "generate"]
 
 # Measuring the time of an action asks for them all, so that nothing runs beside it.
 ALL_CORES = os.cpu_count()
@@ -90,6 +94,8 @@ TABLES = {
     "flow_map": Table("flow_map.csv", "study task method state sample kind t a0 a1"),
     "rollouts": Table("rollouts.csv", "study task method seed episode step x y success"),
     "coverage": Table("coverage.csv", "study task x y count"),
+    "episodes": Table("episodes.csv", "study suite task episode return length success"),
+    "references": Table("references.csv", "study suite task policy episodes mean low high success length"),
 }
 
 

@@ -1,11 +1,36 @@
-# Datasets: generated or fetched as Minari datasets, then expressed in each task's terms.
+# Datasets: generated or fetched as Minari datasets, checked, then expressed in each task's terms.
+
+# Hours of training behind files that the repository contains: no input, so that nothing but their absence or
+# --forcerun sets it off.
+rule train_behaviour:
+    output:
+        f"{POLICIES}/{{robot}}.safetensors",
+        f"{POLICIES}/{{robot}}.csv",
+        f"{POLICIES}/{{robot}}.json",
+    log:
+        "<logs>/train_behaviour/{robot}.log",
+    wildcard_constraints:
+        robot="hopper|halfcheetah|walker2d|ant",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        folder=POLICIES,
+    message:
+        "training the behaviour policies of the {wildcards.robot}"
+    shell:
+        "python -m gtp behaviour train --robot {wildcards.robot} --output {params.folder}"
+        " --work checkpoints/behaviour/{wildcards.robot} 2>&1 | tee {log}"
+
+
 rule generate_dataset:
     input:
-        code=files_behind("gtp.data.generate"),
+        policies=behaviour_of_dataset,
+        code=files_behind("gtp.data.generate", "gtp.data.recipes"),
     output:
         card=f"{MINARI}/{{dataset}}/card.json",
-        data=f"{MINARI}/{{dataset}}/data/main_data.hdf5",
-        metadata=f"{MINARI}/{{dataset}}/data/metadata.json",
     log:
         "<logs>/generate_dataset/{dataset}.log",
     benchmark:
@@ -29,8 +54,6 @@ rule generate_dataset:
 rule fetch_dataset:
     output:
         card=f"{MINARI}/{{dataset}}/card.json",
-        data=f"{MINARI}/{{dataset}}/data/main_data.hdf5",
-        metadata=f"{MINARI}/{{dataset}}/data/metadata.json",
     log:
         "<logs>/fetch_dataset/{dataset}.log",
     wildcard_constraints:
@@ -44,15 +67,35 @@ rule fetch_dataset:
     message:
         "fetching dataset {wildcards.dataset}"
     shell:
-        "python -m gtp.data.fetch {params.options:q} 2>&1 | tee {log}"
+        "python -m gtp dataset fetch {params.options:q} 2>&1 | tee {log}"
+
+
+rule validate_dataset:
+    input:
+        card=card_of_task,
+        code=files_behind("gtp.data.expectations"),
+    output:
+        "<results>/<study>/data/{task}/validation.json",
+    log:
+        "<logs>/<study>/validate_dataset/{task}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        options=validate_options,
+    message:
+        "checking the dataset of {wildcards.task} against its expectations"
+    shell:
+        "python -m gtp dataset validate {params.options:q} --output {output} 2>&1 | tee {log}"
 
 
 rule prepare_transitions:
     input:
-        dataset=dataset_of_task,
-        code=files_behind("gtp.data.prepare"),
+        card=card_of_task,
+        validation="<results>/<study>/data/{task}/validation.json",
+        code=files_behind("gtp.data.prepare", "gtp.data.episodes"),
     output:
         transitions="<results>/<study>/data/{task}/transitions.safetensors",
+        episodes="<results>/<study>/data/{task}/episodes.csv",
     log:
         "<logs>/<study>/prepare_transitions/{task}.log",
     wildcard_constraints:
@@ -72,10 +115,32 @@ rule prepare_transitions:
 
 use rule prepare_transitions as prepare_maze_transitions with:
     input:
-        dataset=dataset_of_task,
-        code=files_behind("gtp.data.prepare", "gtp.data.coverage"),
+        card=card_of_task,
+        validation="<results>/<study>/data/{task}/validation.json",
+        code=files_behind("gtp.data.prepare", "gtp.data.episodes", "gtp.data.coverage"),
     output:
         transitions="<results>/<study>/data/{task}/transitions.safetensors",
+        episodes="<results>/<study>/data/{task}/episodes.csv",
         coverage="<results>/<study>/data/{task}/coverage.csv",
     wildcard_constraints:
         task=one_of(MAZE_TASKS),
+
+
+# What a random policy and the shipped expert reach: the reference returns that config/tasks.yaml states.
+rule measure_references:
+    input:
+        code=files_behind("gtp.data.references", "gtp.data.recipes"),
+    output:
+        "<results>/<study>/data/{task}/references.csv",
+    log:
+        "<logs>/<study>/measure_references/{task}.log",
+    wildcard_constraints:
+        task=one_of(MEASURED),
+    conda:
+        "../../environment.yml"
+    params:
+        options=references_options,
+    message:
+        "measuring the reference returns of {wildcards.task}"
+    shell:
+        "python -m gtp dataset references {params.options:q} --output {output} 2>&1 | tee {log}"

@@ -8,29 +8,54 @@ def code_of_method(*modules):
     )
 
 
-def dataset_of_task(wildcards):
-    """The files of the task's dataset."""
-    folder = f"{MINARI}/{PLAN.dataset_id(wildcards.task)}"
-    return [f"{folder}/{name}" for name in ("card.json", "data/main_data.hdf5", "data/metadata.json")]
+def card_of_task(wildcards):
+    """The card of the task's dataset; it is written last, so that it stands for all files."""
+    return f"{MINARI}/{PLAN.dataset_id(wildcards.task)}/card.json"
+
+
+def behaviour_of_dataset(wildcards):
+    """The behaviour policies that a dataset is recorded with, if any."""
+    recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
+    robots = {"locomotion": options.get("robot"), "antmaze": "ant"}
+    return [f"{POLICIES}/{robots[recipe]}.safetensors"] if recipe in robots else []
+
+
+def recipe_of(dataset):
+    """Name and fields of a generated dataset's recipe."""
+    return dataset.recipe, dataset.recipe_options(STUDY.dataset_steps)
 
 
 def generate_options(wildcards):
-    """Where a generated dataset goes and what it contains."""
-    dataset = DATASETS[wildcards.dataset]
-    recipe = dataset.recipe_options(STUDY.dataset_steps)
-    return flags({"id": wildcards.dataset, "root": MINARI}) + flags(recipe, "recipe.")
+    """What a generated dataset contains and where it goes."""
+    recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
+    return [recipe, *flags({"id": wildcards.dataset, "root": MINARI}), *flags(options)]
 
 
 def fetch_options(wildcards):
     """Where a dataset comes from and where it goes."""
-    return flags({"source": DATASETS[wildcards.dataset].source, "id": wildcards.dataset, "root": MINARI})
+    origin = DATASETS[wildcards.dataset]
+    return [origin.source, *flags({"dataset_id": wildcards.dataset, "root": MINARI} | asdict(origin.dataset))]
 
 
 def prepare_options(wildcards, output):
     """The task and where its transitions go; mazes have a coverage file too."""
-    files = {"output": output.transitions, "coverage": output.get("coverage")}
+    files = {"output": output.transitions, "episodes": output.episodes, "coverage": output.get("coverage")}
     dataset = {"id": PLAN.dataset_id(wildcards.task), "root": MINARI}
-    return flags(dataset | files) + flags(asdict(PLAN.tasks[wildcards.task].spec), "task.")
+    return flags(dataset | files) + flags(asdict(ORIGINS[wildcards.task].spec), "task.")
+
+
+def validate_options(wildcards):
+    """The task's dataset and what is expected of it."""
+    origin = ORIGINS[wildcards.task]
+    dataset = {"id": PLAN.dataset_id(wildcards.task), "root": MINARI, "maze": origin.spec.maze}
+    return flags(dataset) + flags(asdict(origin.expect), "expect.")
+
+
+def references_options(wildcards):
+    """The task, and the recipe that names its expert."""
+    origin = ORIGINS[wildcards.task]
+    recipe, options = recipe_of(origin.dataset)
+    return [recipe, *flags(options), *flags(asdict(origin.spec), "task.")]
 
 
 def train_options(wildcards):
@@ -81,8 +106,9 @@ def headline_nfe(wildcards):
 def parts_of(wildcards):
     """The pieces of a results table: what each is about, and its file."""
     methods, table = VIEWS[wildcards.view], wildcards.table
-    if table == "coverage":
-        return [({"task": task}, f"<results>/<study>/data/{task}/coverage.csv") for task in DRAWN_MAZES]
+    if table in ("coverage", "episodes", "references"):
+        tasks = {"coverage": DRAWN_MAZES, "episodes": STUDY.tasks, "references": MEASURED}[table]
+        return [({"task": task}, f"<results>/<study>/data/{task}/{table}.csv") for task in tasks]
     if table == "cost":
         # Acting costs the same on every task of a suite, whose networks have the same shapes.
         firsts = {PLAN.tasks[task].suite: task for task in reversed(STUDY.tasks)}.values()
@@ -129,6 +155,8 @@ def refuse_target(wildcards):
         "data",
         "ablations",
         "reference",
+        "references",
+        "behaviour_policies",
         *(f"ablation_{name}" for name in ABLATIONS),
     ]
     sys.exit(f"error: unknown target '{wildcards.target}'{suggest(wildcards.target, targets)}")

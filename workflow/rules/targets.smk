@@ -24,6 +24,18 @@ rule data:
     localrule: True
 
 
+rule references:
+    input:
+        "<results>/<study>/references.csv",
+    localrule: True
+
+
+rule behaviour_policies:
+    input:
+        expand(f"{POLICIES}/{{robot}}.safetensors", robot=["hopper", "halfcheetah", "walker2d", "ant"]),
+    localrule: True
+
+
 rule ablations:
     input:
         products_of_ablation(f"{STUDY.study}/ablations"),
