@@ -293,7 +293,7 @@ def verify(id: str, root: Path) -> None:
 @dataset.command
 @deferred
 def validate(id: str, root: Path, output: Path, expect: Expectations, maze: str | None = None) -> None:
-    """Compare a dataset with what is expected of it; writes the quantities, or fails and names those that differ.
+    """Compare a dataset with what is expected of it; write what was checked, or fail and say what differs.
 
     Args:
         id: Minari id of a dataset below `root`.

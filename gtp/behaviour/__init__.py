@@ -1,1 +1,1 @@
-"""Behaviour policies: the graded locomotion policies and the ant controller that datasets are recorded with."""
+"""Behaviour policies, which datasets are recorded with: graded locomotion policies and an ant controller."""

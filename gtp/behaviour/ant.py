@@ -1,7 +1,7 @@
 """The ant seen from its goal: what the controller observes, how it acts, and the task it is trained on.
 
-The ant has four equal legs, 90 degrees apart. Turning it by a quarter and renaming its legs gives the same ant,
-so the controller always sees the goal within 45 degrees of straight ahead and has a quarter of the task to learn.
+The ant has four equal legs, 90 degrees apart. Turning it by a quarter and renaming its legs gives the same
+ant, so the controller sees its goal within 45 degrees of straight ahead: a quarter of the task to learn.
 """
 
 import gymnasium as gym
@@ -29,8 +29,8 @@ HEALTHY_TILT = 0.2  # least cosine of the angle between the torso's axis and the
 def look(state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, int]:
     """What the controller sees of the simulator's state, and the quarter turns between the ant and that view.
 
-    Shapes: state (29,) = qpos (15) and qvel (14); goal (2,), metres; the view (29,). Velocities and the
-    goal's direction are in the torso's frame, turned so that the goal lies ahead; legs are counted from there.
+    Shapes: state (29,) = qpos (15), qvel (14); goal (2,), metres; view (29,). Velocities and the goal's
+    direction are in the torso's frame, turned so that the goal lies ahead; legs are counted from there.
     """
     rotation = rotation_matrix(state[3:7])
     offset = goal - state[:2]
@@ -39,9 +39,8 @@ def look(state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, int]:
     ahead /= max(float(np.hypot(*ahead)), 1e-6)
     turns = int(np.round(np.arctan2(ahead[1], ahead[0]) / (np.pi / 2))) % 4
     turn = QUARTER_TURNS[turns]
-    vectors = np.stack(
-        [rotation[2], rotation.T @ state[15:18], state[18:21]]
-    )  # up, velocity, angular velocity
+    up, velocity, angular_velocity = rotation[2], rotation.T @ state[15:18], state[18:21]
+    vectors = np.stack([up, velocity, angular_velocity])
     vectors[:, :2] = vectors[:, :2] @ turn.T
     legs = (LEGS + turns) % 4
     joints = np.stack([state[7:15], state[21:29]]).reshape(2, 4, 2)

@@ -1,4 +1,4 @@
-"""Trained behaviour policies: a file of the policies that one training run passed through, and how they act."""
+"""Trained behaviour policies: files of those that one training run passed through, and how they act."""
 
 import json
 from dataclasses import dataclass
@@ -47,12 +47,14 @@ class BehaviourPolicy:
 
 @dataclass(frozen=True)
 class BehaviourPolicies:
-    """The policies of one training run, from the untrained one to the medium one, and the last: the expert."""
+    """Policies that one training run passed through, from the untrained one to the expert at its end."""
 
     robot: str
     steps: tuple[int, ...]
-    """Environment steps of training behind each policy, increasing; the last is the expert."""
+    """Environment steps of training behind each policy, increasing."""
     policies: tuple[BehaviourPolicy, ...]
+    medium_index: int
+    """Place of the medium policy, whose return was the first to reach a third of the expert's."""
 
     @property
     def expert(self) -> BehaviourPolicy:
@@ -60,13 +62,17 @@ class BehaviourPolicies:
 
     @property
     def medium(self) -> BehaviourPolicy:
-        """The policy whose return was nearest to a third of the expert's."""
-        return self.policies[-2]
+        return self.policies[self.medium_index]
 
     @property
     def until_medium(self) -> tuple[BehaviourPolicy, ...]:
-        """The policies from the untrained one to the medium one, evenly spaced in training."""
-        return self.policies[:-1]
+        """From the untrained policy to the medium one, evenly spaced in training."""
+        return self.policies[: self.medium_index + 1]
+
+    @property
+    def whole_training(self) -> tuple[BehaviourPolicy, ...]:
+        """The untrained policy, then from the medium one to the expert, evenly spaced in training."""
+        return (self.policies[0], *self.policies[self.medium_index :])
 
 
 def policies_file(robot: str) -> Path:
@@ -78,7 +84,7 @@ def policies_file(robot: str) -> Path:
 def load_policies(robot: str) -> BehaviourPolicies:
     """The shipped policies of a robot. Raises UserError when the file is missing or damaged."""
     path = policies_file(robot)
-    remedy = f"restore it, or train it anew: snakemake {path.relative_to(Path(__file__).parents[2])}"
+    remedy = f"restore it, or train it anew: snakemake gtp/behaviour/policies/{path.name}"
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -104,11 +110,14 @@ def load_policies(robot: str) -> BehaviourPolicies:
             )
             for i in range(len(steps))
         ),
+        int(metadata["medium"]),
     )
 
 
-def save_policies(path: Path, robot: str, steps: list[int], snapshots: list[dict[str, np.ndarray]]) -> None:
-    """Write the arrays of several snapshots of one training run, stacked, as float32."""
+def save_policies(
+    path: Path, robot: str, steps: list[int], snapshots: list[dict[str, np.ndarray]], medium: int
+) -> None:
+    """Write the arrays of snapshots of one training run, stacked; `medium` is the place of that policy."""
     stacked = {name: np.stack([snapshot[name] for snapshot in snapshots]) for name in snapshots[0]}
-    metadata = {"format": FORMAT, "robot": robot, "steps": json.dumps(steps)}
+    metadata = {"format": FORMAT, "robot": robot, "steps": json.dumps(steps), "medium": str(medium)}
     write_atomically(path, lambda temporary: temporary.write_bytes(save(stacked, metadata)))

@@ -1,4 +1,4 @@
-"""Train behaviour policies with Stable-Baselines3's PPO, and ship the policies that a training run passed through.
+"""Train behaviour policies with Stable-Baselines3's PPO; ship those that the training run passed through.
 
 The simulators run in one process: stepping them costs less than talking to other processes would.
 """
@@ -25,7 +25,7 @@ from gtp.files import write_atomically, write_text
 from gtp.progress import Progress, say
 
 PACKAGES = ("gtp", "stable-baselines3", "torch", "gymnasium", "mujoco", "numpy")
-REPLAY_POLICIES = 16  # shipped on the way to the medium policy, so that a file stays below a megabyte
+UNTIL_MEDIUM, AFTER_MEDIUM = 16, 8  # policies to ship at most, so that a file stays below a megabyte
 CHECKPOINT_EVERY = 10  # snapshots
 RECENT = 100  # episodes whose mean return stands for a policy's
 
@@ -43,7 +43,7 @@ class Training:
     width: int
     """Units in each of the two hidden layers of actor and critic."""
     tiers: bool
-    """Whether to ship the way to a medium policy too, or the last policy alone."""
+    """Whether to ship the policies on the way too, or the last alone."""
     simulators: int = 16
     rollout: int = 256
     """Steps of each simulator between two updates of the policy."""
@@ -200,15 +200,18 @@ def ship(
     paths = sorted(work.glob("snapshot-*.npz"))
     snapshots = [dict(np.load(path)) for path in paths]
     curve = [json.loads(str(snapshot.pop("row"))) for snapshot in snapshots]
-    shipped = [len(snapshots) - 1]
+    last = len(snapshots) - 1
+    medium = find_medium([row["episode_return"] for row in curve])
+    shipped = [last]
     if training.tiers:
-        medium = find_medium([row["episode_return"] for row in curve])
-        shipped = [*evenly_spaced(medium, REPLAY_POLICIES), *shipped]
+        before, after = evenly_spaced(0, medium, UNTIL_MEDIUM), evenly_spaced(medium, last, AFTER_MEDIUM + 1)
+        shipped = [*before, *after[1:]]
     save_policies(
         output / f"{robot}.safetensors",
         robot,
         [curve[i]["step"] for i in shipped],
         [snapshots[i] for i in shipped],
+        medium=shipped.index(medium) if training.tiers else 0,
     )
     lines = [",".join(curve[0])] + [
         ",".join("" if value is None else f"{value:.6g}" for value in row.values()) for row in curve
@@ -231,6 +234,6 @@ def find_medium(returns: Sequence[float | None]) -> int:
     return next(i for i, value in enumerate(returns) if value is not None and value >= returns[-1] / 3)
 
 
-def evenly_spaced(last: int, count: int) -> list[int]:
-    """At most `count` different whole numbers from 0 to `last`, both included, evenly spaced."""
-    return sorted(set(np.linspace(0, last, min(count, last + 1)).round().astype(int).tolist()))
+def evenly_spaced(first: int, last: int, count: int) -> list[int]:
+    """At most `count` different whole numbers from `first` to `last`, both included, evenly spaced."""
+    return np.linspace(first, last, min(count, last - first + 1)).round().astype(int).tolist()

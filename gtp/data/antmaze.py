@@ -39,7 +39,7 @@ class AntMazeRecipe(Recipe):
     version: ClassVar[int] = 1
     algorithm: ClassVar[str] = "waypoints and a PPO ant controller"
     notice: ClassVar[str] = (
-        "Generated here with the simulator and a trained ant, following D4RL's recipe; these are not the D4RL data."
+        "Generated here with the simulator and a trained ant, after D4RL's recipe; not the D4RL data."
     )
 
     maze: str
@@ -69,12 +69,8 @@ class AntMazeRecipe(Recipe):
             raise ValueError(f"waypoint_radius must be positive, got {self.waypoint_radius}")
         for cell in (*self.start_cells, *self.goal_cells):
             cell_center(self.maze, cell)
-        if (
-            self.start_cells
-            and set(self.start_cells) == set(self.goal_cells)
-            and len(set(self.start_cells)) == 1
-        ):
-            raise ValueError(f"start_cells and goal_cells are one cell, {self.start_cells[0]}; choose two")
+        if not self.journeys():
+            raise ValueError(f"start_cells and goal_cells are both {self.start_cells[0]}; choose two cells")
 
     def chunks(self) -> list[int]:
         return split(self.steps, EPISODES_PER_CHUNK * self.horizon)
@@ -94,7 +90,8 @@ class AntMazeRecipe(Recipe):
         episodes = []
         while steps > 0:
             seed, rng = self.random_stream(chunk, len(episodes))
-            start, goal = self._draw_cells(rng)
+            journeys = self.journeys()
+            start, goal = journeys[rng.integers(len(journeys))]
             controller = AntController(self, load_policies("ant").expert, rng)
             episodes.append(
                 record_episode(
@@ -116,13 +113,11 @@ class AntMazeRecipe(Recipe):
     def sources(self) -> dict:
         return {"policies": sha256_of(policies_file("ant"))}
 
-    def _draw_cells(self, rng: np.random.Generator) -> tuple[tuple[int, int], tuple[int, int]]:
-        """A start cell, and another cell as the goal."""
+    def journeys(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """Every pair of a start and another goal that an episode may have."""
         free = tuple((cell.row, cell.col) for cell in maze_cells(self.maze) if not cell.is_wall)
-        goals = self.goal_cells or free
-        goal = goals[rng.integers(len(goals))]
-        starts = [cell for cell in self.start_cells or free if cell != goal]
-        return starts[rng.integers(len(starts))], goal
+        starts, goals = self.start_cells or free, self.goal_cells or free
+        return [(start, goal) for start in starts for goal in goals if start != goal]
 
 
 class AntController:

@@ -1,4 +1,4 @@
-"""What a generated dataset must look like, so that a recipe that goes wrong is noticed before anything trains on it."""
+"""What a dataset must look like, so that a recipe gone wrong is noticed before anything trains on it."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path

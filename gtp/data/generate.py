@@ -33,8 +33,8 @@ def generate_dataset(
     """Record a recipe's episodes as the Minari dataset `dataset_id` under `root`; returns its card.
 
     The dataset appears with its card, complete, or not at all. One that is already there is kept when it has
-    the same recipe and its checksums hold. It is made again when they do not, and when an older version of the
-    recipe or other behaviour policies made it.
+    the same recipe and its checksums hold. It is made again when they do not, and when another version of
+    the recipe or other behaviour policies made it.
     `command` is what the user typed, for the card.
 
     Raises: UserError when the id does not begin with generated/ or belongs to other data, when the root

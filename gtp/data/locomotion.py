@@ -1,7 +1,8 @@
 """Recipe "locomotion": a robot driven by behaviour policies of graded quality, as D4RL's gym datasets.
 
-D4RL's tiers, with PPO instead of SAC behind them: random draws uniform actions; medium and expert sample from
-one policy; medium-replay is the experience of training up to the medium policy; medium-expert is half and half.
+D4RL's tiers, with PPO instead of SAC behind them: random draws uniform actions; medium and expert sample
+from one policy each; medium-replay and full-replay retrace training up to the medium policy or to the end, an
+equal share of the steps from each policy on the way; medium-expert is half and half.
 """
 
 from dataclasses import dataclass
@@ -33,13 +34,11 @@ class LocomotionRecipe(Recipe):
     )
 
     robot: Literal["hopper", "halfcheetah", "walker2d"]
-    tier: Literal["random", "medium", "medium-replay", "medium-expert", "expert"]
+    tier: Literal["random", "medium", "medium-replay", "medium-expert", "full-replay", "expert"]
 
     def chunks(self) -> list[int]:
         """Pieces of at most ten full episodes; each piece of a mixture belongs to one policy alone."""
-        return [
-            steps for share in self._shares() for steps in split(share, EPISODES_PER_CHUNK * self.horizon)
-        ]
+        return [steps for share in self._shares() for steps in split(share, self._chunk_size())]
 
     def make_collector(self) -> gym.Env:
         return make_simulator(ENVIRONMENTS[self.robot], max_episode_steps=self.horizon)
@@ -69,6 +68,7 @@ class LocomotionRecipe(Recipe):
             "medium": [shipped.medium],
             "medium-replay": list(shipped.until_medium),
             "medium-expert": [shipped.medium, shipped.expert],
+            "full-replay": list(shipped.whole_training),
             "expert": [shipped.expert],
         }[self.tier]
 
@@ -78,6 +78,8 @@ class LocomotionRecipe(Recipe):
         return [self.steps * (i + 1) // count - self.steps * i // count for i in range(count)]
 
     def _policy_of(self, chunk: int) -> BehaviourPolicy | None:
-        size = EPISODES_PER_CHUNK * self.horizon
-        owners = [i for i, share in enumerate(self._shares()) for _ in split(share, size)]
+        owners = [i for i, share in enumerate(self._shares()) for _ in split(share, self._chunk_size())]
         return self._policies()[owners[chunk]]
+
+    def _chunk_size(self) -> int:
+        return EPISODES_PER_CHUNK * self.horizon

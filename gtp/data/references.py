@@ -1,4 +1,4 @@
-"""Reference returns of a task whose data are generated: what a random policy and the recipe's expert reach."""
+"""Reference returns of a task with generated data: what a random policy and the recipe's expert reach."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

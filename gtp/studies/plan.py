@@ -105,6 +105,7 @@ def load_plan(
             raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no trajectories")
     _check_overrides(plan, file)
     _check_sources(plan, file)
+    _check_datasets(plan, file)
     return plan
 
 
@@ -133,4 +134,16 @@ def _check_sources(plan: Plan, file: str) -> None:
             raise UserError(
                 f"{place(file, ('tasks',))}: {other} and {task} share the suite {suite} but not the source of"
                 " their data, so their scores cannot stand in one column; choose one source"
+            )
+
+
+def _check_datasets(plan: Plan, file: str) -> None:
+    """Two tasks that share a dataset's name must share its recipe."""
+    first: dict[str, str] = {}
+    for task in (name for names in plan.suites().values() for name in names):
+        other = first.setdefault(plan.dataset_id(task), task)
+        if plan.origin(other).dataset != plan.origin(task).dataset:
+            raise UserError(
+                f"{place(file, ('tasks',))}: {other} and {task} both make {plan.dataset_id(task)} and differ"
+                " in how; rename one of them"
             )

@@ -123,6 +123,8 @@ def abbreviate(steps: int) -> str:
 def _load_task(name: str, written: Any, file: str) -> Task:
     check_name(name, file)
     shared, rest = _separate(written) if isinstance(written, dict) else ({}, written)
+    if isinstance(rest, dict):
+        _refuse_unknown(rest, {field.name for field in fields(_TaskEntry)}, file, (name,))
     entry = parse(_TaskEntry, rest, file, (name,))
     if not entry.sources:
         raise UserError(f"{place(file, (name, 'sources'))}: name at least one of {', '.join(SOURCES)}")
@@ -153,8 +155,18 @@ def _load_origin(name: str, source: str, values: Mapping[str, Any], file: str) -
         same = {key: spec[key] for key in ("maze", "action_repeat") if key in spec}
         made = _load_generated({**same, **dataset}, file, path)
     else:
+        _refuse_unknown(dataset, {field.name for field in fields(SOURCES[source])} | {"expect"}, file, path)
         made = parse(SOURCES[source], dataset, file, path)
     return Origin(source, parse(TaskSpec, {"name": name, **spec}, file, path), made, expect)
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: set[str], file: str, path: tuple) -> None:
+    """Raises UserError when a key is neither one of `known` nor a field of TaskSpec."""
+    for key in values:
+        if key not in known:
+            raise UserError(
+                f"{place(file, (*path, key))}: unknown key{suggest(key, sorted(known | OF_SPEC))}"
+            )
 
 
 def _load_generated(values: Mapping[str, Any], file: str, path: tuple) -> Generated:
@@ -165,6 +177,7 @@ def _load_generated(values: Mapping[str, Any], file: str, path: tuple) -> Genera
             + suggest(recipe, RECIPES)
         )
     options = {key: value for key, value in values.items() if key != "recipe"}
+    _refuse_unknown(options, {field.name for field in fields(RECIPES[recipe])}, file, path)
     if "steps" in options:
         raise UserError(f"{place(file, (*path, 'steps'))}: the study decides the steps; remove the key")
     checked = asdict(parse(RECIPES[recipe], options, file, path))

@@ -29,15 +29,17 @@ def gtp(*arguments, cwd: Path) -> subprocess.CompletedProcess:
 def test_one_run_without_the_workflow(tmp_path):
     """Generate, prepare, train, evaluate, measure, draw: each verb on what the one before it wrote."""
     dataset = "--id generated/pointmaze/u-v0 --root minari"
-    maze = "--recipe.maze umaze --recipe.steps 1500 --recipe.horizon 300 --recipe.goal-cells 1 1 3 1"
+    maze = "--maze umaze --steps 1500 --horizon 300 --goal-cells 1 1 3 1"
     task = (
         "--task.name u --task.environment PointMaze_UMaze-v3 --task.max-episode-steps 30 --task.maze umaze"
         " --task.observation-keys observation --task.start-cell 1 1 --task.goal-cell 3 1"
     )
     policy = "--policy run/policy-20.safetensors"
     commands = [
-        f"dataset generate {dataset} {maze}",
+        f"dataset generate waypoint {dataset} {maze}",
         f"dataset verify {dataset}",
+        f"dataset validate {dataset} --output checked.json --expect.success 0 1",
+        f"dataset references waypoint --maze umaze --episodes 2 --output references.csv {task}",
         f"dataset prepare {dataset} --output u.safetensors --coverage coverage.csv {task}",
         f"train gtp --data u.safetensors --output run --seeds 0 1 {shlex.join(QUICK + EAGER)}",
         f"evaluate {policy} --output scores.csv --nfe 1 2 --episodes 2"

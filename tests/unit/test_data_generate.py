@@ -102,7 +102,6 @@ def test_card_describes_the_data(generated):
     assert card["episode_return"]["mean"] == pytest.approx(np.mean(returns))
     assert card["success"] == np.mean([episode.infos["success"].any() for episode in dataset])
     assert card["action_range"] == [[-1, -1], [1, 1]]
-    assert card["reference_scores"]["max"] == 1
     assert {"minari", "gymnasium", "mujoco"} <= card["versions"].keys()
     assert set(card["sha256"]) == {"data/main_data.hdf5", "data/metadata.json"}
 
@@ -148,6 +147,25 @@ def test_damaged_dataset_is_made_again(copy_of_generated, capsys):
     assert "main_data.hdf5 has changed" in capsys.readouterr().err
 
 
+def test_data_without_a_card_are_half_of_something_and_made_again(copy_of_generated, capsys):
+    root, dataset_id, folder = copy_of_generated
+    before = checksums(folder)
+    (folder / "card.json").unlink()
+    recipe = WaypointRecipe(maze="umaze", steps=1000, horizon=300, seed=3)
+    generate_dataset(recipe, dataset_id=dataset_id, root=root)
+    assert checksums(folder) == before
+    assert "has no card: making the dataset again" in capsys.readouterr().err
+
+
+def test_dataset_of_another_version_of_the_recipe_is_made_again(copy_of_generated, monkeypatch, capsys):
+    root, dataset_id, folder = copy_of_generated
+    recipe = WaypointRecipe(maze="umaze", steps=1000, horizon=300, seed=3)
+    monkeypatch.setattr(WaypointRecipe, "version", 99)
+    generate_dataset(recipe, dataset_id=dataset_id, root=root)
+    assert read_card(folder)["recipe"]["version"] == 99
+    assert "made by another version of the recipe: making the dataset again" in capsys.readouterr().err
+
+
 def test_empty_folders_of_an_interrupted_run_are_no_obstacle(tmp_path):
     (tmp_path / ID / "data").mkdir(parents=True)
     generate_dataset(TINY, dataset_id=ID, root=tmp_path)
@@ -156,10 +174,9 @@ def test_empty_folders_of_an_interrupted_run_are_no_obstacle(tmp_path):
 
 def test_other_data_are_never_overwritten(copy_of_generated):
     root, dataset_id, folder = copy_of_generated
-    with pytest.raises(UserError, match="made by another recipe; choose another id or delete"):
-        generate_dataset(TINY, dataset_id=dataset_id, root=root)
-    (folder / "card.json").unlink()
-    with pytest.raises(UserError, match="holds a dataset without a card"):
+    with pytest.raises(
+        UserError, match=r"made by another recipe \(it differs in .*steps\); choose another id or delete"
+    ):
         generate_dataset(TINY, dataset_id=dataset_id, root=root)
     (folder / "card.json").write_text("{}")
     with pytest.raises(UserError, match="is not a dataset card"):

@@ -1,29 +1,63 @@
+import gymnasium as gym
+import numpy as np
 import pytest
 
+from gtp.config import TaskSpec
+from gtp.data.locomotion import LocomotionRecipe
 from gtp.data.references import measure_references
-from gtp.errors import UserError
+from gtp.data.waypoint import WaypointRecipe
+
+MAZE = TaskSpec(
+    name="maze",
+    environment="PointMaze_UMaze-v3",
+    max_episode_steps=300,
+    observation_keys=("observation",),
+    maze="umaze",
+    start_cell=(1, 1),
+    goal_cell=(3, 1),
+)
+HOPPER = TaskSpec(name="hopper", environment="Hopper-v5", max_episode_steps=60)
 
 
-def test_controller_solves_the_task_and_a_random_policy_does_not(maze_task):
-    measured = measure_references(maze_task, episodes=5, seed=0)
-    assert set(measured) == {"random", "controller", "data"}
-    assert measured["controller"]["success"] == measured["controller"]["return"] == 1.0
-    assert measured["data"]["success"] == 1.0
-    assert measured["controller"]["length_max"] <= maze_task.max_episode_steps / 2
-    assert measured["controller"]["length_mean"] < measured["data"]["length_mean"]
-    assert measured["random"] == {
-        "return": 0.0,
-        "success": 0.0,
-        "length_mean": maze_task.max_episode_steps,
-        "length_max": maze_task.max_episode_steps,
-    }
+def test_experts_reach_what_random_policies_do_not():
+    random, expert = measure_references(MAZE, WaypointRecipe(maze="umaze"), episodes=5)
+    assert (random.policy, expert.policy) == ("random", "expert")
+    assert expert.success == expert.mean == 1.0
+    assert random.mean < 1.0
+    assert expert.length < random.length <= 300
 
 
-def test_measurement_repeats(maze_task):
-    first, again, other = (measure_references(maze_task, episodes=2, seed=seed) for seed in (0, 0, 1))
-    assert first == again != other
+def test_interval_is_students_over_episodes_and_the_measurement_repeats():
+    recipe = LocomotionRecipe(robot="hopper", tier="medium")
+    rows = measure_references(HOPPER, recipe, episodes=4)
+    assert rows == measure_references(HOPPER, recipe, episodes=4)
+    for row in rows:
+        assert row.success is None
+        assert row.low < row.mean < row.high
+        assert row.mean - row.low == pytest.approx(row.high - row.mean)
+    other = measure_references(HOPPER, LocomotionRecipe(robot="hopper", tier="medium", seed=1), episodes=4)
+    assert other[0].mean != rows[0].mean
 
 
-def test_tasks_without_a_maze_are_refused(box_task):
-    with pytest.raises(UserError, match="task 'pendulum' has no maze"):
-        measure_references(box_task)
+def test_interval_by_hand():
+    row = measure_references(HOPPER, LocomotionRecipe(robot="hopper", tier="medium"), episodes=2)[0]
+    a, b = replay_random(2)
+    assert row.mean == pytest.approx((a + b) / 2)
+    # The quantile t(0.975, 1) is 12.7062, the standard error of two numbers |a - b| / 2.
+    assert row.high - row.mean == pytest.approx(12.7062 * abs(a - b) / 2, rel=1e-4)
+
+
+def replay_random(episodes: int) -> list[float]:
+    """The returns of the random policy's episodes, rolled out once more by hand."""
+    returns = []
+    for episode in range(episodes):
+        resetting, acting = np.random.SeedSequence((0, episode)).spawn(2)
+        rng, environment = np.random.default_rng(acting), gym.make("Hopper-v5", max_episode_steps=60)
+        environment.reset(seed=int(resetting.generate_state(1)[0]))
+        total, done = 0.0, False
+        while not done:
+            action = rng.uniform(-1, 1, 3).astype(np.float32)
+            _, reward, terminated, truncated, _ = environment.step(action)
+            total, done = total + reward, terminated or truncated
+        returns.append(total)
+    return returns

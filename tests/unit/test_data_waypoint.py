@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 
-from gtp.data.waypoint import WaypointController, WaypointRecipe, make_collector, record_episode
+from gtp.data.waypoint import WaypointController, WaypointRecipe
 from gtp.environments import MAZES, cell_center
 from gtp.errors import UserError
 
@@ -13,13 +13,13 @@ def planned_cells(recipe: WaypointRecipe, start, goal, seed: int) -> list[tuple[
     """The cells of the route that the controller chooses at its first step."""
     controller = WaypointController(recipe, np.random.default_rng(seed))
     controller.act(cell_center(recipe.maze, start), np.zeros(2), cell_center(recipe.maze, goal))
-    return [controller._cells[i] for i in controller._path]
+    return controller.route.cells
 
 
 @pytest.mark.parametrize("maze", MAZES)
 def test_controller_reaches_goal_after_goal_despite_noise(maze):
     recipe = WaypointRecipe(maze=maze, horizon=3000)
-    episode = record_episode(make_collector(recipe), recipe, 0, 3000)
+    episode = recipe.record(recipe.make_collector(), 0, 3000)[0]
     reached = np.flatnonzero(episode.rewards)
     assert len(reached) >= 5
     assert np.diff(reached, prepend=0, append=3000).max() < 1200  # never stuck for long
@@ -75,10 +75,10 @@ def test_action_is_the_clipped_pd_law_plus_noise():
 
 def test_an_episode_depends_on_seed_and_index_alone():
     recipe = WaypointRecipe(maze="umaze", horizon=50)
-    environment = make_collector(recipe)
-    in_order = [record_episode(environment, recipe, index, 50) for index in range(2)]
-    alone = record_episode(make_collector(recipe), recipe, 1, 50)
-    other = record_episode(environment, dataclasses.replace(recipe, seed=1), 1, 50)
+    environment = recipe.make_collector()
+    in_order = [recipe.record(environment, index, 50)[0] for index in range(2)]
+    alone = recipe.record(recipe.make_collector(), 1, 50)[0]
+    other = dataclasses.replace(recipe, seed=1).record(environment, 1, 50)[0]
     np.testing.assert_array_equal(in_order[1].actions, alone.actions)
     for key, observed in alone.observations.items():
         np.testing.assert_array_equal(in_order[1].observations[key], observed)
@@ -88,7 +88,7 @@ def test_an_episode_depends_on_seed_and_index_alone():
 
 def test_episodes_have_minaris_shapes_and_end_in_a_truncation():
     recipe = WaypointRecipe(maze="umaze", horizon=50)
-    episode = record_episode(make_collector(recipe), recipe, 0, 40)
+    episode = recipe.record(recipe.make_collector(), 0, 40)[0]
     assert {key: value.shape for key, value in episode.observations.items()} == {
         "observation": (41, 4),
         "achieved_goal": (41, 2),
@@ -103,17 +103,17 @@ def test_episodes_have_minaris_shapes_and_end_in_a_truncation():
 
 def test_starts_and_goals_spread_over_the_maze():
     recipe = WaypointRecipe(maze="umaze", horizon=1)
-    environment = make_collector(recipe)
-    episodes = [record_episode(environment, recipe, index, 1) for index in range(100)]
+    environment = recipe.make_collector()
+    episodes = [recipe.record(environment, index, 1)[0] for index in range(100)]
     for key in ("achieved_goal", "desired_goal"):
         cells = {tuple(np.round(episode.observations[key][0])) for episode in episodes}
         assert len(cells) == 7  # every free cell
 
 
 def test_episode_lengths_add_up_to_the_steps():
-    assert WaypointRecipe(maze="umaze", steps=1000, horizon=300).episode_lengths() == [300, 300, 300, 100]
-    assert WaypointRecipe(maze="umaze", steps=600, horizon=300).episode_lengths() == [300, 300]
-    assert WaypointRecipe(maze="umaze", steps=5, horizon=300).episode_lengths() == [5]
+    assert WaypointRecipe(maze="umaze", steps=1000, horizon=300).chunks() == [300, 300, 300, 100]
+    assert WaypointRecipe(maze="umaze", steps=600, horizon=300).chunks() == [300, 300]
+    assert WaypointRecipe(maze="umaze", steps=5, horizon=300).chunks() == [5]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_unknown_maze_is_refused_with_the_nearest_name():
 
 def test_goals_are_drawn_from_the_goal_cells_alone():
     recipe = WaypointRecipe(maze="umaze", goal_cells=((1, 1), (3, 1)), steps=600, horizon=600)
-    episode = record_episode(make_collector(recipe), recipe, 0, 600)
+    episode = recipe.record(recipe.make_collector(), 0, 600)[0]
     goals = np.unique(episode.observations["desired_goal"], axis=0)
     centers = np.array([cell_center("umaze", cell) for cell in recipe.goal_cells])
     distance = np.abs(goals[:, None] - centers).max(axis=-1).min(axis=1)
@@ -151,7 +151,7 @@ def test_a_goal_cell_in_a_wall_is_refused():
 
 def test_rewards_of_held_actions_add_up_and_the_horizon_counts_actions():
     recipe = WaypointRecipe(maze="umaze", action_repeat=5, steps=200, horizon=200)
-    episode = record_episode(make_collector(recipe), recipe, 0, 200)
+    episode = recipe.record(recipe.make_collector(), 0, 200)[0]
     assert len(episode.rewards) == 200
     moved = np.linalg.norm(np.diff(episode.observations["observation"][:, :2], axis=0), axis=1)
     assert moved.max() > 0.1  # five steps at more than 2 m/s

@@ -174,12 +174,22 @@ TASK = yaml.safe_load((CONFIG / "tasks.yaml").read_text())["pointmaze-umaze"]
     ("change", "expected"),
     [
         ({"max_episode_stps": 3}, "t.max_episode_stps: unknown key; did you mean 'max_episode_steps'?"),
-        ({"max_episode_steps": 0}, "t: max_episode_steps must be at least 1, got 0"),
-        ({"start_cell": [1]}, "t.start_cell.1 is missing"),
-        ({"dataset": {"source": "generated"}}, "t.dataset.source: expected generate or minari or d4rl"),
-        ({"dataset": {"source": "generate", "recipe": "waypoint"}}, "t.dataset.maze is missing"),
-        ({"dataset": {"source": "minari", "id": "hopper"}}, "t.dataset: a Minari id looks like"),
-        ({"dataset": {"source": "d4rl", "id": "hopper"}}, "t.dataset: a D4RL id looks like"),
+        ({"max_episode_steps": 0}, "t.sources.generate: max_episode_steps must be at least 1, got 0"),
+        ({"start_cell": [1]}, "t.sources.generate.start_cell.1 is missing"),
+        ({"sources": {}}, "t.sources: name at least one of generate, minari, d4rl"),
+        ({"sources": {"generated": {}}}, "'generated'; did you mean 'generate'?"),
+        ({"sources": {"generate": {}}}, "t.sources.generate.recipe: expected waypoint or locomotion or ant"),
+        ({"sources": {"generate": {"recipe": "antmase"}}}, "did you mean 'antmaze'?"),
+        ({"sources": {"generate": {"recipe": "locomotion"}}}, "t.sources.generate.maze: unknown key"),
+        ({"sources": {"generate": {"recipe": "waypoint", "steps": 5}}}, "the study decides the steps"),
+        ({"sources": {"generate": {"recipe": "waypoint", "goal_cells": [[0, 0]]}}}, "is a wall or outside"),
+        ({"sources": {"generate": {"recipe": "waypoint", "sed": 5}}}, "generate.sed: unknown key; did you m"),
+        ({"sources": {"generate": {"expect": {"succes": [0, 1]}}}}, "expect.succes: unknown key; did you me"),
+        ({"sources": {"generate": {"expect": {"success": [1, 0]}}}}, "success must be a range"),
+        ({"sources": {"minari": {"ids": ["hopper"]}}}, "t.sources.minari: a Minari id looks like"),
+        ({"sources": {"minari": {"ids": []}}}, "t.sources.minari: ids must name a Minari dataset"),
+        ({"sources": {"d4rl": {"id": "hopper"}}}, "t.sources.d4rl: a D4RL id looks like"),
+        ({"sources": {"d4rl": {"idd": "hopper-v2"}}}, "t.sources.d4rl.idd: unknown key; did you mean 'id'?"),
     ],
 )
 def test_mistakes_in_tasks_are_one_line(tmp_path, change, expected):
@@ -215,12 +225,60 @@ def test_missing_file_is_one_line(tmp_path):
         read_mapping(tmp_path / "nowhere.yaml")
 
 
+def tasks_file(folder: Path, **tasks) -> Path:
+    """A file of tasks; each is given as its sources."""
+    file = folder / "tasks.yaml"
+    entries = {name.replace("_", "-"): {**TASK, "sources": sources} for name, sources in tasks.items()}
+    file.write_text(yaml.safe_dump(entries))
+    return file
+
+
+GENERATE = TASK["sources"]["generate"]
+
+
 def test_tasks_that_would_write_one_dataset_with_two_seeds_are_refused(tmp_path):
-    file = tmp_path / "tasks.yaml"
-    other = {**TASK, "dataset": {**TASK["dataset"], "seed": 1}}
-    file.write_text(yaml.safe_dump({"pointmaze-umaze": TASK, "b": other}))
+    file = tasks_file(
+        tmp_path, pointmaze_umaze={"generate": GENERATE}, umaze={"generate": {**GENERATE, "seed": 1}}
+    )
     with pytest.raises(UserError, match=r"both make generated/pointmaze/umaze-2k-v0"):
-        plan_of(changed("tasks", ["pointmaze-umaze", "b"]), tasks_file=file)
+        plan_of(changed("tasks", ["pointmaze-umaze", "umaze"]), tasks_file=file)
+
+
+def test_study_takes_each_task_from_its_source(tmp_path):
+    minari = {"minari": {"ids": ["a/b-v0"], "reference_max": 5.0}}
+    file = tasks_file(tmp_path, pointmaze_umaze={"generate": GENERATE, **minari})
+    generated = plan_of(SMOKE, tasks_file=file)
+    assert generated.dataset_id("pointmaze-umaze") == "generated/pointmaze/umaze-2k-v0"
+    assert generated.origin("pointmaze-umaze").spec.reference_max == 1.0
+    downloaded = plan_of(changed("source", "minari"), tasks_file=file)
+    assert downloaded.dataset_id("pointmaze-umaze") == "a/b-v0"
+    assert downloaded.origin("pointmaze-umaze").spec.reference_max == 5.0
+    with pytest.raises(
+        UserError, match="pointmaze-umaze has no data from d4rl, only from generate and minari"
+    ):
+        plan_of(changed("source", "d4rl"), tasks_file=file)
+
+
+def test_task_with_one_source_is_that_ones_whatever_the_study_says():
+    assert plan_of(changed("source", "minari")).origin("pointmaze-umaze").source == "generate"
+
+
+def test_two_sources_in_one_suite_are_refused(tmp_path):
+    file = tasks_file(tmp_path, pointmaze_umaze={"generate": GENERATE}, other={"minari": {"ids": ["a/b-v0"]}})
+    with pytest.raises(UserError, match="share the suite pointmaze but not the source"):
+        plan_of(changed("tasks", ["pointmaze-umaze", "other"]), tasks_file=file)
+
+
+def test_several_minari_datasets_are_one_under_a_name_of_their_own(tmp_path):
+    file = tasks_file(tmp_path, pointmaze_umaze={"minari": {"ids": ["a/b-v0", "a/c-v0"]}})
+    assert plan_of(SMOKE, tasks_file=file).dataset_id("pointmaze-umaze") == "combined/pointmaze/umaze-v0"
+
+
+def test_recipe_is_where_the_task_is_and_holds_actions_as_long():
+    plan = plan_of(SMOKE)
+    options = plan.origin("pointmaze-umaze").dataset.recipe_options(2000)
+    assert (options["maze"], options["action_repeat"], options["steps"]) == ("umaze", 5, 2000)
+    assert options["goal_cells"] == ((1, 1), (3, 1), (2, 3))
 
 
 def test_ablations_are_named_without_their_parent():

@@ -1,0 +1,106 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gtp.behaviour.policy import load_policies
+from gtp.data import locomotion
+from gtp.data.generate import generate_dataset
+from gtp.data.locomotion import LocomotionRecipe
+from gtp.errors import UserError
+
+RECIPE = LocomotionRecipe(robot="hopper", tier="medium-expert", steps=300, horizon=20)
+
+
+def record_all(recipe: LocomotionRecipe):
+    environment = recipe.make_collector()
+    chunks = recipe.chunks()
+    return [
+        episode for i, steps in enumerate(chunks) for episode in recipe.record(environment, i, steps)
+    ], chunks
+
+
+@pytest.mark.parametrize(
+    "tier", ["random", "medium", "medium-replay", "medium-expert", "full-replay", "expert"]
+)
+def test_each_tier_has_exactly_its_steps_and_each_episode_one_end(tier):
+    recipe = dataclasses.replace(RECIPE, tier=tier, horizon=50)
+    episodes, chunks = record_all(recipe)
+    assert sum(chunks) == sum(len(episode.rewards) for episode in episodes) == 300
+    for episode in episodes:
+        ends = episode.terminations | episode.truncations
+        np.testing.assert_array_equal(np.flatnonzero(ends), [len(episode.rewards) - 1])
+        assert len(episode.observations) == len(episode.rewards) + 1
+        assert np.abs(episode.actions).max() <= 1
+
+
+def test_falling_is_a_termination_and_the_horizon_is_not():
+    episodes, _ = record_all(dataclasses.replace(RECIPE, tier="random", horizon=1000, steps=500))
+    assert all(episode.terminations[-1] for episode in episodes[:-1])
+    short, _ = record_all(dataclasses.replace(RECIPE, tier="expert", horizon=10))
+    assert not any(episode.terminations.any() for episode in short)
+
+
+def test_half_of_medium_expert_is_the_experts(monkeypatch):
+    shipped = load_policies("hopper")
+    acted = []
+
+    class Spy:
+        def __init__(self, policy, name):
+            self.policy, self.name = policy, name
+
+        def act(self, observation, rng):
+            acted.append(self.name)
+            return self.policy.act(observation, rng)
+
+    spied = dataclasses.replace(
+        shipped, policies=(Spy(shipped.medium, "medium"), Spy(shipped.expert, "expert")), medium_index=0
+    )
+    monkeypatch.setattr(locomotion, "load_policies", lambda robot: spied)
+    record_all(dataclasses.replace(RECIPE, steps=300))
+    assert acted == ["medium"] * 150 + ["expert"] * 150
+
+
+def test_replay_takes_equal_shares_of_the_policies_in_the_order_of_training():
+    count = len(load_policies("hopper").until_medium)
+    recipe = dataclasses.replace(RECIPE, tier="medium-replay", steps=count * 40 + 5, horizon=100)
+    shares = recipe.chunks()
+    assert len(shares) == count
+    assert set(shares) <= {40, 41}
+    assert sum(shares) == recipe.steps
+    assert [recipe._policy_of(i) for i in range(count)] == list(load_policies("hopper").until_medium)
+
+
+def test_tiers_differ_as_their_names_say():
+    def mean_return(tier):
+        recipe = LocomotionRecipe(robot="hopper", tier=tier, steps=3000)
+        return np.mean([episode.rewards.sum() for episode in record_all(recipe)[0][:-1]])
+
+    returns = {tier: mean_return(tier) for tier in ("random", "medium", "expert")}
+    assert returns["random"] < 100 < 800 < returns["medium"] < 2200 < returns["expert"]
+
+
+def test_number_of_workers_does_not_change_a_byte(tmp_path):
+    recipe = LocomotionRecipe(robot="hopper", tier="medium-replay", steps=1500)
+    cards = [
+        generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path / str(workers), workers=workers)
+        for workers in (1, 2)
+    ]
+    assert cards[0]["sha256"] == cards[1]["sha256"]
+    assert cards[0]["steps"] == 1500
+
+
+def test_new_behaviour_policies_make_the_dataset_anew(tmp_path, monkeypatch, capsys):
+    recipe = LocomotionRecipe(robot="hopper", tier="medium", steps=100)
+    first = generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path)
+    assert generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path) == first
+    monkeypatch.setattr(locomotion, "sha256_of", lambda path: "another file")
+    again = generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path)
+    assert "made by another version of the recipe: making the dataset again" in capsys.readouterr().err
+    assert again["recipe"]["sources"] == {"policies": "another file"}
+    with pytest.raises(UserError, match=r"made by another recipe \(it differs in seed\)"):
+        generate_dataset(dataclasses.replace(recipe, seed=1), dataset_id="generated/a/b-v0", root=tmp_path)
+
+
+def test_random_data_need_no_policies():
+    assert LocomotionRecipe(robot="walker2d", tier="random").sources() == {}
