@@ -1,5 +1,6 @@
 """Fetching from the Minari collection: the real client against a local server, and every way it can fail."""
 
+import dataclasses
 import json
 import math
 import os
@@ -17,15 +18,19 @@ import pytest
 from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
+from gtp.config import TaskSpec
 from gtp.data import announced, minari_remote
 from gtp.data.card import verify_card, write_card
 from gtp.data.dataset import create_dataset, minari_root, open_dataset
 from gtp.data.minari_remote import fetch_minari
+from gtp.data.prepare import prepare_transitions
+from gtp.environments import goal_position, make_simulator
 from gtp.errors import UserError
 
 from .hub_server import HubServer
 
 MEDIUM, EXPERT = "mujoco/hopper/medium-v0", "mujoco/hopper/expert-v0"
+ANTMAZE = "D4RL/antmaze/umaze-v1"
 MAIN, META, EXTRA = (
     f"hopper/medium-v0/data/{name}" for name in ("main_data.hdf5", "metadata.json", "more.bin")
 )
@@ -407,6 +412,69 @@ def test_full_disk_is_not_taken_for_a_missing_network(tmp_path, root, monkeypatc
     monkeypatch.setattr(minari_remote, "find_announced", full)
     with pytest.raises(UserError, match=r"cannot write dataset .*: No space left on device; free space"):
         fetch_minari([MEDIUM], MEDIUM, root)
+
+
+@pytest.fixture
+def antmaze(own) -> list[dict]:
+    """Three episodes of random actions in the environment of D4RL/antmaze/umaze-v1, as that was recorded.
+
+    The map marks reset and goal cells, the task continues at the goal, and observations are dictionaries.
+    """
+    grid = [[1, 1, 1, 1, 1], [1, "g", 0, 0, 1], [1, 1, 1, 0, 1], [1, "r", 0, 0, 1], [1, 1, 1, 1, 1]]
+    options = {"maze_map": grid, "continuing_task": True, "reset_target": False}
+    env = make_simulator("AntMaze_UMaze-v4", max_episode_steps=40, **options)
+    env.action_space.seed(0)
+    buffer, episodes = [], []
+    for seed in range(3):
+        # Beside the goal, so that random actions cross its border.
+        observation, _ = env.reset(seed=seed, options={"reset_cell": np.array([1, 1])})
+        states, actions, rewards, flags = [observation], [], [], []
+        while not (flags and any(flags[-1])):
+            actions.append(env.action_space.sample())
+            observation, reward, *flag, _ = env.step(actions[-1])
+            states.append(observation)
+            rewards.append(float(reward))
+            flags.append(flag)
+        observations = {key: np.stack([state[key] for state in states]) for key in states[0]}
+        terminations, truncations = np.array(flags).T
+        episode = {"observations": observations, "actions": np.stack(actions), "rewards": np.array(rewards)}
+        episodes.append(episode)
+        buffer.append(EpisodeBuffer(**episode, terminations=terminations, truncations=truncations))
+    create_dataset(own, ANTMAZE, buffer=buffer, env=env, algorithm_name="random actions")
+    env.close()
+    return episodes
+
+
+def test_antmaze_data_are_fetched_and_cut_at_the_goal(antmaze, root):
+    card = fetch_minari([ANTMAZE], ANTMAZE, root)
+    assert card["minari"]["environment"] == "AntMaze_UMaze-v4"
+    assert (card["episodes"], card["steps"]) == (3, 120)
+    task = TaskSpec(
+        name="antmaze-umaze",
+        environment="AntMaze_UMaze-v4",
+        max_episode_steps=700,
+        observation_keys=("achieved_goal", "observation"),
+        maze="umaze",
+        start_cell=(3, 1),
+        goal_cell=(1, 1),
+    )
+    positions = [episode["observations"]["achieved_goal"] for episode in antmaze]
+    distances = [np.linalg.norm(xy - goal_position(task), axis=1) for xy in positions]
+    task = dataclasses.replace(task, goal_radius=float(np.median(np.concatenate(distances))))
+    rows = []
+    for episode, distance in zip(antmaze, distances, strict=True):
+        state = np.concatenate([episode["observations"][key] for key in task.observation_keys], axis=1)
+        for t, action in enumerate(episode["actions"]):
+            if distance[t] > task.goal_radius:
+                rows.append((state[t], action, state[t + 1], distance[t + 1] <= task.goal_radius))
+    transitions = prepare_transitions(ANTMAZE, root, task)
+    assert 0 < len(rows) < 120
+    assert any(row[3] for row in rows)
+    assert transitions.observations.shape == (len(rows), 29)
+    columns = ("observations", "actions", "next_observations", "terminations")
+    for name, expected in zip(columns, zip(*rows, strict=True), strict=True):
+        np.testing.assert_array_equal(getattr(transitions, name), np.float32(expected))
+    np.testing.assert_array_equal(transitions.rewards, transitions.terminations)
 
 
 METADATA = {
