@@ -4,7 +4,6 @@ import contextlib
 import errno
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -228,19 +227,14 @@ def download(dataset_id: str, place: Path) -> Announced:
         announced = find_announced(dataset_id, storage)
         say(f"downloading {dataset_id} from {announced.remote}: {megabytes(announced.size)}")
         place.mkdir(parents=True, exist_ok=True)
-        remove_useless_parts(place)
+        # A killed client leaves unfinished files under random names that it never looks at again.
+        for unfinished in place.rglob("*.incomplete"):
+            unfinished.unlink()
         with minari_root(place), watch(place, f"download {dataset_id}", announced):
             # Without force Minari takes the folder of an unfinished download for the dataset.
             minari.download_dataset(dataset_id, force_download=dataset_folder(dataset_id, place).exists())
         check_download(dataset_id, place, announced)
     return announced
-
-
-def remove_useless_parts(place: Path) -> None:
-    """Remove unfinished files whose names the hub's client drew at random and never looks at again."""
-    for path in place.rglob("*.incomplete"):
-        if re.search(r"\.[0-9a-f]{8}\.incomplete$", path.name):
-            path.unlink()
 
 
 @contextlib.contextmanager

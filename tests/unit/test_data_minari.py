@@ -211,8 +211,11 @@ def test_killed_download_leaves_nothing_that_looks_complete(hub, fetcher, remote
     process.wait()
     process.stderr.close()
     fetcher.assert_nothing_installed()
-    assert list(place.rglob("*.incomplete"))
     hub.faults.slow.clear()
+    hub.faults.refuse.add(MAIN)
+    fetcher.fail(MEDIUM)
+    assert not list(place.rglob("*.incomplete"))  # the client never looks at them again
+    hub.faults.refuse.clear()
     hub.requests.clear()
     fetcher.succeed(MEDIUM)
     assert_same_data(root, remote)
@@ -378,6 +381,7 @@ def test_datasets_that_differ_cannot_be_combined(own, root):
 def test_parts_without_common_reference_scores_leave_none(own, root):
     write_hopper(own, MEDIUM, 2, seed=0)
     write_hopper(own, EXPERT, 2, seed=1)
+    set_metadata(own, MEDIUM, ref_min_score=0.0, ref_max_score=2.0)
     set_metadata(own, EXPERT, ref_min_score=0.0, ref_max_score=1.0)
     card = fetch_minari([MEDIUM, EXPERT], "combined/x-v0", root)
     assert verify_card(root / EXPERT)["reference_scores"]["max"] == 1.0
@@ -547,8 +551,8 @@ def test_unsound_episodes_are_one_line(change, own, root, capsys):
     assert_refused_in_one_line(own, root, capsys)
 
 
-def assert_refused_in_one_line(own: Path, root: Path, capsys) -> None:
-    """The copy is not used, for a reason in one line, and nothing is installed."""
+def assert_refused_in_one_line(own: Path, root: Path, capsys) -> str:
+    """The copy is not used, for a reason in one line, which is returned, and nothing is installed."""
     with pytest.raises(UserError, match=f"cannot download {MEDIUM}"):
         fetch_minari([MEDIUM], MEDIUM, root)
     lines = capsys.readouterr().err.splitlines()
@@ -556,6 +560,7 @@ def assert_refused_in_one_line(own: Path, root: Path, capsys) -> None:
     assert lines[0].startswith(f"the copy in {own} is not used: ")
     assert MEDIUM in lines[0]
     assert [path.name for path in root.iterdir()] == [".building"]
+    return lines[0]
 
 
 def test_data_of_a_format_whose_package_is_missing_name_it(own, root, capsys, monkeypatch):
@@ -563,20 +568,9 @@ def test_data_of_a_format_whose_package_is_missing_name_it(own, root, capsys, mo
     set_metadata(own, MEDIUM, data_format="arrow")
     monkeypatch.delitem(sys.modules, "minari.dataset._storages.arrow_storage", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert_refused_in_one_line(own, root, capsys := CapturedTwice(capsys))
-    assert 'pip install "minari[arrow]"' in capsys.text
-
-
-class CapturedTwice:
-    """Lets a text that was captured be read again."""
-
-    def __init__(self, capsys):
-        self.capsys = capsys
-
-    def readouterr(self):
-        outcome = self.capsys.readouterr()
-        self.text = outcome.err
-        return outcome
+    line = assert_refused_in_one_line(own, root, capsys)
+    assert 'pip install "minari[arrow]"' in line
+    assert "damaged" not in line
 
 
 def test_digests_are_those_of_git_and_of_the_hub(tmp_path):
