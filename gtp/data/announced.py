@@ -112,8 +112,10 @@ def _on_the_hub(dataset_id: str, organisation: str) -> Announced | None:
 
 def _in_the_bucket(dataset_id: str, storage: CloudStorage) -> Announced | None:
     """Files of a dataset in a bucket of Google Cloud Storage, which knows their MD5."""
-    files = {}
-    for blob in storage.bucket.list_blobs(prefix=f"{dataset_id}/", timeout=TIMEOUT):
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    files, retry = {}, DEFAULT_RETRY.with_timeout(TIMEOUT)
+    for blob in storage.bucket.list_blobs(prefix=f"{dataset_id}/", timeout=TIMEOUT, retry=retry):
         digest = base64.b64decode(blob.md5_hash).hex()
         files[blob.name.removeprefix(f"{dataset_id}/")] = AnnouncedFile(blob.size, "md5", digest)
     return Announced(remote_name(), None, files) if files else None

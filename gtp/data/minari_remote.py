@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -321,7 +320,7 @@ def reference_scores(metadata: dict) -> dict | None:
 def describe_remote(announced: Announced) -> dict:
     """Where a download came from, for its card."""
     files = {name: {file.kind: file.digest} for name, file in sorted(announced.files.items())}
-    return json.loads(json.dumps({"url": announced.remote, "revision": announced.revision, "files": files}))
+    return {"url": announced.remote, "revision": announced.revision, "files": files}
 
 
 def megabytes(size: int) -> str:
