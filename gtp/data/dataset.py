@@ -32,6 +32,8 @@ def how_to_get(dataset_id: str, root: Path) -> str:
     """The command that makes or downloads a dataset, for error messages."""
     if dataset_id.startswith("generated/"):
         return f"make it with `python -m gtp dataset generate --id {dataset_id} --root {root} ...`"
+    if dataset_id.startswith("combined/"):
+        return f"make it with `python -m gtp dataset fetch --id {dataset_id} --root {root} ...`"
     return f"download it with `MINARI_DATASETS_PATH={root} minari download {dataset_id}`"
 
 
@@ -65,6 +67,8 @@ def _one_line_damage(dataset_id: str, root: Path) -> Iterator[None]:
         yield
     except MemoryError:
         raise
+    except ImportError as error:  # of the package that reads this data format; Minari's message installs it
+        raise UserError(f"dataset {dataset_id} in {root} cannot be read: {_one_line(error)}") from error
     except Exception as error:
         folder = dataset_folder(dataset_id, root)
         reason = _one_line(error)
