@@ -40,6 +40,8 @@ from gtp.train import train as run_training
 app = tyro.extras.SubcommandApp()
 dataset = tyro.extras.SubcommandApp()
 app.command(dataset, name="dataset", help="Make, prepare and check datasets.")
+fetch = tyro.extras.SubcommandApp()
+dataset.command(fetch, name="fetch", help="Datasets that others made: Minari's, or D4RL's own files.")
 behaviour = tyro.extras.SubcommandApp()
 app.command(behaviour, name="behaviour", help="Train the policies that datasets are recorded with.")
 
@@ -240,6 +242,37 @@ def generate(recipe: AnyRecipe, id: str, root: Path, workers: int = 1) -> None:
     from gtp.data.generate import generate_dataset
 
     generate_dataset(recipe, dataset_id=id, root=root, workers=workers, command=command_line())
+
+
+@fetch.command
+@deferred
+def minari(ids: tuple[str, ...], dataset_id: str, root: Path) -> None:
+    """Take a dataset of the Minari collection from your own Minari folder, or download it.
+
+    Args:
+        ids: Minari ids; several are put together.
+        dataset_id: Minari id of the result: the one id, or a name below combined/ for several.
+        root: Minari's root folder.
+    """
+    from gtp.data.minari_remote import fetch_minari
+
+    fetch_minari(ids, dataset_id, root, command=command_line())
+
+
+@fetch.command
+@deferred
+def d4rl(id: str, root: Path, file: str | None = None, sha256: str | None = None) -> None:
+    """Convert one of D4RL's own HDF5 files, after downloading it unless it is there.
+
+    Args:
+        id: D4RL's name of the dataset, such as hopper-medium-v2; the Minari id is d4rl/<id>.
+        root: Minari's root folder.
+        file: Path or URL of the file; by default D4RL's folder is searched, then D4RL's server asked.
+        sha256: Checksum that the file must have.
+    """
+    from gtp.data.d4rl import fetch_d4rl
+
+    fetch_d4rl(id, root, source=file, sha256=sha256)
 
 
 @dataset.command

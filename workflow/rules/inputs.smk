@@ -34,7 +34,8 @@ def generate_options(wildcards):
 def fetch_options(wildcards):
     """Where a dataset comes from and where it goes."""
     origin = DATASETS[wildcards.dataset]
-    return [origin.source, *flags({"dataset_id": wildcards.dataset, "root": MINARI} | asdict(origin.dataset))]
+    place = {"root": MINARI} | ({"dataset_id": wildcards.dataset} if origin.source == "minari" else {})
+    return [origin.source, *flags(place | asdict(origin.dataset))]
 
 
 def prepare_options(wildcards, output):
