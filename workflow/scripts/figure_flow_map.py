@@ -1,7 +1,6 @@
 """Figure: the trajectories from noise to actions that each method has learned in one state."""
 
 import math
-import sys
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Rectangle
 
-from gtp.errors import UserError
+from gtp.errors import UserError, ending_in_one_line
 from gtp.plotting import (
     INK,
     TEXT_WIDTH,
@@ -138,10 +137,7 @@ def connect(figure: Figure, above: Axes, below: Axes, zoom: float) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
         points = read_results(snakemake.input.flow_map, "flow_map")
-        figure = draw(points, study, snakemake.input.flow_map)
-        save_figure(figure, snakemake.output.pdf, snakemake.output.png)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        save_figure(draw(points, study, snakemake.input.flow_map), snakemake.output.pdf, snakemake.output.png)
