@@ -5,7 +5,8 @@ that names the file and the column.
 """
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,10 @@ class StudyRecord:
         for task in self.tasks:
             suites.setdefault(task.suite, []).append(task)
         return suites
+
+    def only(self, tasks: Iterable[TaskRecord]) -> "StudyRecord":
+        """The study with some of its tasks, for figures that show those alone."""
+        return replace(self, tasks=tuple(tasks))
 
     def method(self, name: str) -> MethodRecord | None:
         """The method of this name, None when the study has none."""

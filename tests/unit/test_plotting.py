@@ -402,6 +402,22 @@ def test_mazes_of_each_suite_stand_together_and_apart_from_each_other(name: str,
     assert first == ([3 + 1, 6] if name == "coverage" else [3 * 4, 6 * 4])
 
 
+def test_figures_speak_of_the_data_that_they_show(mixed: Path):
+    study = read_study(mixed / "study.json")
+    sources = {"pointmaze": "generate", "antmaze": "generate", "locomotion": "minari"}
+    study = replace(study, tasks=tuple(replace(task, source=sources[task.suite]) for task in study.tasks))
+
+    def read(*names):
+        return [read_results(mixed / f"{name}.csv", name) for name in names]
+
+    mazes = figure_coverage.draw(*read("coverage", "mazes"), study, ("c.csv", "m.csv"))
+    assert mazes.texts[-1].get_text() == "Generated data, not D4RL."
+    robots = figure_returns.draw(*read("episodes"), study, "e.csv")
+    assert robots._supxlabel.get_text().endswith("Minari data, not D4RL.")
+    flow = figure_flow_map.draw(*read("flow_map"), study, "f.csv")
+    assert flow._supxlabel.get_text() == "One state of Medium. Generated data, not D4RL."
+
+
 def test_mazes_of_one_shape_are_drawn_at_one_size_whatever_their_cells(mixed: Path):
     files = "coverage.csv", "mazes.csv"
     rows, mazes = (read_results(mixed / file, file.removesuffix(".csv")) for file in files)

@@ -79,7 +79,7 @@ def draw(coverage: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
             top = bottom + TITLE
     add_scale(figure, ScalarMappable(norm, colors), height)
     figure.legend(handles=maze_marks(), loc="lower right", ncols=2, borderaxespad=0.2, handletextpad=0)
-    footnote(figure, study.data_notice())
+    footnote(figure, study.only(task for row in rows for task in row).data_notice())
     return figure
 
 

@@ -77,7 +77,11 @@ def draw(points: pd.DataFrame, study: StudyRecord, file: str) -> Figure:
         Line2D([], [], label="actions of the dataset nearby", linestyle="", **DATA),
     ]
     legend_above(figure, handles)
-    footnote(figure, f"One state of {study.task_label(paths['task'].iloc[0])}.", study.data_notice())
+    name = paths["task"].iloc[0]
+    about = study.only(task for task in study.tasks if task.name == name)
+    # A state of a task that the study does not train on may be of any data that the study uses.
+    notice = (about if about.tasks else study).data_notice()
+    footnote(figure, f"One state of {study.task_label(name)}.", notice)
     return figure
 
 

@@ -136,7 +136,11 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
     ]
     legend_above(figure, handles)
     marked = any(axes.get_xlabel().endswith(DIVERGED) for axes in figure.axes)
-    footnote(figure, f"{DIVERGED} Without the seeds that diverged." if marked else "", study.data_notice())
+    footnote(
+        figure,
+        f"{DIVERGED} Without the seeds that diverged." if marked else "",
+        study.only(known).data_notice(),
+    )
     return figure
 
 
