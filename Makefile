@@ -51,7 +51,7 @@ report: $(STUDY_FILE) $(INSTALLED)  ## report.html with the figures and tables o
 	@$(BIN)/snakemake --configfile $(STUDY_FILE) --report report.html
 
 .PHONY: adopt-reference
-adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=quick) the committed reference, and draw it
+adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=quick) a committed reference, and draw it
 	@$(BIN)/python workflow/scripts/adopt_reference.py $(STUDY_FILE)
 	@$(BIN)/snakemake reference --cores all
 

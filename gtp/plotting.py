@@ -8,6 +8,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +104,13 @@ class MethodStyle:
 
 
 def method_styles(study: StudyRecord, others: Iterable[str] = ()) -> dict[str, MethodStyle]:
-    """The look of each method by its place in the study; then those of `others` that the study lacks."""
-    names = dict.fromkeys([*(method.name for method in study.methods), *others])
+    """The look of each method by its `order`, and with the looks that follow that of `others`."""
+    places = {method.name: method.order for method in study.methods}
+    for name in others:
+        places.setdefault(name, max(places.values(), default=-1) + 1)
     return {
         name: MethodStyle(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)])
-        for i, name in enumerate(names)
+        for name, i in places.items()
     }
 
 
@@ -174,10 +177,24 @@ def set_score_limits(axes: Axes, task: TaskRecord, means: Iterable[float]) -> No
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
-    """One legend for all panels, above them."""
-    columns = min(len(handles), 4 if figure.get_figwidth() > 5 else 2)
+    """One legend for all panels, above them, in as many columns as fit; the figure grows for it."""
+    columns = legend_columns([handle.get_label() for handle in handles], figure.get_figwidth())
+    if figure.get_layout_engine():  # else whoever placed the panels has left room for one line
+        lines = math.ceil(len(handles) / columns)
+        figure.set_figheight(figure.get_figheight() + 0.16 * (lines - 1))
     place = "outside upper center" if figure.get_layout_engine() else "upper center"
     figure.legend(handles=handles, loc=place, ncols=columns, borderaxespad=0.1)
+
+
+def legend_columns(labels: Sequence[str], width: float) -> int:
+    """The most columns, up to four, in which a legend with these labels fits `width` inches."""
+    for columns in range(min(len(labels), 4), 1, -1):
+        # Matplotlib fills columns one after the other, and the first ones hold one more.
+        ends = np.cumsum([len(part) for part in np.array_split(labels, columns)])
+        longest = [max(map(len, labels[start:end])) for start, end in pairwise([0, *ends])]
+        if sum(longest) / 19 + 0.55 * columns < width:  # 19 letters to the inch; a line and gaps beside them
+            return columns
+    return 1
 
 
 def footnote(figure: Figure, *sentences: str) -> None:
@@ -225,12 +242,26 @@ def maze_marks() -> list[Line2D]:
     return [Line2D([], [], label=kind, **look) for kind, look in MARKS.items()]
 
 
-def maze_tasks(study: StudyRecord) -> list[TaskRecord]:
-    """The tasks that have a maze. Raises UserError when there are none."""
-    tasks = [task for task in study.tasks if task.maze]
-    if not tasks:
+def maze_suites(study: StudyRecord) -> dict[str, list[TaskRecord]]:
+    """Suite -> its tasks that have a maze. Raises UserError when there are none."""
+    suites = {suite: [task for task in tasks if task.maze] for suite, tasks in study.suites().items()}
+    suites = {suite: tasks for suite, tasks in suites.items() if tasks}
+    if not suites:
         raise UserError(f"study {study.study} has no maze to draw; add a task with a maze")
-    return tasks
+    return suites
+
+
+SUITE_WIDTH = 0.22
+"""Inches at the left edge that name_suite takes."""
+
+
+def name_suite(figure: Figure, suite: str, top: float, bottom: float) -> None:
+    """Write a suite's name upwards along its rows, between `top` and `bottom` inches from the upper edge."""
+    width, height = figure.get_size_inches()
+    low, high = 1 - bottom / height, 1 - top / height
+    figure.text(0.04 / width, (low + high) / 2, suite, rotation=90, va="center", ha="left", style="italic")
+    x = (SUITE_WIDTH - 0.02) / width
+    figure.add_artist(Line2D([x, x], [low, high], color=INK, linewidth=0.5))
 
 
 @dataclass(frozen=True)

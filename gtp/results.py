@@ -5,7 +5,8 @@ that names the file and the column.
 """
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from gtp.errors import UserError
 
 TEXT, NUMBER, OPTIONAL = "text", "a number", "a number or nothing"
 REMEDY = "delete it and run snakemake again"
+SOURCES = {"generate": "Generated", "minari": "Minari", "d4rl": "D4RL"}
+"""Where a task's data come from -> what they are called in print."""
 
 EPISODES = {
     "suite": TEXT,
@@ -62,6 +65,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "y": NUMBER,
         "success": NUMBER,
     },
+    "episodes": {"task": TEXT, "return": NUMBER, "length": NUMBER},
     "coverage": {"task": TEXT, "x": NUMBER, "y": NUMBER, "count": NUMBER},
     "mazes": {"task": TEXT, "row": NUMBER, "col": NUMBER, "x": NUMBER, "y": NUMBER, "kind": TEXT},
 }
@@ -75,12 +79,25 @@ class TaskRecord:
     name: str
     suite: str
     label: str
-    generated: bool
-    """Whether its dataset was made here rather than taken from D4RL or Minari."""
+    source: str
+    """Where its dataset comes from: a key of SOURCES."""
+    environment: str
+    """Gymnasium's id; returns in one environment have one scale."""
     reference_min: float
+    """Return of an episode, raw rewards, that scores 0."""
     reference_max: float
+    """The one that scores 100."""
     maze: str | None
     """Name of its maze; None for a task that has none."""
+
+    @property
+    def scored_by(self) -> str:
+        """What its normalised scores mean, in the words of a caption."""
+        if self.maze:
+            return "the percentage of episodes that reach the goal"
+        if self.source == "generate":
+            return "0 at a random policy's return and 100 at the shipped expert's, both measured here"
+        return "0 and 100 at the reference returns that D4RL publishes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +111,8 @@ class MethodRecord:
     ablation_of: str | None
     generative: bool
     """Whether it can be sampled at several numbers of function evaluations."""
+    order: int
+    """Its place among all methods of the study, which decides how figures draw it; a view may show a few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +144,38 @@ class StudyRecord:
             suites.setdefault(task.suite, []).append(task)
         return suites
 
+    def only(self, tasks: Iterable[TaskRecord]) -> "StudyRecord":
+        """The study with some of its tasks, for figures that show those alone."""
+        return replace(self, tasks=tuple(tasks))
+
     def method(self, name: str) -> MethodRecord | None:
         """The method of this name, None when the study has none."""
         return next((method for method in self.methods if method.name == name), None)
 
+    @property
+    def one_source(self) -> bool:
+        """Whether all tasks have data of one source: scores on others are not averaged with them."""
+        return len({task.source for task in self.tasks}) == 1
+
     def data_notice(self) -> str:
-        """One sentence on tasks whose data are not the public benchmark's, empty when there are none."""
-        generated = [task.label for task in self.tasks if task.generated]
-        if len(generated) == len(self.tasks):
-            return "Generated data, not D4RL."
-        return f"Generated data, not D4RL: {', '.join(generated)}." if generated else ""
+        """A sentence for each source of data other than D4RL; it names suites where others differ."""
+        suites = {suite: tasks[0].source for suite, tasks in self.suites().items()}
+        sentences = []
+        for source in sorted({*suites.values()} - {"d4rl"}, key=list(SOURCES).index):
+            named = [suite for suite, other in suites.items() if other == source]
+            where = "" if self.one_source else f": {', '.join(named)}"
+            sentences.append(f"{SOURCES[source]} data, not D4RL{where}.")
+        return " ".join(sentences)
+
+    def score_notice(self) -> str:
+        """A sentence on what scores mean, by suite where that differs."""
+        meanings: dict[str, dict[str, None]] = {}
+        for task in self.tasks:
+            meanings.setdefault(task.scored_by, {})[task.suite] = None
+        if len(meanings) == 1:
+            return f"Scores are {next(iter(meanings))}."
+        parts = [f"{', '.join(suites)}: {meaning}" for meaning, suites in meanings.items()]
+        return f"Scores by suite, {'; '.join(parts)}."
 
     def task_label(self, name: str) -> str:
         """What a task is called in print; its name when the study does not know it."""
@@ -163,7 +204,25 @@ def read_study(path: Path) -> StudyRecord:
         MethodRecord(**_pick(MethodRecord, method, path, f"methods[{i}]."))
         for i, method in enumerate(known["methods"])
     )
-    return StudyRecord(**{key: tuple(v) if isinstance(v, list) else v for key, v in known.items()})
+    study = StudyRecord(**{key: tuple(v) if isinstance(v, list) else v for key, v in known.items()})
+    _check_sources(study, path)
+    return study
+
+
+def _check_sources(study: StudyRecord, path: Path) -> None:
+    """Every task has a source that is known, and those of a suite, which tables average over, have one."""
+    for suite, tasks in study.suites().items():
+        for task in tasks:
+            if task.source not in SOURCES:
+                raise UserError(
+                    f"{path}: the source of {task.name} is '{task.source}', expected one of"
+                    f" {', '.join(SOURCES)}; {REMEDY}"
+                )
+            if task.source != tasks[0].source:
+                raise UserError(
+                    f"{path}: {tasks[0].name} and {task.name} share the suite {suite} but not the source of"
+                    f" their data, {tasks[0].source} and {task.source}; give each source a suite of its own"
+                )
 
 
 def read_results(path: Path, kind: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from rliable import library, metrics
 from scipy import stats
 
 from gtp.errors import UserError
-from gtp.results import REMEDY, StudyRecord
+from gtp.results import REMEDY, StudyRecord, read_results
 
 CONFIDENCE = 0.95
 DIVERGED_SCORE = 0.0
@@ -210,6 +210,11 @@ def seed_scores(episodes: pd.DataFrame, study: StudyRecord, file: str) -> SeedSc
             where = _name(pd.Series([*cell, min(missing)], keys), keys)
             raise UserError(f"{file} {problem} a seed: {where}; {REMEDY}")
     return SeedScores(table, file)
+
+
+def read_seed_scores(file: str, kind: str, study: StudyRecord) -> SeedScores:
+    """The seeds' scores from a CSV of the kind scores or curves. Raises UserError as its two steps do."""
+    return seed_scores(read_results(file, kind), study, file)
 
 
 def _name(row: pd.Series, keys: list[str]) -> str:

@@ -48,6 +48,9 @@ class Plan:
     def record(self, methods: Iterable[str]) -> dict[str, Any]:
         """What figures and tables need to know beside the numbers; the content of study.json."""
         study = self.study
+        # Those of the study come first, so that their looks, which follow this order, differ most.
+        names = dict.fromkeys([*study.methods, *study.flow_map.methods, *self.methods])
+        order = {name: place for place, name in enumerate(names)}
         return {
             "study": study.study,
             "tasks": [
@@ -55,7 +58,8 @@ class Plan:
                     "name": name,
                     "suite": self.tasks[name].suite,
                     "label": self.tasks[name].label,
-                    "generated": self.origin(name).source == "generate",
+                    "source": self.origin(name).source,
+                    "environment": self.origin(name).spec.environment,
                     "reference_min": self.origin(name).spec.reference_min,
                     "reference_max": self.origin(name).spec.reference_max,
                     "maze": self.origin(name).spec.maze,
@@ -70,6 +74,7 @@ class Plan:
                     "group": self.methods[name].group,
                     "ablation_of": self.methods[name].ablation_of,
                     "generative": self.methods[name].generative,
+                    "order": order[name],
                 }
                 for name in methods
             ],

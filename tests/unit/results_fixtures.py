@@ -35,14 +35,25 @@ METHODS = {  # label, generative, parent, score at K = 1, score with many K
     "iql": ("IQL", False, None, 0.66, 0.66),
 }
 MAZE_TASKS = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium", "pointmaze-large": "Large"}
-D4RL_TASKS = {
+ANTMAZE_TASKS = {
+    f"antmaze-{kind}": f"AntMaze {label}"
+    for kind, label in (
+        ("umaze", "U-Maze"),
+        ("umaze-diverse", "U-Maze diverse"),
+        ("medium-play", "Medium play"),
+        ("medium-diverse", "Medium diverse"),
+        ("large-play", "Large play"),
+        ("large-diverse", "Large diverse"),
+    )
+}
+LOCOMOTION_TASKS = {
     f"{body}-{quality}": f"{body.capitalize()} {quality}"
     for body in ("halfcheetah", "hopper", "walker2d")
     for quality in ("medium", "medium-replay", "medium-expert")
-} | {
-    f"antmaze-{kind}": f"AntMaze {kind}"
-    for kind in ("umaze", "umaze-diverse", "medium-play", "medium-diverse", "large-play", "large-diverse")
 }
+D4RL_TASKS = LOCOMOTION_TASKS | ANTMAZE_TASKS
+RETURNS = {"halfcheetah": 12135.0, "hopper": 3234.3, "walker2d": 4592.3}  # of an expert
+CELL = {"pointmaze": 1.0, "antmaze": 4.0}  # edge of a cell
 
 
 def write_study(
@@ -65,12 +76,13 @@ def write_study(
         "tasks": [
             {
                 "name": task,
-                "suite": task.split("-")[0] if "maze" in task else "locomotion",
+                "suite": suite_of(task),
                 "label": label,
-                "generated": task.startswith("pointmaze"),
+                "source": "generate",
+                "environment": task.split("-")[0] if suite_of(task) == "locomotion" else task,
                 "reference_min": 0.0,
-                "reference_max": 1.0,
-                "maze": task.removeprefix("pointmaze-") if task.startswith("pointmaze") else None,
+                "reference_max": RETURNS[task.split("-")[0]] if suite_of(task) == "locomotion" else 1.0,
+                "maze": mazes_of([task]).get(task),
             }
             for task, label in tasks.items()
         ],
@@ -82,8 +94,9 @@ def write_study(
                 "group": "cloning" if name in ("gtp-no_guidance", "gaussian_bc") else "rl",
                 "ablation_of": METHODS[name][2],
                 "generative": METHODS[name][1],
+                "order": order,
             }
-            for name in names
+            for order, name in enumerate(names)
         ],
         "seeds": list(range(seeds)),
         "steps": STEPS,
@@ -102,6 +115,7 @@ def write_study(
         "rollouts": rollout_rows(rng, tasks, names, seeds),
         "coverage": coverage_rows(rng, tasks),
         "mazes": maze_rows(tasks),
+        "episodes": recorded_rows(rng, tasks),
     }
     for name, rows in tables.items():
         frame = pd.DataFrame(rows)
@@ -115,7 +129,7 @@ def episode_rows(rng, tasks, methods, seeds, episodes, diverged):
     scores, curves = [], []
 
     def append(rows, task, method, seed, nfe, chance, step, count):
-        labels = {"suite": task.split("-")[0], "task": task, "method": method, "seed": seed, "nfe": nfe}
+        labels = {"suite": suite_of(task), "task": task, "method": method, "seed": seed, "nfe": nfe}
         at = {} if step is None else {"step": step}
         if (task, method, seed) == diverged and (step is None or step > 6000):
             blank = dict.fromkeys(["return", "normalized_score", "success", "length"], "")
@@ -203,9 +217,14 @@ def maze_cells(maze):
     }
 
 
+def suite_of(task):
+    """The suite of a task."""
+    return task.split("-")[0] if "maze" in task else "locomotion"
+
+
 def mazes_of(tasks):
     """Task -> maze, of the tasks that have one."""
-    return {task: task.removeprefix("pointmaze-") for task in tasks if task.startswith("pointmaze")}
+    return {task: task.split("-")[1] for task in tasks if suite_of(task) in CELL}
 
 
 def maze_rows(tasks):
@@ -213,9 +232,10 @@ def maze_rows(tasks):
     rows = []
     for task, maze in mazes_of(tasks).items():
         start, goal = ENDS[maze]
+        edge = CELL[suite_of(task)]
         for (row, col), (x, y, wall) in maze_cells(maze).items():
             kind = "wall" if wall else {start: "start", goal: "goal"}.get((row, col), "free")
-            rows.append({"task": task, "row": row, "col": col, "x": x, "y": y, "kind": kind})
+            rows.append({"task": task, "row": row, "col": col, "x": edge * x, "y": edge * y, "kind": kind})
     return rows or [{"task": "none", "row": 0, "col": 0, "x": 0, "y": 0, "kind": "wall"}]
 
 
@@ -239,7 +259,7 @@ def rollout_rows(rng, tasks, methods, seeds, episodes=5):
     """Rows of rollouts.csv: smooth walks along the shortest path; some stop on the way."""
     rows = []
     for task, maze in mazes_of(tasks).items():
-        path = shortest_path(maze)
+        path, edge = shortest_path(maze), CELL[suite_of(task)]
         for method in methods:
             for seed in range(seeds):
                 for episode in range(episodes):
@@ -252,7 +272,7 @@ def rollout_rows(rng, tasks, methods, seeds, episodes=5):
                     y = np.interp(where, np.arange(len(path)), path[:, 1]) + offset[:, 1]
                     labels = {"task": task, "method": method, "seed": seed, "episode": episode}
                     for step in range(len(where)):
-                        at = {"x": x[step], "y": y[step], "success": int(success)}
+                        at = {"x": edge * x[step], "y": edge * y[step], "success": int(success)}
                         rows.append({**labels, "step": step, **at})
     labels = {"task": "none", "method": "gtp", "seed": 0, "episode": 0, "step": 0}
     return rows or [{**labels, "x": 0, "y": 0, "success": 0}]
@@ -262,6 +282,7 @@ def coverage_rows(rng, tasks, bins=8):
     """Rows of coverage.csv: visits pile up in the middle of the corridors."""
     rows = []
     for task, maze in mazes_of(tasks).items():
+        edge = CELL[suite_of(task)]
         for x, y, wall in maze_cells(maze).values():
             if wall:
                 continue
@@ -271,5 +292,25 @@ def coverage_rows(rng, tasks, bins=8):
                 for dy in offsets:
                     count = rng.poisson(busy * np.exp(-8 * (dx**2 + dy**2)) / 4)
                     if count:
-                        rows.append({"task": task, "x": x + dx, "y": y + dy, "count": count})
+                        at = {"x": edge * (x + dx), "y": edge * (y + dy), "count": count}
+                        rows.append({"task": task, **at})
     return rows or [{"task": "none", "x": 0, "y": 0, "count": 1}]
+
+
+def recorded_rows(rng, tasks, steps=100_000):
+    """Rows of episodes.csv: one mode, two, or a spread; bad episodes end early."""
+    rows = []
+    for task in tasks:
+        robot, _, quality = task.partition("-")
+        scale, taken, episode = RETURNS.get(robot, 1.0), 0, 0
+        while taken < steps:
+            expert = quality == "medium-expert" and taken >= steps / 2
+            skill = rng.uniform(0, 0.5) if quality == "medium-replay" else 1.0 if expert else 0.5
+            score = skill * rng.normal(1.0, 0.05)
+            length = int(1000 * min(1.0, 0.05 + 2 * skill)) if robot in ("hopper", "walker2d") else 1000
+            outcome = {"return": scale * score, "length": length, "success": ""}
+            if suite_of(task) != "locomotion":
+                outcome = {"return": 1, "length": 200, "success": 1}
+            rows.append({"suite": suite_of(task), "task": task, "episode": episode, **outcome})
+            taken, episode = taken + outcome["length"], episode + 1
+    return rows

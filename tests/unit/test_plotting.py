@@ -4,6 +4,7 @@ import os
 import re
 import runpy
 import zlib
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from gtp.errors import UserError
 from gtp.plotting import (
@@ -21,6 +23,8 @@ from gtp.plotting import (
     columns_for,
     house_style,
     label_panels,
+    legend_above,
+    legend_columns,
     maze_of,
     method_styles,
     panel_grid,
@@ -35,16 +39,26 @@ from workflow.scripts import (
     figure_flow_map,
     figure_learning_curves,
     figure_nfe,
+    figure_returns,
     figure_rollouts,
 )
 
-from .results_fixtures import D4RL_TASKS, MAZE_TASKS, write_study
+from .results_fixtures import (
+    ANTMAZE_TASKS,
+    D4RL_TASKS,
+    LOCOMOTION_TASKS,
+    MAZE_TASKS,
+    METHODS,
+    RETURNS,
+    write_study,
+)
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 INPUTS = {
     "learning_curves": ["curves"],
     "nfe": ["scores"],
     "flow_map": ["flow_map"],
+    "returns": ["episodes"],
     "coverage": ["coverage", "mazes"],
     "rollouts": ["rollouts", "mazes"],
 }
@@ -59,7 +73,7 @@ def no_waiting_for_the_disk(monkeypatch):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     """A small study whose files no test changes."""
-    tasks = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium"}
+    tasks = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium", "hopper-medium-replay": "Hopper"}
     return write_study(
         tmp_path_factory.mktemp("results") / "study",
         tasks=tasks,
@@ -106,7 +120,7 @@ def pdf_text(data: bytes) -> bytes:
 
 
 def test_looks_differ_without_colour():
-    study = SimpleNamespace(methods=[SimpleNamespace(name=str(i)) for i in range(100)])
+    study = SimpleNamespace(methods=[SimpleNamespace(name=str(i), order=i) for i in range(100)])
     styles = list(method_styles(study).values())
     assert len(set(styles)) == 100
     for first, second in combinations(styles[:13], 2):
@@ -147,6 +161,10 @@ def test_a_method_looks_the_same_in_every_figure_of_a_study(results: Path):
         "other",
     ]
     assert method_styles(study, ["other"])["gtp"] == method_styles(study)["gtp"]
+    fewer = replace(study, methods=study.methods[2:])  # as in the view of an ablation
+    everything = method_styles(study)
+    assert method_styles(fewer) == {method.name: everything[method.name] for method in fewer.methods}
+    assert method_styles(fewer, ["other"])["other"] not in everything.values()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 9, 11, 15, 18])
@@ -168,6 +186,27 @@ def test_titles_stay_inside_the_figure_and_apart(count: int):
             assert box.x0 > boxes[index - 1].x1
     lowest = {index % columns: index for index in range(count)}
     assert [i for i, axes in enumerate(panels) if axes.get_xlabel()] == sorted(lowest.values())
+
+
+@pytest.mark.parametrize("methods", [1, 4, 8, 10, 13])
+@pytest.mark.parametrize("count", [1, 9])
+def test_legends_stay_inside_the_figure_and_leave_the_panels_their_room(methods: int, count: int):
+    labels = [label for label, *_ in METHODS.values()][:methods]
+    with house_style():
+        figure, panels = panel_grid(count)
+        legend_above(figure, [Line2D([], [], label=label, marker="o") for label in labels])
+        figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert all(axes.get_window_extent().y1 < box.y0 for axes in panels)
+    assert all(axes.get_window_extent().height / figure.dpi > 1.2 for axes in panels)
+
+
+def test_legends_use_the_room_there_is():
+    assert legend_columns(["GTP", "GTP, no guidance", "GTP, no consistency", "Gaussian BC"], 6.75) == 4
+    assert legend_columns(["GTP"] * 2, 6.75) == 2
+    assert legend_columns(["a name as long as the figure is wide"] * 3, 2.0) == 1
 
 
 def test_long_names_break_between_words():
@@ -331,6 +370,135 @@ def test_rollouts_mark_where_seeds_are_missing(results: Path):
     labels = [axes.get_xlabel() for axes in figure.axes]
     assert [label.endswith("of 10†") for label in labels] == [True] + [False] * (len(labels) - 1)
     assert any(text.get_text().startswith("† Without the seeds that diverged.") for text in figure.texts)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> Path:
+    """A study of point mazes, robots and ant mazes, its suites not in the order of their names."""
+    tasks = dict(reversed(MAZE_TASKS.items())) | LOCOMOTION_TASKS | ANTMAZE_TASKS
+    return write_study(tmp_path_factory.mktemp("mixed") / "study", tasks=tasks, seeds=1, episodes=1)
+
+
+@pytest.mark.parametrize("name", ["coverage", "rollouts"])
+def test_mazes_of_each_suite_stand_together_and_apart_from_each_other(name: str, mixed: Path):
+    draw = {"coverage": figure_coverage.draw, "rollouts": figure_rollouts.draw}[name]
+    files = f"{name}.csv", "mazes.csv"
+    rows, mazes = (read_results(mixed / file, file.removesuffix(".csv")) for file in files)
+    figure = draw(rows, mazes, read_study(mixed / "study.json"), files)
+    assert figure.get_figwidth() <= 6.75 + 1e-9
+    assert figure.get_figheight() <= 8.5 + 1e-9
+    suites = [text for text in figure.texts if text.get_text() in ("pointmaze", "antmaze", "locomotion")]
+    assert [text.get_text() for text in suites] == ["pointmaze", "antmaze"]
+    assert suites[0].get_position()[1] > suites[1].get_position()[1]
+    boxes = [axes.get_position() for axes in figure.axes]
+    assert len(boxes) == (10 if name == "coverage" else 9 * 4)  # nine mazes and a scale, or four methods
+    assert all(box.x0 > suites[0].get_position()[0] and box.y0 > 0 for box in boxes)
+    assert all(box.x1 <= 1 and box.y1 <= 1 for box in boxes)
+    for first, second in combinations(boxes, 2):
+        assert not first.overlaps(second)
+    # The lines beside the names cover the rows of their suite and no others.
+    spans = [sorted(line.get_ydata()) for line in figure.artists]
+    first = [sum(low - 1e-6 < box.y0 and box.y1 < high + 1e-6 for box in boxes) for low, high in spans]
+    assert first == ([3 + 1, 6] if name == "coverage" else [3 * 4, 6 * 4])
+
+
+def test_figures_speak_of_the_data_that_they_show(mixed: Path):
+    study = read_study(mixed / "study.json")
+    sources = {"pointmaze": "generate", "antmaze": "generate", "locomotion": "minari"}
+    study = replace(study, tasks=tuple(replace(task, source=sources[task.suite]) for task in study.tasks))
+
+    def read(*names):
+        return [read_results(mixed / f"{name}.csv", name) for name in names]
+
+    mazes = figure_coverage.draw(*read("coverage", "mazes"), study, ("c.csv", "m.csv"))
+    assert mazes.texts[-1].get_text() == "Generated data, not D4RL."
+    robots = figure_returns.draw(*read("episodes"), study, "e.csv")
+    assert robots._supxlabel.get_text().endswith("Minari data, not D4RL.")
+    flow = figure_flow_map.draw(*read("flow_map"), study, "f.csv")
+    assert flow._supxlabel.get_text() == "One state of Medium. Generated data, not D4RL."
+
+
+def test_mazes_of_one_shape_are_drawn_at_one_size_whatever_their_cells(mixed: Path):
+    files = "coverage.csv", "mazes.csv"
+    rows, mazes = (read_results(mixed / file, file.removesuffix(".csv")) for file in files)
+    figure = figure_coverage.draw(rows, mazes, read_study(mixed / "study.json"), files)
+    sizes = {axes.get_title(): axes.get_position().size for axes in figure.axes}
+    np.testing.assert_allclose(sizes["Large"], sizes["AntMaze Large play"])
+    views = {axes.get_title(): np.ptp(axes.get_xlim()) for axes in figure.axes}
+    assert views["AntMaze Large play"] == 4 * views["Large"]
+
+
+def test_returns_are_shares_in_bins_that_a_robot_shares(mixed: Path):
+    study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
+    figure = figure_returns.draw(table, study, "episodes.csv")
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert list(panels) == list(LOCOMOTION_TASKS.values())
+    for robot, expert in RETURNS.items():
+        own = [panels[f"{robot.capitalize()} medium{more}"] for more in ("", "-replay", "-expert")]
+        assert len({axes.get_xlim() for axes in own}) == 1
+        assert len({axes.get_position().y0 for axes in own}) == 1  # one row
+        low, high = own[0].get_xlim()
+        assert low < 0 < expert < high
+    for axes in panels.values():
+        for part in axes.patches:
+            assert part.get_data().values.sum() == pytest.approx(100)
+    # Half the episodes of medium-expert lie near each of two returns; replay has some everywhere between.
+    shares, edges, _ = panels["Hopper medium-expert"].patches[0].get_data()
+    middle = 0.75 * RETURNS["hopper"]
+    assert shares[edges[1:] < middle].sum() == pytest.approx(50, abs=2)
+    assert shares[np.abs(edges[1:] - middle) < 0.1 * RETURNS["hopper"]].sum() == 0
+    spread = panels["Hopper medium-replay"].patches[0].get_data().values
+    assert (spread[edges[1:] < 0.45 * RETURNS["hopper"]] > 0).all()
+
+
+def test_returns_weigh_steps_apart_from_episodes_and_say_how_many(mixed: Path):
+    study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
+    own = table[table["task"] == "walker2d-medium-replay"]
+    figure = figure_returns.draw(table, study, "episodes.csv")
+    axes = next(axes for axes in figure.axes if axes.get_title() == "Walker2d medium-replay")
+    of_episodes, of_steps = (part.get_data() for part in axes.patches)
+    edges = of_episodes.edges
+    low = own["return"] < edges[5]
+    assert of_episodes.values[:5].sum() == pytest.approx(100 * low.mean())
+    assert of_steps.values[:5].sum() == pytest.approx(
+        100 * own.loc[low, "length"].sum() / own["length"].sum()
+    )
+    assert of_steps.values[:5].sum() < 0.7 * of_episodes.values[:5].sum()  # bad episodes end early
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["0", "100", f"{len(own):,} episodes, {own['length'].sum():,.0f} steps"]
+    limits = [line.get_xdata()[0] for line in axes.lines]
+    assert limits == [0.0, RETURNS["walker2d"]]
+    note = " ".join(figure._supxlabel.get_text().split())
+    assert note.startswith("Scores are 0 at a random policy's return and 100 at the shipped expert's")
+
+
+def test_rows_of_returns_follow_the_environments():
+    def names(*pairs):
+        tasks = [SimpleNamespace(name=name, environment=environment) for name, environment in pairs]
+        return [[task.name for task in row] for row in figure_returns.rows_of(tasks)]
+
+    assert names(("a", "x"), ("b", "y"), ("c", "x")) == [["a", "c"], ["b"]]
+    assert names(("a", "x"), ("b", "y")) == [["a", "b"]]
+    assert names(*((str(i), "x") for i in range(5))) == [["0", "1", "2", "3"], ["4"]]
+
+
+def test_returns_of_several_suites_are_named(mixed: Path, tmp_path: Path):
+    study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
+    robots = [task for task in study.tasks if task.maze is None]
+    tasks = (robots[0], *(replace(task, suite="others") for task in robots[3:]))
+    figure = figure_returns.draw(table, replace(study, tasks=tasks), "episodes.csv")
+    assert [part._suptitle.get_text() for part in figure.subfigs] == ["locomotion", "others"]
+    assert len(figure.axes) == 7
+    save_figure(figure, tmp_path / "returns.png")
+
+
+def test_returns_need_tasks_without_mazes_and_their_episodes(mixed: Path):
+    study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
+    with pytest.raises(UserError, match="e.csv has no rows for halfcheetah-medium in the column 'task'"):
+        figure_returns.draw(table[table["task"] != "halfcheetah-medium"], study, "e.csv")
+    mazes = replace(study, tasks=tuple(task for task in study.tasks if task.maze))
+    with pytest.raises(UserError, match="study study has no task without a maze"):
+        figure_returns.draw(table, mazes, "e.csv")
 
 
 @pytest.mark.parametrize("methods", [1, 4, 13])

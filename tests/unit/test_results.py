@@ -1,6 +1,7 @@
 """Reading results: what is right comes through, what is wrong is one line with the file and the place."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,23 +46,68 @@ def test_study_knows_how_its_methods_are_reported(study):
     assert record.method_label("gaussian_bc") == "Gaussian BC"
 
 
+def with_sources(folder, *sources):
+    """A study of a maze, two hoppers and a walker with data of these sources."""
+    names = ("pointmaze-umaze", "hopper-medium", "hopper-medium-expert", "walker2d-medium")
+    write_study(folder, tasks={name: name for name in names}, episodes=1, seeds=1)
+    record = json.loads((folder / "study.json").read_text())
+    for task, source in zip(record["tasks"], sources, strict=True):
+        task["source"] = source
+    (folder / "study.json").write_text(json.dumps(record))
+    return folder / "study.json"
+
+
 @pytest.mark.parametrize(
-    ("generated", "notice"),
+    ("maze", "robots", "notice"),
     [
-        ([True, True], "Generated data, not D4RL."),
-        ([True, False], "Generated data, not D4RL: U-Maze."),
-        ([False, False], ""),
+        ("generate", "generate", "Generated data, not D4RL."),
+        ("generate", "d4rl", "Generated data, not D4RL: pointmaze."),
+        ("generate", "minari", "Generated data, not D4RL: pointmaze. Minari data, not D4RL: locomotion."),
+        ("minari", "minari", "Minari data, not D4RL."),
+        ("d4rl", "d4rl", ""),
     ],
 )
-def test_generated_data_are_never_passed_off_as_a_benchmark(tmp_path, generated, notice):
-    folder = write_study(
-        tmp_path / "s", tasks={"pointmaze-umaze": "U-Maze", "hopper-medium": "Hopper"}, episodes=1, seeds=1
-    )
-    record = json.loads((folder / "study.json").read_text())
-    for task, value in zip(record["tasks"], generated, strict=True):
-        task["generated"] = value
-    (folder / "study.json").write_text(json.dumps(record))
-    assert read_study(folder / "study.json").data_notice() == notice
+def test_other_data_are_never_passed_off_as_a_benchmark(tmp_path, maze, robots, notice):
+    study = read_study(with_sources(tmp_path / "s", maze, robots, robots, robots))
+    assert study.data_notice() == notice
+    assert study.one_source == (maze == robots)
+
+
+@pytest.mark.parametrize(
+    ("robots", "meaning"),
+    [
+        ("generate", "0 at a random policy's return and 100 at the shipped expert's, both measured here"),
+        ("minari", "0 and 100 at the reference returns that D4RL publishes"),
+        ("d4rl", "0 and 100 at the reference returns that D4RL publishes"),
+    ],
+)
+def test_scores_say_what_they_are_measured_against(tmp_path, robots, meaning):
+    study = read_study(with_sources(tmp_path / "s", "generate", robots, robots, robots))
+    goal = "the percentage of episodes that reach the goal"
+    assert study.score_notice() == f"Scores by suite, pointmaze: {goal}; locomotion: {meaning}."
+    assert replace(study, tasks=study.tasks[:1]).score_notice() == f"Scores are {goal}."
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (
+            ("generate", "d4rl", "minari", "d4rl"),
+            "hopper-medium and hopper-medium-expert share the suite locomotion but not the source of their"
+            " data, d4rl and minari; give each source a suite of its own",
+        ),
+        (
+            ("generated", "d4rl", "d4rl", "d4rl"),
+            "the source of pointmaze-umaze is 'generated', expected one of generate, minari, d4rl; delete it",
+        ),
+    ],
+)
+def test_a_suite_with_data_of_two_kinds_is_refused_in_one_line(tmp_path, sources, message):
+    path = with_sources(tmp_path / "s", *sources)
+    with pytest.raises(UserError) as error:
+        read_study(path)
+    assert str(error.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(error.value)
 
 
 def edit(path, line, column, value):

@@ -291,7 +291,17 @@ def test_record_keeps_the_order_of_the_study():
     record = plan_of(SMOKE).record(["gaussian_bc", "gtp"])
     assert [method["name"] for method in record["methods"]] == ["gaussian_bc", "gtp"]
     assert [method["generative"] for method in record["methods"]] == [False, True]
-    assert record["tasks"][0]["generated"] is True
+    assert record["tasks"][0]["source"] == "generate"
+    assert record["tasks"][0]["environment"] == "PointMaze_UMaze-v3"
+
+
+def test_a_method_has_one_place_in_all_views_of_a_study():
+    plan = plan_of(SMOKE)  # lists gtp, gtp-no_guidance and gaussian_bc
+    listed = {method["name"]: method["order"] for method in plan.record(plan.study.methods)["methods"]}
+    assert listed == {"gtp": 0, "gtp-no_guidance": 1, "gaussian_bc": 2}
+    everything = {method["name"]: method["order"] for method in plan.record(plan.methods)["methods"]}
+    assert listed.items() <= everything.items()
+    assert sorted(everything.values()) == list(range(len(plan.methods)))
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=8, unique=True), st.integers(1, 9))

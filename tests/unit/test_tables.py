@@ -35,12 +35,13 @@ SCORES = {
 }
 
 
-def task(name: str, suite: str = "maze", generated: bool = True) -> TaskRecord:
+def task(name: str, suite: str = "maze", source: str = "generate") -> TaskRecord:
     return TaskRecord(
         name=name,
         suite=suite,
         label=name.capitalize(),
-        generated=generated,
+        source=source,
+        environment="Maze-v0",
         reference_min=0.0,
         reference_max=1.0,
         maze=None,
@@ -49,7 +50,7 @@ def task(name: str, suite: str = "maze", generated: bool = True) -> TaskRecord:
 
 def method(name: str, label: str, parent: str | None = None, generative: bool = True) -> MethodRecord:
     return MethodRecord(
-        name=name, label=label, algorithm=name, group="rl", ablation_of=parent, generative=generative
+        name=name, label=label, algorithm=name, group="rl", ablation_of=parent, generative=generative, order=0
     )
 
 
@@ -164,20 +165,37 @@ def test_main_caption_states_what_the_numbers_are(main):
         "Last checkpoint",
         "95 % interval (Student's t over seeds)",
         "95 % Welch interval",
+        "Scores are 0 at a random policy's return and 100 at the shipped expert's, both measured here.",
         "Generated data, not D4RL.",
+        "IQM: interquartile mean",
         "† Seeds that diverged count as 0: GTP on Far (1 of 3).",
     ):
         assert statement in caption
 
 
 def test_suites_are_set_apart_and_averaged():
-    study = make_study(tasks=(task("near", "maze"), task("far", "walking", generated=False)))
+    study = make_study(tasks=(task("near", "maze"), task("far", "walking")))
     table, numbers = main_table(make_scores(study), study)
     labels = ["maze", "Near", "Average, maze", "walking", "Far", "Average, walking", "Average", "IQM"]
     assert [row.label for row in table.rows] == labels
     assert texts(table, "Average, maze") == texts(table, "Near")
     assert numbers.query("over == 'suite'")["suite"].tolist() == ["maze"] * 3 + ["walking"] * 3
-    assert "Generated data, not D4RL: Near." in table.caption
+
+
+def test_scores_of_two_sources_are_never_averaged():
+    study = make_study(tasks=(task("near", "maze"), task("far", "walking", source="d4rl")))
+    table, numbers = main_table(make_scores(study), study)
+    labels = ["maze, Generated data", "Near", "Average, maze"]
+    labels += ["walking, D4RL data", "Far", "Average, walking"]
+    assert [row.label for row in table.rows] == labels
+    assert set(numbers["over"]) == {"task", "suite"}
+    assert "There is no average over all tasks, since their data are of several sources." in table.caption
+    assert "IQM" not in table.caption
+    table, numbers = ablation_table(make_scores(study), study, "study.json")
+    assert [row.label for row in table.rows] == ["Near", "Far", "Average, maze", "Average, walking"]
+    assert [row.rule for row in table.rows] == [False, False, True, False]
+    assert texts(table, "Average, walking") == texts(table, "Far")
+    assert numbers.query("over == 'suite'")["suite"].tolist() == ["maze", "maze", "walking", "walking"]
 
 
 def test_one_seed_has_no_interval_and_no_winner():

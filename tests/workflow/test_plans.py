@@ -39,6 +39,8 @@ def test_default_target_is_the_whole_quick_study(checkout):
     assert planned(result.stdout, "train_pointmaze") == 3 * 4
     assert planned(result.stdout, "generate_dataset") == 3
     assert planned(result.stdout, "figure_nfe") == 1
+    assert planned(result.stdout, "figure_coverage") == 1
+    assert planned(result.stdout, "figure_returns") == 0  # nothing but mazes
 
 
 def test_paper_study_plans_the_full_grid(checkout):
@@ -46,6 +48,7 @@ def test_paper_study_plans_the_full_grid(checkout):
     assert result.returncode == 0, result.stdout
     assert planned(result.stdout, "train_locomotion") == 9 * 10
     assert planned(result.stdout, "train_antmaze") == 6 * 10
+    assert planned(result.stdout, "figure_returns") == 1
 
 
 def test_an_ablation_trains_itself_and_its_parent_even_where_the_study_does_not_list_it(checkout):

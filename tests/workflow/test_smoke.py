@@ -204,18 +204,26 @@ def test_report_contains_figures_and_tables(smoke):
 
 def test_finished_study_becomes_the_reference_and_is_redrawn_to_the_byte(smoke):
     checkout, _ = smoke
+    others = checkout.folder / "results/reference/quick"
+    before = {path.name: path.read_bytes() for path in others.iterdir()}
+    assert checkout.snakemake("references", *SMOKE).returncode == 0
     result = checkout.run("python", "workflow/scripts/adopt_reference.py", "config/smoke.yaml")
     assert result.returncode == 0, result.stdout
-    record = json.loads((checkout.folder / "results/reference/provenance.json").read_text())
+    assert {path.name: path.read_bytes() for path in others.iterdir()} == before
+    record = json.loads((checkout.folder / "results/reference/smoke/provenance.json").read_text())
+    assert {"scores.csv", "references.csv", "study.json"} < set(record["tables"])
+    assert "training.csv" not in record["tables"]
     assert record["study"] == "smoke"
     assert record["commit"] == checkout.run("git", "rev-parse", "HEAD").stdout.strip()
     assert record["minutes"] > 0
     result = checkout.snakemake("reference", "--cores", "2")
     assert result.returncode == 0, result.stdout[-5000:]
     for path in (checkout.folder / "figures/smoke").glob("*.*"):
-        assert path.read_bytes() == (checkout.folder / "figures/reference" / path.name).read_bytes()
+        assert path.read_bytes() == (checkout.folder / "figures/reference/smoke" / path.name).read_bytes()
     for path in (checkout.folder / "paper_tables/smoke").glob("*.*"):
-        assert path.read_bytes() == (checkout.folder / "paper_tables/reference" / path.name).read_bytes()
+        assert (
+            path.read_bytes() == (checkout.folder / "paper_tables/reference/smoke" / path.name).read_bytes()
+        )
 
 
 def test_reference_is_refused_when_the_code_has_changed(smoke):

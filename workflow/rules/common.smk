@@ -4,12 +4,14 @@ import os
 import re
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from snakemake.utils import update_config
 
 from gtp.errors import UserError
+from gtp.results import read_study
 from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
 
 METHODS_FILE = "config/methods.yaml"
@@ -52,13 +54,14 @@ ABLATIONS = PLAN.ablations()
 
 
 # A view is a folder of results/, figures/ and paper_tables/: the study with its own methods, one ablation beside
-# its parent, all ablations, or the committed reference.
+# its parent, or all ablations. Committed references are views too, but nothing is collected for them.
 VIEWS = {STUDY.study: list(STUDY.methods)}
 for ablation, name in ABLATIONS.items():
     VIEWS[f"{STUDY.study}/ablation_{ablation}"] = [PLAN.methods[name].ablation_of, name]
 VIEWS[f"{STUDY.study}/ablations"] = list(
     dict.fromkeys([PLAN.methods[name].ablation_of for name in ABLATIONS.values()] + list(ABLATIONS.values()))
 )
+REFERENCES = [path.parent.name for path in sorted(Path("results/reference").glob("*/study.json"))]
 
 TASKS = [task for tasks in PLAN.suites().values() for task in tasks]
 ORIGINS = {task: PLAN.origin(task) for task in TASKS}
@@ -125,6 +128,6 @@ wildcard_constraints:
     method=one_of(PLAN.methods),
     seeds=one_of(CHUNKS),
     dataset=one_of(DATASETS),
-    view=one_of([*VIEWS, "reference"]),
+    view=one_of([*VIEWS, *(f"reference/{name}" for name in REFERENCES)]),
     table=one_of(TABLES),
     step=r"\d+",

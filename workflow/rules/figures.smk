@@ -77,6 +77,31 @@ rule figure_flow_map:
         "../scripts/figure_flow_map.py"
 
 
+rule figure_returns:
+    input:
+        episodes="<results>/{view}/episodes.csv",
+        study="<results>/{view}/study.json",
+        code=DRAWING_CODE,
+    output:
+        pdf="<figures>/{view}/returns.pdf",
+        png=report(
+            "<figures>/{view}/returns.png",
+            caption="../report/figure_returns.rst",
+            category="Figures",
+            subcategory="{view}",
+            labels={"figure": "returns in the datasets"},
+        ),
+    log:
+        "<logs>/{view}/figure_returns.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "drawing {output.pdf}"
+    script:
+        "../scripts/figure_returns.py"
+
+
 rule figure_coverage:
     input:
         coverage="<results>/{view}/coverage.csv",

@@ -108,7 +108,9 @@ def parts_of(wildcards):
     """The pieces of a results table: what each is about, and its file."""
     methods, table = VIEWS[wildcards.view], wildcards.table
     if table in ("coverage", "episodes", "references"):
-        tasks = {"coverage": DRAWN_MAZES, "episodes": STUDY.tasks, "references": MEASURED}[table]
+        # Episodes are those that the figure of returns draws; a maze has thousands, and tells by its coverage.
+        robots = [task for task in STUDY.tasks if task not in MAZE_TASKS]
+        tasks = {"coverage": DRAWN_MAZES, "episodes": robots, "references": MEASURED}[table]
         return [({"task": task}, f"<results>/<study>/data/{task}/{table}.csv") for task in tasks]
     if table == "cost":
         # Acting costs the same on every task of a suite, whose networks have the same shapes.
@@ -139,12 +141,46 @@ def labels_of_parts(wildcards):
     ]
 
 
+def figures_of(view, names):
+    """The files of some figures of a view."""
+    return expand("<figures>/{view}/{name}.{format}", view=view, name=names, format=["pdf", "png"])
+
+
+def tables_of(view, names):
+    """The files of some tables of a view."""
+    return expand("<tables>/{view}/{name}.{format}", view=view, name=names, format=["md", "tex", "csv"])
+
+
+def figure_names(mazes):
+    """The figures of a study, from the maze of each of its tasks, None where it has none."""
+    names = ["learning_curves", "nfe", "flow_map"]
+    names += ["coverage", "rollouts"] if any(mazes) else []
+    return names + ([] if all(mazes) else ["returns"])
+
+
+def table_names(parents):
+    """The tables of a study, from its methods: name -> the method that it is an ablation of, or None."""
+    return ["main", "cost"] + (["ablations"] if {*parents.values()} & {*parents} else [])
+
+
 def products_of_ablation(view):
     """Figures and tables that compare the methods of an ablation's view."""
-    figures = expand(
-        "<figures>/{view}/{name}.{format}", view=view, name=["learning_curves", "nfe"], format=["pdf", "png"]
-    )
-    return figures + expand("<tables>/{view}/ablations.{format}", view=view, format=["md", "tex", "csv"])
+    return figures_of(view, ["learning_curves", "nfe"]) + tables_of(view, ["ablations"])
+
+
+def products_of_references(wildcards):
+    """Input function: the figures and tables of every committed reference, as far as its study has them."""
+    files = []
+    for name in REFERENCES:
+        view = f"reference/{name}"
+        try:
+            study = read_study(f"results/{view}/study.json")
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        parents = {method.name: method.ablation_of for method in study.methods}
+        files += figures_of(view, figure_names([task.maze for task in study.tasks]))
+        files += tables_of(view, table_names(parents))
+    return files
 
 
 def refuse_target(wildcards):

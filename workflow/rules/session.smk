@@ -3,7 +3,6 @@ import csv
 import datetime
 import json
 import time
-from pathlib import Path
 
 STARTED = time.time()
 
@@ -13,13 +12,10 @@ def announce():
     grid = f"{len(STUDY.tasks)} x {len(STUDY.methods)} x {len(STUDY.seeds)}"
     budget = f"{STUDY.train.steps} updates each, on {'a GPU' if GPUS else 'CPUs'}"
     lines = [f"Study {STUDY.study}: tasks x methods x seeds = {grid}, {budget}. Logs: logs/{STUDY.study}/"]
-    provenance = Path("results/reference/provenance.json")
+    provenance = Path("results/reference", STUDY.study, "provenance.json")
     if provenance.exists():
         reference = json.loads(provenance.read_text())
-        if reference["study"] == STUDY.study:
-            lines.append(
-                f"The reference run took {reference['minutes']:.0f} minutes on {reference['machine']}."
-            )
+        lines.append(f"The reference run took {reference['minutes']:.0f} minutes on {reference['machine']}.")
     return "\n".join(lines)
 
 

@@ -1,18 +1,17 @@
-# Targets: names for `snakemake <target>`. Figures and tables of the study, of its ablations, and of the reference.
-FIGURES = ["learning_curves", "nfe", "flow_map"] + (["coverage", "rollouts"] if DRAWN_MAZES else [])
-LISTED_ABLATIONS = [name for name in STUDY.methods if PLAN.methods[name].ablation_of in STUDY.methods]
-STUDY_TABLES = ["main", "cost"] + (["ablations"] if LISTED_ABLATIONS else [])
+# Targets: names for `snakemake <target>`. Figures and tables of the study, its ablations, and the references.
+FIGURES = figure_names([ORIGINS[task].spec.maze for task in STUDY.tasks])
+STUDY_TABLES = table_names({name: PLAN.methods[name].ablation_of for name in STUDY.methods})
 
 
 rule figures:
     input:
-        expand("<figures>/<study>/{figure}.{format}", figure=FIGURES, format=["pdf", "png"]),
+        figures_of("<study>", FIGURES),
     localrule: True
 
 
 rule tables:
     input:
-        expand("<tables>/<study>/{table}.{format}", table=STUDY_TABLES, format=["md", "tex", "csv"]),
+        tables_of("<study>", STUDY_TABLES),
         # Not drawn, but part of the record: losses, values and weights during training.
         "<results>/<study>/training.csv",
     localrule: True
@@ -52,19 +51,10 @@ for ablation in ABLATIONS:
         localrule: True
 
 
-# Redraws the committed reference from its committed tables, byte for byte.
+# Redraws every committed reference from its committed tables, byte for byte.
 rule reference:
     input:
-        expand(
-            "<figures>/reference/{figure}.{format}",
-            figure=["learning_curves", "nfe", "flow_map", "coverage", "rollouts"],
-            format=["pdf", "png"],
-        ),
-        expand(
-            "<tables>/reference/{table}.{format}",
-            table=["main", "cost", "ablations"],
-            format=["md", "tex", "csv"],
-        ),
+        products_of_references,
     localrule: True
 
 

@@ -1,7 +1,7 @@
-"""Make the tables of a finished study the committed reference, with a record of where they come from.
+"""Make the tables of a finished study its committed reference, with a record of where they come from.
 
-`python workflow/scripts/adopt_reference.py config/quick.yaml` fills results/reference/; `snakemake reference`
-then draws figures/reference/ and paper_tables/reference/ from it. No rule of the workflow writes there.
+`python workflow/scripts/adopt_reference.py config/quick.yaml` fills results/reference/quick/, where no rule
+of the workflow writes. From there `snakemake reference` draws figures/ and paper_tables/reference/quick/.
 """
 
 import argparse
@@ -13,10 +13,9 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-from gtp.errors import UserError
+from gtp.errors import UserError, ending_in_one_line
 from gtp.files import sha256_of, write_text
 from gtp.studies import load_plan, read_mapping
 
@@ -26,15 +25,16 @@ PACKAGES = ("torch", "numpy", "gymnasium", "gymnasium-robotics", "mujoco", "mina
 
 
 def adopt(study_file: Path) -> None:
-    """Replace results/reference/ by the tables of the study that `study_file` describes.
+    """Replace results/reference/<study>/ by the tables of the study that `study_file` describes.
 
     Raises: UserError when the study is not up to date with the code, or the code is not committed.
     """
     plan = load_plan(read_mapping(study_file), METHODS, TASKS, file=str(study_file))
-    source = Path("results") / plan.study.study
+    source, target = Path("results", plan.study.study), REFERENCE / plan.study.study
     # Nothing is drawn from the log of training, which is larger than all other tables together.
     tables = sorted({*source.glob("*.csv"), *source.glob("study.json")} - {source / "training.csv"})
-    check_up_to_date(study_file)
+    # References of tasks are measured on request only; those that were must be up to date like all else.
+    check_up_to_date(study_file, ["references"] if source / "references.csv" in tables else [])
     datasets = sorted({plan.dataset_id(task) for task in plan.study.tasks})
     record = {
         "study": plan.study.study,
@@ -48,22 +48,23 @@ def adopt(study_file: Path) -> None:
         "datasets": {name: checksums(name) for name in datasets},
         "tables": {path.name: sha256_of(path) for path in tables},
     }
-    shutil.rmtree(REFERENCE, ignore_errors=True)
-    REFERENCE.mkdir(parents=True)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
     for path in tables:
-        shutil.copyfile(path, REFERENCE / path.name)
-    write_text(REFERENCE / "provenance.json", json.dumps(record, indent=2) + "\n")
-    print(f"{REFERENCE} now has the {len(tables)} tables of study {plan.study.study}")
+        shutil.copyfile(path, target / path.name)
+    write_text(target / "provenance.json", json.dumps(record, indent=2) + "\n")
+    print(f"{target} now has the {len(tables)} tables of study {plan.study.study}")
 
 
-def check_up_to_date(study_file: Path) -> None:
-    """Raises UserError when the workflow would still do something for the study."""
-    command = ["snakemake", "--dry-run", "--cores", "1", "--configfile", str(study_file)]
+def check_up_to_date(study_file: Path, targets: list[str]) -> None:
+    """Raises UserError when the workflow would still do something for all of the study, or for `targets`."""
+    command = ["snakemake", "reproduce", *targets]
+    command += ["--dry-run", "--cores", "1", "--configfile", str(study_file)]
     plan = subprocess.run(command, capture_output=True, text=True)
     if "Nothing to be done" not in plan.stdout + plan.stderr:
         raise UserError(
             f"the results of {study_file} are not up to date;"
-            f" run snakemake --cores all --configfile {study_file}"
+            f" run snakemake {' '.join(['all', *targets])} --cores all --configfile {study_file}"
         )
 
 
@@ -111,7 +112,5 @@ def checksums(dataset_id: str) -> dict[str, str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study_file", type=Path)
-    try:
+    with ending_in_one_line():
         adopt(parser.parse_args().study_file)
-    except UserError as error:
-        sys.exit(f"error: {error}")

@@ -2,11 +2,10 @@
 
 import csv
 import io
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gtp.errors import UserError
+from gtp.errors import UserError, ending_in_one_line
 from gtp.files import write_text
 
 
@@ -35,11 +34,9 @@ def collect(parts: Iterable[tuple[Path, dict[str, str]]], columns: list[str], ou
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         collect(
             zip(snakemake.input.parts, snakemake.params.labels, strict=True),
             snakemake.params.columns,
             snakemake.output[0],
         )
-    except UserError as error:
-        sys.exit(f"error: {error}")

@@ -1,7 +1,7 @@
 """Figure: where each maze's dataset has been, on a logarithmic scale, with walls, start and goal."""
 
 import math
-import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from gtp.errors import UserError
+from gtp.errors import UserError, ending_in_one_line
 from gtp.plotting import (
+    SUITE_WIDTH,
     TEXT_WIDTH,
     Maze,
     add_row,
@@ -20,40 +21,40 @@ from gtp.plotting import (
     house_style,
     maze_marks,
     maze_of,
-    maze_tasks,
+    maze_suites,
+    name_suite,
     row_height,
     save_figure,
 )
-from gtp.results import REMEDY, StudyRecord, read_results, read_study
+from gtp.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
 
 GAP, TITLE, SCALE, NOTE, EDGE = 0.15, 0.22, 0.62, 0.22, 0.05
 """Inches: between mazes, above them for names, colour scale at the right, footnote, left edge."""
-HIGHEST, PER_ROW = 1.9, 4
+HIGHEST, PAGE, PER_ROW = 1.9, 8.5, 4
+"""Inches: highest maze, height of a page; and the most mazes in a row."""
 
 
 @house_style()
 def draw(coverage: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files: tuple[str, str]) -> Figure:
     """The figure from the rows of coverage.csv and mazes.csv; `files` name them in messages."""
-    tasks = maze_tasks(study)
-    known = {task.name: maze_of(mazes, task.name, files[1]) for task in tasks}
+    suites = {suite: rows_of(tasks) for suite, tasks in maze_suites(study).items()}
+    rows = [row for rows in suites.values() for row in rows]
+    known = {task.name: maze_of(mazes, task.name, files[1]) for row in rows for task in row}
     pictures = {name: density(coverage, name, maze, files[0]) for name, maze in known.items()}
-    count = math.ceil(len(tasks) / PER_ROW)
-    rows = [tasks[i * len(tasks) // count : (i + 1) * len(tasks) // count] for i in range(count)]
+    edge = EDGE + (SUITE_WIDTH if len(suites) > 1 else 0)
     mazes_of_rows = [[known[task.name] for task in row] for row in rows]
-    heights = [row_height(row, TEXT_WIDTH - SCALE - EDGE, GAP, HIGHEST) for row in mazes_of_rows]
-    widths = [
-        height * sum(maze.aspect for maze in row) + GAP * (len(row) - 1)
-        for row, height in zip(mazes_of_rows, heights, strict=True)
-    ]
-    figure = Figure(figsize=(EDGE + max(widths) + SCALE, sum(heights) + count * TITLE + NOTE))
+    highest = min(HIGHEST, (PAGE - NOTE) / len(rows) - TITLE)
+    height = min(row_height(row, TEXT_WIDTH - SCALE - edge, GAP, highest) for row in mazes_of_rows)
+    width = max(height * sum(maze.aspect for maze in row) + GAP * (len(row) - 1) for row in mazes_of_rows)
+    figure = Figure(figsize=(edge + width + SCALE, len(rows) * (height + TITLE) + NOTE))
     norm = LogNorm(
         min(np.nanmin(image) for image, _ in pictures.values()),
         max(np.nanmax(image) for image, _ in pictures.values()),
     )
     colors = sns.color_palette("mako_r", as_cmap=True)
     top = TITLE
-    for row, row_mazes, height in zip(rows, mazes_of_rows, heights, strict=True):
-        panels = add_row(figure, row_mazes, left=EDGE, top=top, gap=GAP, height=height)
+    for row, row_mazes in zip(rows, mazes_of_rows, strict=True):
+        panels = add_row(figure, row_mazes, left=edge, top=top, gap=GAP, height=height)
         for axes, task in zip(panels, row, strict=True):
             image, extent = pictures[task.name]
             draw_maze(axes, known[task.name])
@@ -67,13 +68,25 @@ def draw(coverage: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
                 aspect="equal",
                 zorder=2,
             )
-            left, edge, bottom, upper = known[task.name].extent
-            axes.set(xlim=(left, edge), ylim=(bottom, upper), title=task.label)
+            left, right, bottom, upper = known[task.name].extent
+            axes.set(xlim=(left, right), ylim=(bottom, upper), title=task.label)
         top += height + TITLE
-    add_scale(figure, ScalarMappable(norm, colors), heights[0])
+    if len(suites) > 1:
+        top = TITLE
+        for suite, own in suites.items():
+            bottom = top + len(own) * (height + TITLE) - TITLE
+            name_suite(figure, suite, top, bottom)
+            top = bottom + TITLE
+    add_scale(figure, ScalarMappable(norm, colors), height)
     figure.legend(handles=maze_marks(), loc="lower right", ncols=2, borderaxespad=0.2, handletextpad=0)
-    footnote(figure, study.data_notice())
+    footnote(figure, study.only(task for row in rows for task in row).data_notice())
     return figure
+
+
+def rows_of(tasks: Sequence[TaskRecord]) -> list[Sequence[TaskRecord]]:
+    """Tasks of a suite in rows of about one length, at most PER_ROW."""
+    count = math.ceil(len(tasks) / PER_ROW)
+    return [tasks[i * len(tasks) // count : (i + 1) * len(tasks) // count] for i in range(count)]
 
 
 def density(
@@ -110,10 +123,8 @@ def add_scale(figure: Figure, colors: ScalarMappable, height: float) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
         files = snakemake.input.coverage, snakemake.input.mazes
         figure = draw(read_results(files[0], "coverage"), read_results(files[1], "mazes"), study, files)
         save_figure(figure, snakemake.output.pdf, snakemake.output.png)
-    except UserError as error:
-        sys.exit(f"error: {error}")

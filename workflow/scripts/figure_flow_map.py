@@ -1,7 +1,6 @@
 """Figure: the trajectories from noise to actions that each method has learned in one state."""
 
 import math
-import sys
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Rectangle
 
-from gtp.errors import UserError
+from gtp.errors import UserError, ending_in_one_line
 from gtp.plotting import (
     INK,
     TEXT_WIDTH,
@@ -78,7 +77,11 @@ def draw(points: pd.DataFrame, study: StudyRecord, file: str) -> Figure:
         Line2D([], [], label="actions of the dataset nearby", linestyle="", **DATA),
     ]
     legend_above(figure, handles)
-    footnote(figure, f"One state of {study.task_label(paths['task'].iloc[0])}.", study.data_notice())
+    name = paths["task"].iloc[0]
+    about = study.only(task for task in study.tasks if task.name == name)
+    # A state of a task that the study does not train on may be of any data that the study uses.
+    notice = (about if about.tasks else study).data_notice()
+    footnote(figure, f"One state of {study.task_label(name)}.", notice)
     return figure
 
 
@@ -138,10 +141,7 @@ def connect(figure: Figure, above: Axes, below: Axes, zoom: float) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
         points = read_results(snakemake.input.flow_map, "flow_map")
-        figure = draw(points, study, snakemake.input.flow_map)
-        save_figure(figure, snakemake.output.pdf, snakemake.output.png)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        save_figure(draw(points, study, snakemake.input.flow_map), snakemake.output.pdf, snakemake.output.png)

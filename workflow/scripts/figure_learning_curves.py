@@ -1,12 +1,10 @@
 """Figure: normalised score during training, mean over seeds with its 95 % interval, a panel for each task."""
 
-import sys
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gtp.errors import UserError
+from gtp.errors import ending_in_one_line
 from gtp.plotting import (
     MethodStyle,
     footnote,
@@ -20,8 +18,8 @@ from gtp.plotting import (
     save_figure,
     set_score_limits,
 )
-from gtp.results import StudyRecord, TaskRecord, read_results, read_study
-from gtp.statistics import SeedScores, seed_scores
+from gtp.results import StudyRecord, TaskRecord, read_study
+from gtp.statistics import SeedScores, read_seed_scores
 
 BOUNDED = 6
 """With at most so many methods the bands have outlines, which tell them apart where they overlap."""
@@ -76,10 +74,7 @@ def update_unit(steps: int) -> tuple[float, str]:
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
-        curves = read_results(snakemake.input.curves, "curves")
-        figure = draw(seed_scores(curves, study, snakemake.input.curves), study)
-        save_figure(figure, snakemake.output.pdf, snakemake.output.png)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        scores = read_seed_scores(snakemake.input.curves, "curves", study)
+        save_figure(draw(scores, study), snakemake.output.pdf, snakemake.output.png)

@@ -1,13 +1,11 @@
 """Figure: normalised score against the number of function evaluations K, a panel for each task."""
 
-import sys
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gtp.errors import UserError
+from gtp.errors import ending_in_one_line
 from gtp.plotting import (
     footnote,
     house_style,
@@ -20,8 +18,8 @@ from gtp.plotting import (
     save_figure,
     set_score_limits,
 )
-from gtp.results import StudyRecord, TaskRecord, read_results, read_study
-from gtp.statistics import SeedScores, mean_estimate, seed_scores
+from gtp.results import StudyRecord, TaskRecord, read_study
+from gtp.statistics import SeedScores, mean_estimate, read_seed_scores
 
 DODGE = 1.06
 """Factor between neighbouring methods on the logarithmic axis, so that their intervals stand side by side."""
@@ -88,9 +86,7 @@ def draw_task(axes: Axes, task: TaskRecord, scores: SeedScores, study: StudyReco
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
-        scores = seed_scores(read_results(snakemake.input.scores, "scores"), study, snakemake.input.scores)
+        scores = read_seed_scores(snakemake.input.scores, "scores", study)
         save_figure(draw(scores, study), snakemake.output.pdf, snakemake.output.png)
-    except UserError as error:
-        sys.exit(f"error: {error}")

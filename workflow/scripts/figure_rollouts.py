@@ -1,7 +1,6 @@
 """Figure: paths of the trained policies through the mazes, rows of tasks and columns of methods."""
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gtp.errors import UserError
+from gtp.errors import ending_in_one_line
 from gtp.plotting import (
     INK,
+    SUITE_WIDTH,
     TEXT_WIDTH,
     Maze,
     MethodStyle,
@@ -25,8 +25,9 @@ from gtp.plotting import (
     mark_scale,
     maze_marks,
     maze_of,
-    maze_tasks,
+    maze_suites,
     method_styles,
+    name_suite,
     save_figure,
     wrap,
 )
@@ -34,8 +35,8 @@ from gtp.results import MethodRecord, StudyRecord, read_results, read_study
 
 GAP, COUNTS, LEGEND, NOTE, MARGIN, LINE = 0.1, 0.16, 0.22, 0.18, 0.62, 0.125
 """Inches: between columns, counts below mazes, legend, footnote, tasks' names at the left, a line of text."""
-HIGHEST, NARROW, PAGE, PER_ROW = 1.4, 0.7, 8.5, 7
-"""Inches: highest maze, least width with level names, height of a page; and the most methods in a row."""
+HIGHEST, NARROW, PAGE, PER_ROW, LETTERS = 1.4, 0.7, 8.5, 7, 17
+"""Inches: highest maze, least width with level names, page; the most methods in a row; letters in an inch."""
 
 SUCCESS = {"linestyle": "-", "linewidth": 0.8, "alpha": 0.8, "zorder": 4}
 FAILURE = {"color": INK, "linestyle": (0, (1, 1)), "linewidth": 0.7, "alpha": 0.8, "zorder": 3}
@@ -74,16 +75,17 @@ class Layout:
         return LEGEND + NOTE + heights + self.names * (1 if rows == 1 else rows * len(mazes))
 
 
-def choose_layout(methods: Sequence[MethodRecord], tasks: int) -> Layout:
+def choose_layout(methods: Sequence[MethodRecord], tasks: int, margin: float = MARGIN) -> Layout:
     """At most PER_ROW methods in a row, unless mazes would then be too low to fit a page."""
     for rows in (math.ceil(len(methods) / PER_ROW), 1):
         cuts = [i * len(methods) // rows for i in range(rows + 1)]
         groups = [methods[start:end] for start, end in pairwise(cuts)]
-        width = (TEXT_WIDTH - MARGIN) / max(map(len, groups)) - GAP
+        width = (TEXT_WIDTH - margin) / max(map(len, groups)) - GAP
         room = width if width >= NARROW else 1.2
         labels = {method.name: wrap(method.label, room) for method in methods}
-        lines = 1 + max(label.count("\n") for label in labels.values())
-        names = 0.06 + (lines * LINE if width >= NARROW else room)
+        lines = [label.split("\n") for label in labels.values()]
+        longest = max(len(line) for parts in lines for line in parts)
+        names = 0.06 + (max(map(len, lines)) * LINE if width >= NARROW else longest / LETTERS)
         named = 1 if rows == 1 else rows * tasks
         highest = min(HIGHEST, (PAGE - LEGEND - NOTE - named * names) / (rows * tasks) - COUNTS)
         if highest >= NARROW:
@@ -94,17 +96,25 @@ def choose_layout(methods: Sequence[MethodRecord], tasks: int) -> Layout:
 @house_style()
 def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files: tuple[str, str]) -> Figure:
     """The figure from the rows of rollouts.csv and mazes.csv; `files` name them in messages."""
-    known = {task: maze_of(mazes, task.name, files[1]) for task in maze_tasks(study)}
-    layout = choose_layout(study.methods, len(known))
+    suites = maze_suites(study)
+    known = {task: maze_of(mazes, task.name, files[1]) for tasks in suites.values() for task in tasks}
+    edge = SUITE_WIDTH if len(suites) > 1 else 0
+    layout = choose_layout(study.methods, len(known), edge + MARGIN)
     figure = Figure(figsize=(TEXT_WIDTH, layout.total(list(known.values()))))
     styles, top = method_styles(study), LEGEND
+    ends: dict[str, tuple[float, float]] = {}  # of each suite's rows
     for row, (task, maze, group) in enumerate((t, m, g) for t, m in known.items() for g in layout.groups):
         named = row == 0 or len(layout.groups) > 1
         top += layout.names if named else 0
         height = layout.height(maze)
         spare = layout.width - height * maze.aspect
         panels = add_row(
-            figure, [maze] * len(group), left=MARGIN + spare / 2, top=top, gap=GAP + spare, height=height
+            figure,
+            [maze] * len(group),
+            left=edge + MARGIN + spare / 2,
+            top=top,
+            gap=GAP + spare,
+            height=height,
         )
         for axes, method in zip(panels, group, strict=True):
             draw_maze(axes, maze)
@@ -113,8 +123,12 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
             if named:
                 axes.set_title(layout.labels[method.name], rotation=90 * layout.upright, linespacing=1)
         y = 1 - (top + height / 2) / figure.get_figheight()
-        figure.text(0.01, y, wrap(task.label, MARGIN), va="center", linespacing=1)
+        x = 0.01 + edge / TEXT_WIDTH
+        figure.text(x, y, wrap(task.label, MARGIN), va="center", linespacing=1)
+        ends[task.suite] = ends.get(task.suite, (top, top))[0], top + height
         top += height + COUNTS
+    for suite, (upper, lower) in ends.items() if len(suites) > 1 else ():
+        name_suite(figure, suite, upper, lower)
     handles = [
         Line2D([], [], color=INK, label="reaches the goal", linestyle="-", linewidth=0.8),
         Line2D([], [], label="does not; ends at the cross", **{**FAILURE, **STOPPED, "alpha": 1}),
@@ -122,7 +136,11 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
     ]
     legend_above(figure, handles)
     marked = any(axes.get_xlabel().endswith(DIVERGED) for axes in figure.axes)
-    footnote(figure, f"{DIVERGED} Without the seeds that diverged." if marked else "", study.data_notice())
+    footnote(
+        figure,
+        f"{DIVERGED} Without the seeds that diverged." if marked else "",
+        study.only(known).data_notice(),
+    )
     return figure
 
 
@@ -148,10 +166,8 @@ def draw_paths(axes: Axes, paths: pd.DataFrame, look: MethodStyle, seeds: int) -
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
         files = snakemake.input.rollouts, snakemake.input.mazes
         figure = draw(read_results(files[0], "rollouts"), read_results(files[1], "mazes"), study, files)
         save_figure(figure, snakemake.output.pdf, snakemake.output.png)
-    except UserError as error:
-        sys.exit(f"error: {error}")

@@ -1,21 +1,20 @@
 """What each ablation changes: its difference to the method that it is made from, by task and on average."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
 
-from gtp.errors import UserError
-from gtp.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results, read_study
-from gtp.statistics import Estimate, SeedScores, average_difference, average_estimate, seed_scores
+from gtp.errors import UserError, ending_in_one_line
+from gtp.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.statistics import Estimate, SeedScores, average_difference, average_estimate, read_seed_scores
 from gtp.tables import Cell, Row, Table, plus_minus, protocol, write_table
 
 CAPTION = (
     "Ablations. {parents}: normalised score, mean over seeds ± half-width of the 95 % interval (Student's t"
     " over seeds). Other columns, signed: mean of the ablation minus mean of the method it is made from ±"
     " half-width of the 95 % Welch interval. Bold: the interval does not hold 0; no correction for several"
-    " comparisons. The average weighs tasks equally. {protocol}"
+    " comparisons. Averages weigh tasks equally. {protocol}"
 )
 
 
@@ -30,13 +29,19 @@ def ablation_table(scores: SeedScores, study: StudyRecord, file: str) -> tuple[T
     for task in study.tasks:
         row, cells = ablation_row(scores, study, columns, [task], task.label)
         rows.append(row)
-        numbers += [{"over": "task", "task": task.name, **cell} for cell in cells]
-    row, cells = ablation_row(scores, study, columns, study.tasks, "Average", rule=True)
-    rows.append(row)
-    numbers += [{"over": "all", "task": "", **cell} for cell in cells]
+        numbers += [{"over": "task", "suite": task.suite, "task": task.name, **cell} for cell in cells]
+    # Scores on data of two sources have no common average.
+    averages = {"": study.tasks} if study.one_source else study.suites()
+    for place, (suite, tasks) in enumerate(averages.items()):
+        label = f"Average, {suite}" if suite else "Average"
+        row, cells = ablation_row(scores, study, columns, tasks, label, rule=place == 0)
+        rows.append(row)
+        over = "suite" if suite else "all"
+        numbers += [{"over": over, "suite": suite, "task": "", **cell} for cell in cells]
     parents = ", ".join(method.label for method, parent in columns if parent is None)
     notices = [
         CAPTION.format(parents=parents, protocol=protocol(scores, study)),
+        study.score_notice(),
         study.data_notice(),
         scores.divergence_notice(study),
     ]
@@ -105,15 +110,9 @@ def estimate(
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
-        file = snakemake.input.scores
-        scores = seed_scores(read_results(file, "scores"), study, file)
-        write_table(
-            *ablation_table(scores, study, snakemake.input.study),
-            md=snakemake.output.md,
-            tex=snakemake.output.tex,
-            csv=snakemake.output.csv,
-        )
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        scores = read_seed_scores(snakemake.input.scores, "scores", study)
+        table, numbers = ablation_table(scores, study, snakemake.input.study)
+        output = snakemake.output
+        write_table(table, numbers, md=output.md, tex=output.tex, csv=output.csv)

@@ -1,12 +1,11 @@
 """What training and acting cost with each method."""
 
 import math
-import sys
 from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from gtp.errors import UserError
+from gtp.errors import UserError, ending_in_one_line
 from gtp.results import REMEDY, MethodRecord, StudyRecord, read_results, read_study
 from gtp.tables import Cell, Row, Table, write_table
 
@@ -108,14 +107,9 @@ def measurement(
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
         file = snakemake.input.cost
-        write_table(
-            *cost_table(read_results(file, "cost"), study, file),
-            md=snakemake.output.md,
-            tex=snakemake.output.tex,
-            csv=snakemake.output.csv,
-        )
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        table, numbers = cost_table(read_results(file, "cost"), study, file)
+        output = snakemake.output
+        write_table(table, numbers, md=output.md, tex=output.tex, csv=output.csv)

@@ -1,19 +1,18 @@
 """Scores of all methods on all tasks, with averages and the interquartile mean."""
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from gtp.errors import UserError
-from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_results, read_study
+from gtp.errors import ending_in_one_line
+from gtp.results import SOURCES, MethodRecord, StudyRecord, TaskRecord, read_study
 from gtp.statistics import (
     Estimate,
     SeedScores,
     average_estimate,
     interquartile_mean,
-    seed_scores,
+    read_seed_scores,
     tied_for_best,
 )
 from gtp.tables import Cell, Row, Table, plus_minus, protocol, with_limits, write_table
@@ -22,9 +21,13 @@ CAPTION = (
     "Normalised score: mean over seeds of each seed's mean over episodes ± half-width of the 95 % interval"
     " (Student's t over seeds), number of seeds in brackets. {protocol} Bold: every method for which the 95 %"
     " Welch interval of its difference to the highest mean holds 0; no correction for several comparisons."
-    " Averages weigh tasks equally. IQM: interquartile mean over seeds and tasks with a bootstrap interval"
-    " stratified by task."
+    " Averages weigh tasks equally.{overall}"
 )
+OVERALL = (
+    " IQM: interquartile mean over seeds and tasks with a bootstrap interval stratified by task.",
+    " There is no average over all tasks, since their data are of several sources.",
+)
+"""With tasks of one source, and of several."""
 
 
 def main_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.DataFrame]:
@@ -33,7 +36,8 @@ def main_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.DataFr
     suites = study.suites()
     for suite, tasks in suites.items():
         if len(suites) > 1:
-            rows.append(Row(suite, rule=bool(rows)))
+            source = "" if study.one_source else f", {SOURCES[tasks[0].source]} data"
+            rows.append(Row(suite + source, rule=bool(rows)))
         for task in tasks:
             row, cells = mean_row(scores, study, [task], task.label)
             rows.append(row)
@@ -42,14 +46,14 @@ def main_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.DataFr
             row, cells = mean_row(scores, study, tasks, f"Average, {suite}")
             rows.append(row)
             numbers += [{"over": "suite", "suite": suite, "task": "", **cell} for cell in cells]
-    row, cells = mean_row(scores, study, study.tasks, "Average", rule=True)
-    rows.append(row)
-    numbers += [{"over": "all", "suite": "", "task": "", **cell} for cell in cells]
-    row, cells = interquartile_row(scores, study)
-    rows.append(row)
-    numbers += [{"over": "all", "suite": "", "task": "", **cell} for cell in cells]
+    if study.one_source:
+        average = mean_row(scores, study, study.tasks, "Average", rule=True)
+        for row, cells in (average, interquartile_row(scores, study)):
+            rows.append(row)
+            numbers += [{"over": "all", "suite": "", "task": "", **cell} for cell in cells]
     notices = [
-        CAPTION.format(protocol=protocol(scores, study)),
+        CAPTION.format(protocol=protocol(scores, study), overall=OVERALL[not study.one_source]),
+        study.score_notice(),
         study.data_notice(),
         divergence_notice(scores, study),
     ]
@@ -117,15 +121,9 @@ def divergence_notice(scores: SeedScores, study: StudyRecord) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         study = read_study(snakemake.input.study)
-        file = snakemake.input.scores
-        scores = seed_scores(read_results(file, "scores"), study, file)
-        write_table(
-            *main_table(scores, study),
-            md=snakemake.output.md,
-            tex=snakemake.output.tex,
-            csv=snakemake.output.csv,
-        )
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        scores = read_seed_scores(snakemake.input.scores, "scores", study)
+        table, numbers = main_table(scores, study)
+        output = snakemake.output
+        write_table(table, numbers, md=output.md, tex=output.tex, csv=output.csv)
