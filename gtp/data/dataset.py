@@ -30,10 +30,11 @@ def dataset_folder(dataset_id: str, root: Path) -> Path:
 
 def how_to_get(dataset_id: str, root: Path) -> str:
     """The command that makes or downloads a dataset, for error messages."""
-    if dataset_id.startswith("generated/"):
-        return f"make it with `python -m gtp dataset generate --id {dataset_id} --root {root} ...`"
-    if dataset_id.startswith("combined/"):
-        return f"make it with `python -m gtp dataset fetch --id {dataset_id} --root {root} ...`"
+    verbs = {"generated": "generate <recipe> --id", "combined": "fetch minari --dataset_id"}
+    if (kind := dataset_id.split("/")[0]) in verbs:
+        return f"make it with `python -m gtp dataset {verbs[kind]} {dataset_id} --root {root} ...`"
+    if kind == "d4rl":
+        return f"convert it with `python -m gtp dataset fetch d4rl --id {dataset_id[5:]} --root {root}`"
     return f"download it with `MINARI_DATASETS_PATH={root} minari download {dataset_id}`"
 
 

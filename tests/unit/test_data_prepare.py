@@ -190,7 +190,7 @@ def test_dataset_without_episodes_is_refused(write_dataset, box_task):
 
 def test_missing_dataset_is_named_with_the_command_that_makes_it(tmp_path, box_task):
     with pytest.raises(
-        UserError, match=r"generated/x-v0 is not in .*gtp dataset generate --id generated/x-v0"
+        UserError, match=r"generated/x-v0 is not in .*gtp dataset generate <recipe> --id generated/x-v0"
     ):
         prepare_transitions("generated/x-v0", tmp_path, box_task)
     with pytest.raises(UserError, match=r"MINARI_DATASETS_PATH=.* minari download D4RL/x-v2"):

@@ -17,7 +17,7 @@ rule train_behaviour:
         mem_mb=4000,
         runtime="4h",
     params:
-        folder=POLICIES,
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
     message:
         "training the behaviour policies of the {wildcards.robot}"
     shell:
