@@ -83,6 +83,11 @@ def read_columns(
     if rows == 0:
         raise UserError(f"dataset {dataset.id} never leaves the goal region; choose another goal_cell")
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if task.maze is not None and not columns["terminations"].any():
+        raise UserError(
+            f"dataset {dataset.id} never reaches the goal cell {task.goal_cell}; choose another goal_cell or"
+            " more data: there is no reward to learn from"
+        )
     return columns, np.concatenate(starts).astype(np.int64)
 
 

@@ -107,14 +107,14 @@ def test_digest_is_of_the_data_files(write_dataset, box_task):
     ],
 )
 def test_maze_episodes_are_cut_at_the_goal(inside, x, rewards, starts, write_dataset, maze_task):
-    source = write_dataset(
-        maze_episode(inside, maze_task), observation_space=MAZE_SPACE, action_space=MAZE_ACTIONS
-    )
+    # Behind the episode in question stands one that reaches the goal, without which a dataset is refused.
+    episodes = [maze_episode(inside, maze_task), maze_episode("01", maze_task)]
+    source = write_dataset(*episodes, observation_space=MAZE_SPACE, action_space=MAZE_ACTIONS)
     transitions = prepare_transitions(*source, maze_task)
-    np.testing.assert_array_equal(transitions.observations[:, 0], x)
-    np.testing.assert_array_equal(transitions.rewards, rewards)
-    np.testing.assert_array_equal(transitions.terminations, rewards)
-    np.testing.assert_array_equal(transitions.episode_starts, starts)
+    np.testing.assert_array_equal(transitions.observations[:, 0], [*x, 10])
+    np.testing.assert_array_equal(transitions.rewards, [*rewards, 1])
+    np.testing.assert_array_equal(transitions.terminations, transitions.rewards)
+    np.testing.assert_array_equal(transitions.episode_starts, [*starts, len(x)])
     for row in np.flatnonzero(transitions.terminations):
         np.testing.assert_array_equal(transitions.next_observations[row, :2], goal_position(maze_task))
 
@@ -275,3 +275,11 @@ def test_dataset_larger_than_memory_is_refused(write_dataset, box_task, monkeypa
     monkeypatch.setattr(prepare, "flatten_observations", no_memory)
     with pytest.raises(UserError, match="handmade/test-v0 does not fit into memory"):
         prepare_transitions(*source, box_task)
+
+
+def test_data_that_never_reach_the_goal_are_refused(write_dataset, maze_task):
+    source = write_dataset(
+        maze_episode("000", maze_task), observation_space=MAZE_SPACE, action_space=MAZE_ACTIONS
+    )
+    with pytest.raises(UserError, match="never reaches the goal cell .* there is no reward to learn from"):
+        prepare_transitions(*source, maze_task)

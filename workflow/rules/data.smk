@@ -1,5 +1,6 @@
 # Datasets: generated or fetched as Minari datasets, checked, then expressed in each task's terms.
 
+
 # Hours of training behind files that the repository contains: no input, so that nothing but their absence or
 # --forcerun sets it off.
 rule train_behaviour:
