@@ -56,8 +56,9 @@ class GTP(Algorithm):
     """Our choice. Noise level at which sampling starts (T), in action units."""
     rho: float = 7.0
     """Warp of the grid (Karras et al., 2022)."""
-    sigma_data: float = 0.5
-    """Standard deviation of actions that the preconditioning assumes."""
+    sigma_data: float = 0.1
+    """Our choice. Standard deviation of the actions in one state that the preconditioning assumes; EDM takes
+    0.5, that of all data together."""
     guidance: Literal["advantage", "linear_q"] = "advantage"
     """Advantage-weighted losses, or a term -linear_q Q(s, pi(s)) beside unweighted ones."""
     linear_q: float = 0.01

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 POSITIONS = 15  # entries of qpos: x, y, z, a unit quaternion, and hip and ankle of each leg
-FEATURES = 29
+FEATURES = 30
 FAR = 4.0  # metres beyond which the controller no longer sees how far its goal is
 LEGS = np.arange(4)
 ANKLE_SIGN = np.array([1.0, -1.0, -1.0, 1.0])  # legs 2 and 3 bend the other way in the model file
@@ -22,6 +22,8 @@ TOP_SPEED = 2.5  # metres per second; going faster is not rewarded, so that the 
 REACH_REWARD = 5.0
 UPRIGHT_REWARD = 0.5
 EFFORT_COST = 0.1
+TURN_COST = 1.0  # per radian; an ant that turns freely while it walks is hard to imitate
+ACTION_NOISE = 0.2  # standard deviation; what the gait will have to bear when data are recorded
 HEALTHY_HEIGHT = (0.2, 1.0)  # metres, as in Gymnasium's Ant
 HEALTHY_TILT = 0.2  # least cosine of the angle between the torso's axis and the vertical
 
@@ -29,7 +31,7 @@ HEALTHY_TILT = 0.2  # least cosine of the angle between the torso's axis and the
 def look(state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, int]:
     """What the controller sees of the simulator's state, and the quarter turns between the ant and that view.
 
-    Shapes: state (29,) = qpos (15), qvel (14); goal (2,), metres; view (29,). Velocities and the goal's
+    Shapes: state (29,) = qpos (15), qvel (14); goal (2,), metres; view (30,). Velocities and the goal's
     direction are in the torso's frame, turned so that the goal lies ahead; legs are counted from there.
     """
     rotation = rotation_matrix(state[3:7])
@@ -51,10 +53,16 @@ def look(state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, int]:
             vectors.ravel(),
             joints[:, legs].ravel(),
             turn @ ahead,
-            [min(distance, FAR) / FAR],
+            [min(distance, FAR) / FAR, heading_error(rotation)],
         ]
     )
     return view, turns
+
+
+def heading_error(rotation: np.ndarray) -> float:
+    """Angle from the nearest of the four headings in which the ant is aligned with the axes, radians."""
+    heading = float(np.arctan2(rotation[1, 0], rotation[0, 0]))
+    return heading - np.round(heading / (np.pi / 2)) * (np.pi / 2)
 
 
 def turn_back(action: np.ndarray, turns: int) -> np.ndarray:
@@ -81,7 +89,8 @@ class AntGoals(gym.Env):
     """An ant on open ground runs to one goal after another, each 1 to 8 metres away in any direction.
 
     The reward is the speed towards the goal (capped), a bonus for each goal, and a little for staying upright
-    with small torques; an episode ends when the ant falls. `info["goals"]` counts the goals reached.
+    and aligned with small torques; an episode ends when the ant falls. Noise is added to every action.
+    `info["goals"]` counts the goals reached.
     """
 
     def __init__(self):
@@ -106,12 +115,14 @@ class AntGoals(gym.Env):
         return view.astype(np.float32), {"goals": 0}
 
     def step(self, action: np.ndarray):
-        state, *_ = self._simulator.step(turn_back(np.asarray(action), self._turns))
+        noise = ACTION_NOISE * self.np_random.standard_normal(8)
+        state, *_ = self._simulator.step(turn_back(np.clip(action + noise, -1.0, 1.0), self._turns))
         distance = self._distance_to_goal(state)
         speed = (self._distance - distance) / self._dt
         self._distance = distance
         effort = float(np.square(action).sum())
-        reward = min(speed, TOP_SPEED) + UPRIGHT_REWARD - EFFORT_COST * effort
+        turned = abs(heading_error(rotation_matrix(state[3:7])))
+        reward = min(speed, TOP_SPEED) + UPRIGHT_REWARD - EFFORT_COST * effort - TURN_COST * turned
         if distance <= GOAL_RADIUS:
             reward += REACH_REWARD
             self._goals += 1

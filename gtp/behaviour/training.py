@@ -63,7 +63,7 @@ ROBOTS = {
     "halfcheetah": Training(
         environment="HalfCheetah-v5", steps=6_000_000, horizon=1000, width=64, tiers=True
     ),
-    "ant": Training(environment="AntGoals", steps=8_000_000, horizon=500, width=128, tiers=False),
+    "ant": Training(environment="AntGoals", steps=4_000_000, horizon=500, width=128, tiers=False),
 }
 
 

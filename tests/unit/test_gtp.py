@@ -66,7 +66,7 @@ def test_actor_loss_is_the_papers_formula():
     weight = torch.exp(2.0 * advantage / (advantage.std(correction=0) + 1e-6)).clamp(max=100.0)
     consistency = (solution_map(online, a_t, t, tau) - solution_map(teacher, a_u, u, tau)).square().sum(dim=1)
     flow = (online(a_t, t, t) - batch.act).square().sum(dim=1)
-    scale = (t**2 + 0.25) / (t * 0.5) ** 2  # EDM's lambda(t) with sigma_data = 0.5
+    scale = (t**2 + 0.01) / (t * 0.1) ** 2  # EDM's lambda(t) with sigma_data = 0.1
     expected = (weight * scale * consistency).mean() + 0.7 * (weight * scale * flow).mean()
     torch.testing.assert_close(algorithm.actor_loss(networks, batch, draws, progress)[0], expected)
 
