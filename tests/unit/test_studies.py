@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gtp import algorithms
 from gtp.config import TrainConfig
+from gtp.data.expectations import Expectations
 from gtp.errors import UserError
 from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
 from gtp.studies.methods import load_methods
@@ -369,3 +370,29 @@ def test_code_behind_follows_imports_inside_functions(tmp_path, monkeypatch):
     (package / "d.py").write_text("")
     monkeypatch.setattr("gtp.studies.code.ROOT", tmp_path)
     assert files_behind("gtp.a") == ["gtp/a.py", "gtp/b.py", "gtp/c.py"]
+
+
+PAPER_TASKS = read_mapping(CONFIG / "paper.yaml")["tasks"]
+
+
+@pytest.mark.parametrize("task", PAPER_TASKS)
+def test_every_task_of_the_paper_comes_from_every_source_that_has_it(task):
+    origins = load_tasks(CONFIG / "tasks.yaml")[task].origins
+    unpublished = {"minari"} if task.endswith("medium-replay") else set()
+    assert set(origins) == {"generate", "minari", "d4rl"} - unpublished
+    assert origins["generate"].expect != Expectations()
+
+
+def test_laptop_study_has_the_papers_tasks_and_the_point_mazes():
+    tasks = read_mapping(CONFIG / "laptop.yaml")["tasks"]
+    assert set(tasks) == {*PAPER_TASKS, "pointmaze-umaze", "pointmaze-medium", "pointmaze-large"}
+
+
+def test_part_of_the_laptop_study_is_a_part_of_it():
+    whole, part = (read_mapping(CONFIG / f"{name}.yaml") for name in ("laptop", "laptop_part"))
+    assert set(part["tasks"]) <= set(whole["tasks"])
+    assert set(part["methods"]) <= set(whole["methods"])
+    listed = ("study", "tasks", "methods", "flow_map")
+    assert {k: v for k, v in part.items() if k not in listed} == {
+        k: v for k, v in whole.items() if k not in listed
+    }
