@@ -61,9 +61,9 @@ ROBOTS = {
     "hopper": Training(environment="Hopper-v5", steps=6_000_000, horizon=1000, width=64, tiers=True),
     "walker2d": Training(environment="Walker2d-v5", steps=8_000_000, horizon=1000, width=64, tiers=True),
     "halfcheetah": Training(
-        environment="HalfCheetah-v5", steps=6_000_000, horizon=1000, width=64, tiers=True
+        environment="HalfCheetah-v5", steps=4_000_000, horizon=1000, width=64, tiers=True
     ),
-    "ant": Training(environment="AntGoals", steps=4_000_000, horizon=500, width=128, tiers=False),
+    "ant": Training(environment="AntGoals", steps=2_600_000, horizon=500, width=128, tiers=False),
 }
 
 

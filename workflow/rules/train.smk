@@ -22,6 +22,7 @@ for suite, tasks in PLAN.suites().items():
             "<benchmarks>/<study>/train/{task}/{method}/{seeds}.tsv"
         wildcard_constraints:
             task=one_of(tasks),
+        priority: STUDY.train_config(suite).steps  # the longest first, so that no core is idle at the end
         conda:
             "../../environment.yml"
         threads: STUDY.execution.threads
