@@ -82,7 +82,7 @@ class Layout:
         middle = ((len(grid) - 1) / 2, (len(grid[0]) - 1) / 2)
         origin_row, origin_col = self.origin or middle
         x, y = (col - origin_col) * self.cell_size, (row - origin_row) * self.cell_size
-        return x, y if self.y_grows_with_row else -y + 0.0  # + 0.0: no negative zero
+        return (x, y) if self.y_grows_with_row else (x, 0.0 - y)
 
     def cells(self, maze: str) -> list[Cell]:
         """All cells of a maze, row by row. Raises UserError for an unknown maze."""

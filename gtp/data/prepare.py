@@ -35,9 +35,9 @@ def prepare_transitions(dataset_id: str, root: Path, task: TaskSpec) -> Transiti
     shifted and scaled, in this order, as the task says.
 
     Raises: UserError naming the dataset and the remedy when it is missing, damaged, empty, recorded in
-    another maze or another ant's coordinates, contains NaN, lengths or shapes that do not fit or actions
-    outside their box, lacks an observation key, has no spread of returns that its task divides by, or does
-    not fit into memory.
+    another maze or in other coordinates, contains NaN, lengths or shapes that do not fit or actions outside
+    their box, lacks an observation key, does not fit into memory, or has returns that are all equal where the
+    task divides by their range.
     """
     try:
         return _prepare(dataset_id, Path(root), task)

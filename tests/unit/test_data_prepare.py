@@ -278,6 +278,7 @@ def test_generated_data_that_changed_since_their_card_are_refused(generated, tmp
         ({"observation_keys": ("observations",)}, "did you mean 'observation'"),
         ({"observation_keys": ()}, "name some in observation_keys"),
         ({"maze": "medium"}, "recorded in another maze than 'medium'"),
+        ({"environment": "gtp/D4RLAntMaze-v0"}, "in PointMaze_UMaze-v3, whose coordinates are not those of"),
         ({"action_repeat": 5}, "holds each action for 1 steps and the task for 5"),
         ({"goal_cell": (0, 0)}, "is a wall"),
     ],
