@@ -4,6 +4,7 @@ Nothing here says where a run happens or how fast; that is `gtp.train.Execution`
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +24,12 @@ class TaskSpec:
     reference_max: float = 1.0
     """Return that scores 100 (D4RL: an expert)."""
     reward_scale: float = 1.0
-    """Training rewards are reward_scale * (reward + reward_shift); evaluation uses raw rewards."""
+    """Training rewards are reward_scale * (n * reward + reward_shift), where n is the reward normalisation's
+    factor; evaluation uses raw rewards."""
     reward_shift: float = 0.0
+    reward_normalization: Literal["none", "return_range"] = "none"
+    """The factor n. none: 1; return_range: 1000 / (largest - smallest return of the episodes as recorded), as
+    in IQL's locomotion experiments, and not for maze tasks, whose rewards are relabelled."""
     maze: str | None = None
     """Name of the maze map (gtp.environments.MAZES) of a goal-reaching task; None for any other task."""
     start_cell: tuple[int, int] | None = None
@@ -46,6 +51,12 @@ class TaskSpec:
             )
         if self.maze is not None and (self.start_cell is None or self.goal_cell is None):
             raise ValueError("a maze task needs both start_cell and goal_cell")
+        if self.reward_normalization not in ("none", "return_range"):
+            raise ValueError(
+                f"reward_normalization must be 'none' or 'return_range', got {self.reward_normalization!r}"
+            )
+        if self.maze is not None and self.reward_normalization != "none":
+            raise ValueError("a maze task relabels its rewards; leave reward_normalization at 'none'")
         if self.goal_radius <= 0:
             raise ValueError(f"goal_radius must be positive, got {self.goal_radius}")
         if self.action_repeat < 1:

@@ -3,7 +3,9 @@
 import contextlib
 import difflib
 import io
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ with contextlib.redirect_stderr(io.StringIO()):  # importing it prints a notice 
     from gymnasium_robotics.envs.maze.maze_v4 import MazeEnv
 
 gym.register_envs(gymnasium_robotics)
+gym.register("gtp/D4RLAntMaze-v0", entry_point="gtp.d4rl_ant:D4RLAntMaze")
 
 # Two rooms joined by a short and a long corridor. Hyperparameters are chosen on this map, which no
 # table of results uses.
@@ -36,7 +39,8 @@ ROOMS = [
 
 GOAL_MARK = maps.GOAL  # a free cell that goals are drawn from; without any, all free cells are
 
-# 1 is a wall, 0 is free; rows run from the largest y downwards, columns from the smallest x upwards.
+# 1 is a wall, 0 is free; Layout says where a cell lies. D4RL evaluates on the same three maps as
+# Gymnasium-Robotics has under these names, row by row.
 MAZES: dict[str, list[list[int]]] = {
     "umaze": maps.U_MAZE,
     "medium": maps.MEDIUM_MAZE,
@@ -62,41 +66,78 @@ def find_maze(name: str) -> list[list[int]]:
     return MAZES[name]
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where an environment places the cells of a map in its plane; x always grows with the column."""
+
+    cell_size: float = 1.0
+    """Edge of a cell in the simulator's units."""
+    origin: tuple[int, int] | None = None
+    """Row and column of the cell whose centre is (0, 0); None stands for the middle of the map."""
+    y_grows_with_row: bool = False
+    """Whether y grows with the row, as in D4RL, instead of falling, as in Gymnasium-Robotics."""
+
+    def position(self, grid: list[list], row: float, col: float) -> tuple[float, float]:
+        """Centre (x, y) of a cell in the simulator's units."""
+        middle = ((len(grid) - 1) / 2, (len(grid[0]) - 1) / 2)
+        origin_row, origin_col = self.origin or middle
+        x, y = (col - origin_col) * self.cell_size, (row - origin_row) * self.cell_size
+        return (x, y) if self.y_grows_with_row else (x, 0.0 - y)
+
+    def cells(self, maze: str) -> list[Cell]:
+        """All cells of a maze, row by row. Raises UserError for an unknown maze."""
+        grid = find_maze(maze)
+        return [
+            Cell(row, col, *self.position(grid, row, col), mark == 1)
+            for row, marks in enumerate(grid)
+            for col, mark in enumerate(marks)
+        ]
+
+    def center(self, maze: str, cell: Sequence[int]) -> np.ndarray:
+        """Centre (x, y) of a free cell (row, col).
+
+        Shapes: (2,) float64. Units: the simulator's. Raises: UserError naming the nearest free cell when this
+        one is a wall or outside.
+        """
+        row, col = cell
+        free = {(c.row, c.col): np.array([c.x, c.y]) for c in self.cells(maze) if not c.is_wall}
+        if (row, col) not in free:
+            nearest = min(free, key=lambda other: abs(other[0] - row) + abs(other[1] - col))
+            raise UserError(f"cell {(row, col)} of maze {maze!r} is a wall or outside the map; try {nearest}")
+        return free[row, col]
+
+
+# By the first part of an environment's id. D4RL's ant starts at (0, 0), which is cell (1, 1) of all its maps.
+LAYOUTS = {
+    "PointMaze": Layout(),
+    "AntMaze": Layout(cell_size=4.0),
+    "gtp/D4RLAntMaze": Layout(cell_size=4.0, origin=(1, 1), y_grows_with_row=True),
+}
+
+
+def layout_of(environment: str) -> Layout:
+    """The layout of a maze environment's id, say "AntMaze_UMaze-v4"; a point maze's for any other id."""
+    return LAYOUTS.get(re.split("[_-]", environment)[0], Layout())
+
+
 def cell_size(environment: str) -> float:
     """Edge of a maze cell in the simulator's units: 4 for the ant, 1 for the point."""
-    return 4.0 if environment.startswith("AntMaze") else 1.0
+    return layout_of(environment).cell_size
 
 
 def maze_cells(maze: str, size: float = 1.0) -> list[Cell]:
-    """All cells of a maze, row by row; the origin is the middle of the map, as in Gymnasium-Robotics.
-
-    Units: size and the cells' x and y in the simulator's units. Raises: UserError for an unknown maze.
-    """
-    grid = find_maze(maze)
-    height, width = len(grid), len(grid[0])
-    return [
-        Cell(row, col, (col + 0.5 - width / 2) * size, (height / 2 - row - 0.5) * size, grid[row][col] == 1)
-        for row in range(height)
-        for col in range(width)
-    ]
+    """All cells of a maze, row by row, as Gymnasium-Robotics lays them out with cells of edge `size`."""
+    return Layout(size).cells(maze)
 
 
 def cell_center(maze: str, cell: Sequence[int], size: float = 1.0) -> np.ndarray:
-    """Centre (x, y) of a free cell (row, col).
-
-    Shapes: (2,) float64. Raises: UserError naming the nearest free cell when this one is a wall or outside.
-    """
-    row, col = cell
-    free = {(c.row, c.col): np.array([c.x, c.y]) for c in maze_cells(maze, size) if not c.is_wall}
-    if (row, col) not in free:
-        nearest = min(free, key=lambda other: abs(other[0] - row) + abs(other[1] - col))
-        raise UserError(f"cell {(row, col)} of maze {maze!r} is a wall or outside the map; try {nearest}")
-    return free[row, col]
+    """Centre (x, y) of a free cell (row, col) in the layout of `maze_cells`; see `Layout.center`."""
+    return Layout(size).center(maze, cell)
 
 
 def goal_position(task: TaskSpec) -> np.ndarray:
-    """Centre (x, y) of a maze task's goal cell, shape (2,), in the simulator's units."""
-    return cell_center(task.maze, task.goal_cell, cell_size(task.environment))
+    """Centre (x, y) of a maze task's goal cell, shape (2,), in the environment's own frame and units."""
+    return layout_of(task.environment).center(task.maze, task.goal_cell)
 
 
 def make_environment(task: TaskSpec) -> gym.Env:
@@ -120,8 +161,7 @@ def make_task(task: TaskSpec) -> gym.Env:
 
 def make_goal_environment(task: TaskSpec) -> "FixedGoal":
     """`make_task` for a maze task."""
-    size = cell_size(task.environment)
-    start = cell_center(task.maze, task.start_cell, size)
+    start = layout_of(task.environment).center(task.maze, task.start_cell)
     goal = goal_position(task)
     if np.linalg.norm(start - goal) <= task.goal_radius:
         raise UserError(f"task {task.name!r}: start_cell and goal_cell coincide; choose two different cells")

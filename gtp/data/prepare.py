@@ -1,5 +1,6 @@
 """From any local Minari dataset to the transitions of one task."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import minari
@@ -10,7 +11,14 @@ from gtp.config import TaskSpec
 from gtp.data.card import CARD_NAME, data_files, verify_card
 from gtp.data.dataset import dataset_folder, open_dataset, read_episodes
 from gtp.data.transitions import Transitions, observation_statistics, scale_actions
-from gtp.environments import HeldAction, find_maze, flatten_observations, goal_position, select_boxes
+from gtp.environments import (
+    HeldAction,
+    find_maze,
+    flatten_observations,
+    goal_position,
+    layout_of,
+    select_boxes,
+)
 from gtp.errors import UserError
 from gtp.files import sha256_of
 
@@ -23,11 +31,13 @@ def prepare_transitions(dataset_id: str, root: Path, task: TaskSpec) -> Transiti
     The next observation of an episode's last step is the observation that the episode ended with.
     Terminations are the dataset's; a truncation (timeout) is not one. On a maze task rewards and terminations
     are replaced: an episode earns 1 and terminates where it enters the goal region, steps that begin inside
-    the region are left out, and what follows them is an episode of its own.
+    the region are left out, and what follows them is an episode of its own. Rewards are then normalised,
+    shifted and scaled, in this order, as the task says.
 
     Raises: UserError naming the dataset and the remedy when it is missing, damaged, empty, recorded in
-    another maze, contains NaN, lengths or shapes that do not fit or actions outside their box, lacks an
-    observation key, or does not fit into memory.
+    another maze or in other coordinates, contains NaN, lengths or shapes that do not fit or actions outside
+    their box, lacks an observation key, does not fit into memory, or has returns that are all equal where the
+    task divides by their range.
     """
     try:
         return _prepare(dataset_id, Path(root), task)
@@ -71,7 +81,7 @@ def read_columns(
     Raises: UserError as for `prepare_transitions`.
     """
     check_spaces(dataset, task)
-    parts, starts, rows = [], [], 0
+    parts, starts, returns, rows = [], [], [], 0
     for episode in read_episodes(dataset, root):
         problem = find_episode_problem(episode, dataset, task)
         if problem is not None:
@@ -79,6 +89,7 @@ def read_columns(
         part, part_starts = episode_transitions(episode, task)
         parts.append(part)
         starts.append(part_starts + rows)
+        returns.append(float(np.sum(episode.rewards, dtype=np.float64)))
         rows += len(part["rewards"])
     if rows == 0:
         raise UserError(f"dataset {dataset.id} never leaves the goal region; choose another goal_cell")
@@ -88,7 +99,28 @@ def read_columns(
             f"dataset {dataset.id} never reaches the goal cell {task.goal_cell}; choose another goal_cell or"
             " more data: there is no reward to learn from"
         )
+    columns["rewards"] = transform_rewards(columns["rewards"], returns, dataset.id, task)
     return columns, np.concatenate(starts).astype(np.int64)
+
+
+def transform_rewards(
+    rewards: np.ndarray, returns: Sequence[float], dataset_id: str, task: TaskSpec
+) -> np.ndarray:
+    """What training reads for raw rewards: reward_scale * (normaliser * reward + reward_shift).
+
+    Shapes: rewards (N,) -> (N,) float32; returns: one for each episode as recorded. The normaliser of
+    "return_range" is 1000 / (largest - smallest return). Source: IQL, its locomotion experiments.
+    Raises: UserError naming the dataset when that divides by zero.
+    """
+    if task.reward_normalization == "return_range":
+        spread = max(returns) - min(returns)
+        if spread == 0:
+            raise UserError(
+                f"dataset {dataset_id} has {len(returns)} episode(s), all of the same return;"
+                " set reward_normalization to 'none' or use more data"
+            )
+        rewards = rewards * (1000.0 / spread)
+    return (task.reward_scale * (rewards + task.reward_shift)).astype(np.float32)
 
 
 def action_box(dataset: minari.MinariDataset) -> tuple[np.ndarray, np.ndarray]:
@@ -115,6 +147,11 @@ def check_spaces(dataset: minari.MinariDataset, task: TaskSpec) -> None:
     recorded = dataset.env_spec.kwargs.get("maze_map") if dataset.env_spec is not None else None
     if recorded is not None and walls(recorded) != walls(find_maze(task.maze)):
         raise UserError(f"{owner} was recorded in another maze than {task.maze!r}; choose the task's dataset")
+    if recorded is not None and layout_of(dataset.env_spec.id) != layout_of(task.environment):
+        raise UserError(
+            f"{owner} was recorded in {dataset.env_spec.id}, whose coordinates are not those of"
+            f" {task.environment}; choose the task's dataset"
+        )
     held = held_steps(dataset)
     if held != task.action_repeat:
         raise UserError(
@@ -164,7 +201,7 @@ def episode_transitions(
     """Columns of a Transitions for one recorded episode of T steps, and the rows where an episode starts.
 
     Shapes: columns (M, .) with M <= T; starts (S,), empty only when M = 0.
-    Units: actions stay in the environment's units.
+    Units: actions and rewards (float64) stay in the environment's units.
     """
     observations = flatten_observations(episode.observations, task.observation_keys)
     rewards = np.asarray(episode.rewards, dtype=np.float64)
@@ -184,7 +221,7 @@ def episode_transitions(
     columns = {
         "observations": observations[:-1],
         "actions": np.asarray(episode.actions),
-        "rewards": (task.reward_scale * (rewards + task.reward_shift)).astype(np.float32),
+        "rewards": rewards,
         "next_observations": observations[1:],
         "terminations": terminations.astype(np.float32),
     }

@@ -83,6 +83,42 @@ def test_reward_transform_scales_the_shifted_reward(write_dataset, box_task):
     np.testing.assert_allclose(transitions.rewards, [-2, 2, 6])
 
 
+def test_return_range_spreads_the_returns_over_a_thousand(write_dataset, box_task):
+    # Returns as recorded: 0 + 1 + 2 = 3 and 0 + 1 = 1, so that rewards are multiplied by 1000 / 2.
+    task = dataclasses.replace(box_task, reward_normalization="return_range")
+    source = write_dataset(box_episode(3), box_episode(2))
+    transitions = prepare_transitions(*source, task)
+    np.testing.assert_allclose(transitions.rewards, [0, 500, 1000, 0, 500])
+    returns = np.add.reduceat(transitions.rewards, transitions.episode_starts)
+    assert np.ptp(returns) == pytest.approx(1000)
+
+
+def test_normalisation_comes_before_shift_and_scale(write_dataset, box_task):
+    task = dataclasses.replace(
+        box_task, reward_normalization="return_range", reward_scale=2.0, reward_shift=-1.0
+    )
+    rewards = [np.array([-4.0, 1.0]), np.array([5.0, 0.0])]  # returns -3 and 5: times 125, minus 1, times 2
+    source = write_dataset(*(box_episode(2, rewards=each) for each in rewards))
+    transitions = prepare_transitions(*source, task)
+    np.testing.assert_allclose(transitions.rewards, [-1002, 248, 1248, -2])
+
+
+@pytest.mark.parametrize("steps", [(3,), (3, 3)])  # one episode; two of the same return
+def test_equal_returns_cannot_be_normalised(steps, write_dataset, box_task):
+    task = dataclasses.replace(box_task, reward_normalization="return_range")
+    source = write_dataset(*(box_episode(count) for count in steps))
+    with pytest.raises(UserError, match=rf"has {len(steps)} episode\(s\), all of the same.*'none'") as caught:
+        prepare_transitions(*source, task)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_normalisations_are_refused(box_task, maze_task):
+    with pytest.raises(ValueError, match="must be 'none' or 'return_range', got 'range'"):
+        dataclasses.replace(box_task, reward_normalization="range")
+    with pytest.raises(ValueError, match="relabels its rewards"):
+        dataclasses.replace(maze_task, reward_normalization="return_range")
+
+
 def test_observations_are_normalised_over_the_kept_rows(write_dataset, box_task):
     transitions = prepare_transitions(*write_dataset(box_episode(3), box_episode(2)), box_task)
     np.testing.assert_allclose(transitions.observation_mean, [0.8] * 3, rtol=1e-6)
@@ -242,6 +278,7 @@ def test_generated_data_that_changed_since_their_card_are_refused(generated, tmp
         ({"observation_keys": ("observations",)}, "did you mean 'observation'"),
         ({"observation_keys": ()}, "name some in observation_keys"),
         ({"maze": "medium"}, "recorded in another maze than 'medium'"),
+        ({"environment": "gtp/D4RLAntMaze-v0"}, "in PointMaze_UMaze-v3, whose coordinates are not those of"),
         ({"action_repeat": 5}, "holds each action for 1 steps and the task for 5"),
         ({"goal_cell": (0, 0)}, "is a wall"),
     ],

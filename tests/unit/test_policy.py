@@ -101,6 +101,13 @@ def test_a_policy_of_another_version_is_refused(path, tmp_path):
         gtp.load_policy(tmp_path / "old.safetensors")
 
 
+def test_tasks_of_files_older_than_reward_normalisation_have_none(path, tmp_path):
+    tensors, header = read_tensors(path, "gtp-policy", "")
+    del header["task"]["reward_normalization"]
+    write_tensors(tmp_path / "old.safetensors", tensors, header)
+    assert gtp.load_policy(tmp_path / "old.safetensors").task == gtp.load_policy(path).task
+
+
 def test_files_contain_no_pickle(trained):
     """A safetensors file is the length of a JSON header, the header, and the tensors: nothing more."""
     for file in trained.glob("*.safetensors"):
