@@ -72,14 +72,15 @@ def fetch_d4rl(
         # Beside `staging`, which the next builder empties.
         place = staging.with_name(f"{staging.name}.download")
         if file is None:
-            file = place / (Path(url.partition("?")[0]).name or "file.hdf5")
+            file = place / f"{task.id}.hdf5"
             recipe["file_sha256"] = fetch_file(task, url, file, sha256, default=source is None)
-            origin = {"file": file.name, "url": url}
+            origin = {"file": None, "url": url}
         try:
             card = convert(file, task, about | {"recipe": recipe}, origin, staging, root)
-        finally:
-            # A file that was refused must not be refused again when the server has a better one.
+        except UserError:  # a file that was refused must not stand in the way of a better one
             shutil.rmtree(place, ignore_errors=True)
+            raise
+        shutil.rmtree(place, ignore_errors=True)
     say(f"{dataset_id}: {card['episodes']} episodes, {card['steps']} steps installed in {root}")
     return card
 
@@ -180,7 +181,7 @@ def intact_card(recipe: dict, folder: Path) -> dict | None:
 def convert(file: Path, task: D4RLTask, about: dict, origin: dict, staging: Path, root: Path) -> dict:
     """Convert a file and install the dataset; returns its card."""
     dataset_id = about["dataset_id"]
-    with open_d4rl(file, task) as data:
+    with open_d4rl(file, task, origin["url"] or str(file)) as data:
         folder = write_dataset(data, dataset_id, staging)
         report = data.report
     described = describe_episodes(read_episodes(open_dataset(dataset_id, staging), staging))

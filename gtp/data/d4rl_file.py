@@ -6,6 +6,7 @@ files, `timeouts` (where a recorded trajectory was cut) and `next_observations`;
 
 import contextlib
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +53,8 @@ class D4RLFile:
     `observation_space` and `action_space` have the dtypes of the file. Make one with `open_d4rl`.
     """
 
-    def __init__(self, path: Path, file: h5py.File, task: D4RLTask):
-        self.path, self.file, self.task = path, file, task
+    def __init__(self, name: str, file: h5py.File, task: D4RLTask):
+        self.name, self.file, self.task = name, file, task
         self.columns = {
             "observations": (task.observation_size,),
             "actions": (task.action_size,),
@@ -111,10 +112,10 @@ class D4RLFile:
         except (UserError, MemoryError):
             raise
         except Exception as error:
-            raise unreadable(self.path, error) from error
+            raise unreadable(self.name, error) from error
 
     def refuse(self, problem: str) -> UserError:
-        return UserError(f"{self.path}: {problem}; {AGAIN} of {self.task.id}")
+        return UserError(f"{self.name}: {problem}; {AGAIN} of {self.task.id}")
 
     def check_column(self, name: str, rows: int | None) -> int:
         """The rows of a column. Raises UserError when it is missing, or not as D4RL's, or not all there.
@@ -139,7 +140,7 @@ class D4RLFile:
                 raise self.refuse(f"its {name!r} have {shape[0]} rows and its 'observations' {rows}")
             if shape[0] == 0:
                 raise self.refuse("it has no rows")
-            if not is_stored(column, self.path.stat().st_size):
+            if not is_stored(column, os.stat(self.file.filename).st_size):
                 raise self.refuse(f"its {name!r} declare shape {shape} without that much data")
             return shape[0]
 
@@ -256,20 +257,23 @@ class D4RLFile:
 
 
 @contextlib.contextmanager
-def open_d4rl(path: Path, task: D4RLTask) -> Iterator[D4RLFile]:
-    """Open a file of a task. Raises UserError when it is not HDF5 or its columns are not D4RL's."""
+def open_d4rl(path: Path, task: D4RLTask, name: str) -> Iterator[D4RLFile]:
+    """Open a file of a task; messages call it `name`.
+
+    Raises: UserError when it is not HDF5 or its columns are not D4RL's.
+    """
     try:
         file = h5py.File(path, "r")
     except Exception as error:
-        raise unreadable(path, error) from error
+        raise unreadable(name, error) from error
     with contextlib.closing(file):
-        yield D4RLFile(path, file, task)
+        yield D4RLFile(name, file, task)
 
 
-def unreadable(path: Path, error: Exception) -> UserError:
+def unreadable(name: str, error: Exception) -> UserError:
     """What h5py said, in one line."""
     reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return UserError(f"{path} cannot be read as HDF5 ({reason}); {AGAIN}")
+    return UserError(f"{name} cannot be read as HDF5 ({reason}); {AGAIN}")
 
 
 def is_stored(column: h5py.Dataset, file_size: int) -> bool:

@@ -1,6 +1,5 @@
 """Download one big file over HTTP: resumed where it broke off, checked, and complete or not there at all."""
 
-import hashlib
 import http.client
 import json
 import os
@@ -9,8 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from gtp.errors import UserError
-from gtp.files import write_text
+from gtp.files import sha256_of, write_text
 from gtp.progress import Progress, say
 
 PIECE = 1 << 20
@@ -42,30 +40,33 @@ def download(url: str, path: Path) -> str:
         for stale in (path, partial, source):
             stale.unlink(missing_ok=True)
     if not path.exists():
-        attempts = iter(PAUSES)
-        while True:
-            before = size_of(partial)
-            try:
-                fetch_rest(url, partial, source)
-                break
-            except DownloadError:
-                raise
-            # urllib lets some of http.client's errors through; the rest and lost connections are OSErrors.
-            except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
-                if size_of(partial) > before:
-                    attempts = iter(PAUSES)
-                pause = next(attempts, None)
-                if pause is None:
-                    raise DownloadError(explain(error)) from error
-                say(f"{url}: {explain(error)}; trying again in {pause:g} s")
-                time.sleep(pause)
+        fetch_patiently(url, partial, source)
         os.replace(partial, path)
-    return digest_of(path)
+    return sha256_of(path)
+
+
+def fetch_patiently(url: str, partial: Path, source: Path) -> None:
+    """Complete `partial`, asking again when the connection breaks."""
+    pauses = iter(PAUSES)
+    while True:
+        before = size_of(partial)
+        try:
+            return fetch_rest(url, partial, source)
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            if size_of(partial) > before:
+                pauses = iter(PAUSES)
+            pause = next(pauses, None)
+            if pause is None:
+                raise DownloadError(explain(error)) from error
+            say(f"{url}: {explain(error)}; trying again in {pause:g} s")
+            time.sleep(pause)
 
 
 def fetch_rest(url: str, partial: Path, source: Path) -> None:
     """One request for what `partial` lacks. Raises as urllib does, and DownloadError when none can help."""
     known, start = read_source(source), size_of(partial)
+    if start > 0 and start == known.get("size"):
+        return
     headers = {"User-Agent": "gtp"}
     if start > 0:
         headers["Range"] = f"bytes={start}-"
@@ -75,7 +76,7 @@ def fetch_rest(url: str, partial: Path, source: Path) -> None:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416:  # nothing lies behind what we have: it is no part of this file
+        if error.code == 416 and start > 0:  # the server's file ends before: ours is no part of it
             partial.unlink()
             return fetch_rest(url, partial, source)
         if error.code in TRANSIENT:
@@ -85,34 +86,43 @@ def fetch_rest(url: str, partial: Path, source: Path) -> None:
         raise DownloadError(explain(error)) from error
     with response:
         total = announced_size(response)
-        resumed = response.status == 206
-        if resumed and not fits(response, start, known.get("size")):
-            partial.unlink()
-            raise http.client.HTTPException("the server resumed another file")
-        if not resumed:
+        if response.status != 206:
             start = 0
-        validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
-        if validator is not None and validator.startswith("W/"):  # a weak one does not promise equal bytes
-            validator = None
-        write_text(source, json.dumps({"url": url, "size": total, "validator": validator}) + "\n")
-        say(
-            f"downloading {url}"
-            + (f": {total / 1e6:.1f} MB" if total else "")
-            + f" from byte {start}" * resumed
-        )
-        progress = Progress(
-            f"download {partial.stem}", max(total or 1, 1) // PIECE + 1, "MB", done=start // PIECE
-        )
-        with open(partial, "ab" if resumed else "wb") as file:
-            while piece := response.read(PIECE):
-                file.write(piece)
-                start += len(piece)
-                if total is not None:
-                    progress.advance(start // PIECE - progress.done)
-        if total is not None and start != total:
-            if start > total:
-                partial.unlink()
-            raise http.client.HTTPException(f"the connection ended after {start} of {total} bytes")
+        elif not fits(response, start, known.get("size")):
+            partial.unlink()
+            raise http.client.HTTPException("the server went on with another file")
+        write_text(source, json.dumps(describe(url, response)) + "\n")
+        say(f"downloading {url}: {amount(total)}{f' from byte {start}' * (start > 0)}")
+        receive(response, partial, start, total)
+
+
+def receive(response: http.client.HTTPResponse, partial: Path, start: int, total: int | None) -> None:
+    """Write what a server sends behind the first `start` bytes of `partial`."""
+    progress = Progress(f"download {partial.stem}", pieces(total or 0), "MB", done=pieces(start))
+    with open(partial, "ab" if start > 0 else "wb") as file:
+        while piece := read_piece(response):
+            file.write(piece)
+            start += len(piece)
+            if total is not None:
+                progress.advance(pieces(start) - progress.done)
+    if total is not None and start != total:
+        raise http.client.HTTPException(f"the connection ended after {start} of {total} bytes")
+
+
+def read_piece(response: http.client.HTTPResponse) -> bytes:
+    """The next bytes; failures are URLErrors, so that those of the disk are told from them."""
+    try:
+        return response.read(PIECE)
+    except OSError as error:
+        raise urllib.error.URLError(error) from error
+
+
+def describe(url: str, response: http.client.HTTPResponse) -> dict:
+    """What must still hold of the server's file for a partial one to be continued."""
+    validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    if validator is not None and validator.startswith("W/"):  # a weak one does not promise equal bytes
+        validator = None
+    return {"url": url, "size": announced_size(response), "validator": validator}
 
 
 def announced_size(response: http.client.HTTPResponse) -> int | None:
@@ -137,6 +147,14 @@ def read_source(source: Path) -> dict:
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
+
+
+def pieces(size: int) -> int:
+    return -(-size // PIECE)
+
+
+def amount(size: int | None) -> str:
+    return "size unknown" if size is None else f"{size / 1e6:.1f} MB"
 
 
 def size_of(path: Path) -> int:
