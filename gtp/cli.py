@@ -272,7 +272,7 @@ def d4rl(id: str, root: Path, file: str | None = None, sha256: str | None = None
     """
     from gtp.data.d4rl import fetch_d4rl
 
-    fetch_d4rl(id, root, source=file, sha256=sha256)
+    fetch_d4rl(id, root, source=file, sha256=sha256, command=command_line())
 
 
 @dataset.command
