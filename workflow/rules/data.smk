@@ -41,6 +41,7 @@ rule generate_dataset:
     conda:
         "../../environment.yml"
     threads: 4
+    priority: 1_000_000_000  # before any training: it takes several cores, which would never be free at once
     resources:
         mem_mb=4000,
         runtime="2h",
