@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+import gymnasium as gym
+
 from gtp.data.card import (
     checksums,
     describe_episodes,
@@ -24,6 +26,7 @@ from gtp.data.dataset import (
 )
 from gtp.data.download import DownloadError, download
 from gtp.data.generate import find_difference
+from gtp.environments import find_maze, make_maze_simulator, make_simulator
 from gtp.errors import UserError
 from gtp.files import sha256_of
 from gtp.progress import Progress, say
@@ -213,8 +216,15 @@ def write_dataset(data: D4RLFile, dataset_id: str, staging: Path) -> Path:
         staging,
         dataset_id,
         buffer=buffer(),
-        env=data.task.environment,
+        env=recording_environment(data.task),
         observation_space=data.observation_space,
         action_space=data.action_space,
         description=NOTICE,
     )
+
+
+def recording_environment(task: D4RLTask) -> gym.Env:
+    """An environment with the observations and dynamics of the one that D4RL recorded in."""
+    if task.maze is None:
+        return make_simulator(task.environment, max_episode_steps=task.horizon)
+    return make_maze_simulator(task.environment, find_maze(task.maze), max_episode_steps=task.horizon)

@@ -26,14 +26,19 @@ class D4RLTask:
     action_size: int
     horizon: int
     """Steps after which D4RL's environment truncates an episode."""
-    environment: str | None
-    """Gymnasium's id of the environment with the same observations and dynamics; None where it has none."""
+    environment: str
+    """Gymnasium's id of the environment with the same observations and dynamics."""
     url: str | None
     """Where D4RL publishes the file; None for the ids that are not in our table."""
 
     @property
     def antmaze(self) -> bool:
         return self.id.startswith("antmaze-")
+
+    @property
+    def maze(self) -> str | None:
+        """Name of AntMaze's map (gtp.environments.MAZES)."""
+        return self.id.split("-")[1] if self.antmaze else None
 
     @property
     def file_name(self) -> str | None:
@@ -45,9 +50,9 @@ ROBOTS = {  # sizes of observations and actions, horizon, environment
     "halfcheetah": (17, 6, 1000, "HalfCheetah-v4"),
     "hopper": (11, 3, 1000, "Hopper-v4"),
     "walker2d": (17, 6, 1000, "Walker2d-v4"),
-    "antmaze-umaze": (29, 8, 700, None),
-    "antmaze-medium": (29, 8, 1000, None),
-    "antmaze-large": (29, 8, 1000, None),
+    "antmaze-umaze": (29, 8, 700, "gtp/D4RLAntMaze-v0"),
+    "antmaze-medium": (29, 8, 1000, "gtp/D4RLAntMaze-v0"),
+    "antmaze-large": (29, 8, 1000, "gtp/D4RLAntMaze-v0"),
 }
 
 

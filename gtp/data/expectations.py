@@ -7,7 +7,7 @@ import numpy as np
 
 from gtp.data.card import verify_card
 from gtp.data.dataset import dataset_folder, open_dataset, read_episodes
-from gtp.environments import cell_center, cell_size, maze_cells
+from gtp.environments import layout_of
 from gtp.errors import UserError
 
 Range = tuple[float, float]
@@ -82,11 +82,10 @@ def validate_dataset(
 def share_of_cells(dataset_id: str, root: Path, maze: str) -> float:
     """Share of a maze's free cells that some recorded position lies in."""
     dataset = open_dataset(dataset_id, root)
-    size = cell_size(dataset.env_spec.id if dataset.env_spec else "")
-    free = [(cell.row, cell.col) for cell in maze_cells(maze) if not cell.is_wall]
-    centers = np.array([cell_center(maze, cell, size) for cell in free])
-    visited = np.zeros(len(free), dtype=bool)
+    layout = layout_of(dataset.env_spec.id if dataset.env_spec else "")
+    centers = np.array([(cell.x, cell.y) for cell in layout.cells(maze) if not cell.is_wall])
+    visited = np.zeros(len(centers), dtype=bool)
     for episode in read_episodes(dataset, root):
         offsets = np.abs(episode.observations["achieved_goal"][:, None] - centers)
-        visited |= (offsets.max(axis=-1) <= size / 2).any(axis=0)
+        visited |= (offsets.max(axis=-1) <= layout.cell_size / 2).any(axis=0)
     return float(visited.mean())

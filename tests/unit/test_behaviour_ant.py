@@ -61,7 +61,7 @@ def test_four_namings_of_the_legs_give_one_view_and_one_motion(simulator):
     assert seen == {0, 1, 2, 3}
     for other in views[1:]:
         np.testing.assert_allclose(other[:, :-1], views[0][:, :-1], atol=1e-12)
-        # The heading is that of one leg's neighbour, so where the torso leans it depends on the naming a little.
+        # Where the torso leans, the heading depends on the naming a little.
         np.testing.assert_allclose(other[:, -1], views[0][:, -1], atol=0.1)
 
 

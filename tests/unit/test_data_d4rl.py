@@ -26,7 +26,7 @@ from gtp.data.d4rl import fetch_d4rl
 from gtp.data.d4rl_tasks import URLS, find_task
 from gtp.data.dataset import minari_root, open_dataset
 from gtp.data.prepare import prepare_transitions
-from gtp.environments import goal_position
+from gtp.environments import goal_position, layout_of
 from gtp.errors import UserError
 
 HOPPER, ANTMAZE = "hopper-medium-v2", "antmaze-umaze-v2"
@@ -343,19 +343,22 @@ def test_antmaze_horizon_is_that_of_its_maze(root):
 def test_transitions_of_an_antmaze_task_end_at_the_goal(root):
     task = TaskSpec(
         name="antmaze-umaze",
-        environment="AntMaze_UMaze-v4",
+        environment="gtp/D4RLAntMaze-v0",
         max_episode_steps=700,
         observation_keys=("achieved_goal", "observation"),
         maze="umaze",
-        start_cell=(3, 1),
-        goal_cell=(1, 1),
+        start_cell=(1, 1),
+        goal_cell=(3, 1),
     )
     goal = goal_position(task)
     offsets = [1.4, 0.9, 0.2, 0.1, 0.9, 0.8]  # from the goal; inside its region are the third and fourth
     assert 0.2 < task.goal_radius < 0.8
     # D4RL marks the steps that end in the goal region: 1 and 2.
-    columns = antmaze_columns([goal + [0, d] for d in offsets], terminals=[1, 2], timeouts=[5])
+    columns = antmaze_columns([goal + np.array([0, d]) for d in offsets], terminals=[1, 2], timeouts=[5])
     convert(root, columns, ANTMAZE)
+    dataset = open_dataset(f"d4rl/{ANTMAZE}", root)
+    assert dataset.env_spec.id == task.environment
+    assert layout_of(dataset.env_spec.id).origin == (1, 1)
     transitions = prepare_transitions(f"d4rl/{ANTMAZE}", root, task)
     np.testing.assert_array_equal(transitions.observations, columns["observations"][[0, 1, 4]])
     np.testing.assert_array_equal(transitions.next_observations, columns["observations"][[1, 2, 5]])

@@ -245,19 +245,24 @@ def test_tasks_that_would_write_one_dataset_with_two_seeds_are_refused(tmp_path)
         plan_of(changed("tasks", ["pointmaze-umaze", "umaze"]), tasks_file=file)
 
 
+def on_umaze(**settings) -> dict:
+    """The smoke study on one task, with some settings of its own."""
+    return {**SMOKE, "tasks": ["pointmaze-umaze"], **settings}
+
+
 def test_study_takes_each_task_from_its_source(tmp_path):
     minari = {"minari": {"ids": ["a/b-v0"], "reference_max": 5.0}}
     file = tasks_file(tmp_path, pointmaze_umaze={"generate": GENERATE, **minari})
-    generated = plan_of(SMOKE, tasks_file=file)
+    generated = plan_of(on_umaze(), tasks_file=file)
     assert generated.dataset_id("pointmaze-umaze") == "generated/pointmaze/umaze-2k-v0"
     assert generated.origin("pointmaze-umaze").spec.reference_max == 1.0
-    downloaded = plan_of(changed("source", "minari"), tasks_file=file)
+    downloaded = plan_of(on_umaze(source="minari"), tasks_file=file)
     assert downloaded.dataset_id("pointmaze-umaze") == "a/b-v0"
     assert downloaded.origin("pointmaze-umaze").spec.reference_max == 5.0
     with pytest.raises(
         UserError, match="pointmaze-umaze has no data from d4rl, only from generate and minari"
     ):
-        plan_of(changed("source", "d4rl"), tasks_file=file)
+        plan_of(on_umaze(source="d4rl"), tasks_file=file)
 
 
 def test_task_with_one_source_is_that_ones_whatever_the_study_says():
@@ -272,7 +277,7 @@ def test_two_sources_in_one_suite_are_refused(tmp_path):
 
 def test_several_minari_datasets_are_one_under_a_name_of_their_own(tmp_path):
     file = tasks_file(tmp_path, pointmaze_umaze={"minari": {"ids": ["a/b-v0", "a/c-v0"]}})
-    assert plan_of(SMOKE, tasks_file=file).dataset_id("pointmaze-umaze") == "combined/pointmaze/umaze-v0"
+    assert plan_of(on_umaze(), tasks_file=file).dataset_id("pointmaze-umaze") == "combined/pointmaze/umaze-v0"
 
 
 def test_recipe_is_where_the_task_is_and_holds_actions_as_long():

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gtp.config import TaskSpec
-from gtp.environments import cell_size, maze_cells
+from gtp.environments import layout_of
 from gtp.files import write_text
 
 COLUMNS = ["study", "task", "row", "col", "x", "y", "kind"]
@@ -24,7 +24,7 @@ def maze_rows(task: TaskSpec) -> list[list]:
             f"{cell.y:g}",
             "wall" if cell.is_wall else special.get((cell.row, cell.col), "free"),
         ]
-        for cell in maze_cells(task.maze, cell_size(task.environment))
+        for cell in layout_of(task.environment).cells(task.maze)
     ]
 
 
