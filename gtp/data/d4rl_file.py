@@ -133,7 +133,7 @@ class D4RLFile:
                 raise self.refuse(f"its {name!r} are {column.dtype} where numbers are expected")
             shape, tail = column.shape, self.columns[name]
             # D4RL accepts a second axis of length 1 on columns of numbers, too.
-            if shape is None or shape[1:] not in ((tail, (1,)) if tail == () else (tail,)):
+            if not shape or shape[1:] not in ((tail, (1,)) if tail == () else (tail,)):
                 expected = ("N", *tail)
                 raise self.refuse(f"its {name!r} have shape {shape} where {expected} is expected")
             if rows is not None and shape[0] != rows:
