@@ -767,8 +767,8 @@ def test_without_network_the_line_names_the_file_and_the_alternatives(server, ro
         fetch_d4rl(HOPPER, root)
     place = own_folder / "hopper_medium-v2.hdf5"
     assert str(caught.value) == (
-        f"cannot download {HOPPER} from {server.url}: Connection refused and there is no {place}; put the file"
-        " at"
+        f"cannot download {HOPPER} from {server.url}: Connection refused and there is no {place}; put the"
+        " file at"
         f" {place} or name another with --file, or use a study with `source: generate`"
     )
     assert not (root / "d4rl").exists()

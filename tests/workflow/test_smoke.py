@@ -51,7 +51,7 @@ def test_run_announces_itself_and_shows_progress(smoke):
 
 def test_every_figure_and_table_is_there_and_not_empty(smoke):
     checkout, _ = smoke
-    for figure in ("learning_curves", "nfe", "flow_map", "coverage", "rollouts"):
+    for figure in ("learning_curves", "nfe", "flow_map", "returns", "coverage", "rollouts"):
         assert (checkout.folder / f"figures/smoke/{figure}.pdf").read_bytes().startswith(b"%PDF")
         assert (checkout.folder / f"figures/smoke/{figure}.png").read_bytes().startswith(b"\x89PNG")
     for table in ("main", "ablations", "cost"):
@@ -93,6 +93,7 @@ def test_curves_have_every_kept_policy(smoke):
         ("flow_map", "study,task,method,state,sample,kind,t,a0,a1"),
         ("rollouts", "study,task,method,seed,episode,step,x,y,success"),
         ("coverage", "study,task,x,y,count"),
+        ("episodes", "study,suite,task,episode,return,length,success"),
         ("mazes", "study,task,row,col,x,y,kind"),
     ],
 )
