@@ -35,9 +35,11 @@ class TaskSpec:
     start_cell: tuple[int, int] | None = None
     """Row and column of the maze cell where an evaluation episode starts."""
     goal_cell: tuple[int, int] | None = None
-    """Row and column of the cell whose centre is the goal; training rewards are relabelled for it."""
+    """Row and column of the cell that the goal is in; training rewards are relabelled for the goal."""
+    goal_offset: tuple[float, float] = (0.0, 0.0)
+    """The goal's (x, y) relative to the centre of its cell, in the simulator's units."""
     goal_radius: float = 0.45
-    """The goal is reached within this distance of its cell's centre, in the simulator's units."""
+    """The goal is reached within this distance, in the simulator's units."""
     action_repeat: int = 1
     """Simulator steps for which a maze task holds each action; steps of an episode count actions."""
 

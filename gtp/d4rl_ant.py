@@ -18,8 +18,9 @@ it rescales actions from [-1, 1]; a gear of 30 is the same.
 What still differs from D4RL's evaluation:
 
 - The physics run in today's MuJoCo, not in the MuJoCo 2 of mujoco-py, so that states drift apart over time.
-- The goal is the centre of its cell. D4RL draws it anew for every episode: beyond the centre, along x and
-  along y, by a uniform number from [0, 1] plus one from [0, 0.5].
+- The goal is the same in every episode. D4RL draws it anew: beyond the centre of its cell, along x and along
+  y, by a uniform number from [0, 1] plus one from [0, 0.5]. Its mean is the centre plus (0.75, 0.75), which
+  the task's `goal_offset` says; the centre itself is a corner of what D4RL draws and out of the mean's reach.
 - Starts have D4RL's distribution but come from other random numbers.
 - Used alone, this environment keeps Gymnasium-Robotics' goal radius of 0.45 and ends no episode;
   `gtp.environments.make_environment` applies the task's goal_radius (0.5 in D4RL) and ends them.

@@ -136,15 +136,25 @@ def cell_center(maze: str, cell: Sequence[int], size: float = 1.0) -> np.ndarray
 
 
 def goal_position(task: TaskSpec) -> np.ndarray:
-    """Centre (x, y) of a maze task's goal cell, shape (2,), in the environment's own frame and units."""
-    return layout_of(task.environment).center(task.maze, task.goal_cell)
+    """The goal (x, y) of a maze task, shape (2,), in the environment's own frame and units.
+
+    Raises: UserError when the goal's cell is a wall or the goal is outside of it.
+    """
+    layout = layout_of(task.environment)
+    center = layout.center(task.maze, task.goal_cell)
+    if not np.abs(task.goal_offset).max() < layout.cell_size / 2:
+        raise UserError(
+            f"task {task.name!r}: goal_offset {task.goal_offset} leaves goal_cell, whose edge is"
+            f" {layout.cell_size:g}; choose a smaller offset or another cell"
+        )
+    return center + task.goal_offset
 
 
 def make_environment(task: TaskSpec) -> gym.Env:
     """The evaluation environment of a task, with flat float32 observations and the task's horizon.
 
     On a maze task each episode starts in `start_cell`, with the simulator's own noise on the position; the
-    goal is the centre of `goal_cell`. Reaching it gives reward 1 and ends the episode; all other rewards are
+    goal is that of `goal_position`. Reaching it gives reward 1 and ends the episode; all other rewards are
     0. `info["success"]` says whether the goal was reached; on other tasks it is the simulator's, if any.
 
     Raises: UserError when the environment, the maze, a cell or an observation key does not exist.
@@ -232,7 +242,8 @@ class HeldAction(gym.Wrapper, gym.utils.RecordConstructorArgs):
 class CenteredGoal(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """A maze whose goal is the centre of the cell that `reset(options={"goal_cell": ...})` names.
 
-    The simulator itself adds up to a quarter of a cell of noise.
+    The simulator itself adds up to a quarter of a cell of noise. The option "goal_offset" moves the goal from
+    the centre by that much.
     """
 
     def __init__(self, env: gym.Env):
@@ -243,19 +254,24 @@ class CenteredGoal(gym.Wrapper, gym.utils.RecordConstructorArgs):
         observation, info = self.env.reset(seed=seed, options=options)
         maze = self.env.unwrapped
         maze.goal = maze.maze.cell_rowcol_to_xy(np.array(options["goal_cell"]))
+        maze.goal = maze.goal + options.get("goal_offset", 0.0)
         maze.update_target_site_pos()
         observation["desired_goal"] = maze.goal.copy()
         return observation, {**info, "success": False}
 
 
 class FixedGoal(gym.Wrapper):
-    """A maze episode from the task's start cell to the centre of its goal cell."""
+    """A maze episode from the task's start cell to its goal."""
 
     def __init__(self, env: gym.Env, task: TaskSpec, goal: np.ndarray):
         super().__init__(CenteredGoal(env))
         self._goal = goal
         self._radius = task.goal_radius
-        self._cells = {"reset_cell": np.array(task.start_cell), "goal_cell": np.array(task.goal_cell)}
+        self._cells = {
+            "reset_cell": np.array(task.start_cell),
+            "goal_cell": np.array(task.goal_cell),
+            "goal_offset": np.array(task.goal_offset),
+        }
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         observation, info = self.env.reset(seed=seed, options={**self._cells, **(options or {})})

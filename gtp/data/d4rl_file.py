@@ -45,6 +45,10 @@ class Report:
     """What separates episodes."""
     desired_goal: str | None = None
     """Where AntMaze's desired_goal comes from."""
+    rewarded_steps: int = 0
+    """AntMaze's steps with a reward, of those that are kept."""
+    rewarded_position: list[float] | None = None
+    """Mean (x, y) that these led to, in metres: near the goal for which D4RL labelled the file."""
 
 
 class D4RLFile:
@@ -234,6 +238,8 @@ class D4RLFile:
                 self.report.vanished_episodes += 1
                 return None
         observations = np.concatenate([observations, following]).astype(observations.dtype)
+        if self.task.antmaze:
+            self.note_rewards(observations[1:, :2][rows["rewards"][:steps] > 0])
         last = np.arange(steps) == steps - 1
         return EpisodeBuffer(
             observations=self.split(observations, goals) if self.task.antmaze else observations,
@@ -242,6 +248,16 @@ class D4RLFile:
             terminations=terminals[:steps],
             truncations=last & ~terminals[:steps],
         )
+
+    def note_rewards(self, positions: np.ndarray) -> None:
+        """Take positions (M, 2) that earned a reward into the report."""
+        if len(positions) == 0:
+            return
+        report = self.report
+        earlier = np.multiply(report.rewarded_steps, report.rewarded_position or [0.0, 0.0])
+        report.rewarded_steps += len(positions)
+        total = earlier + positions.sum(axis=0, dtype=np.float64)
+        report.rewarded_position = (total / report.rewarded_steps).tolist()
 
     def split(self, observations: np.ndarray, goals: np.ndarray | None) -> dict[str, np.ndarray]:
         """AntMaze's observations (T + 1, 29) as Minari has them; positions stay in D4RL's frame."""

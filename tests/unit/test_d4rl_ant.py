@@ -107,6 +107,40 @@ def test_goals_lie_where_d4rl_has_them(maze, cell, goal):
     np.testing.assert_array_equal(environment.unwrapped.model.site("target").pos[:2], goal)
 
 
+@pytest.mark.parametrize(
+    ("maze", "cell", "goal"),
+    [("umaze", (3, 1), (0.75, 8.75)), ("medium", (6, 6), (20.75, 20.75)), ("large", (7, 9), (32.75, 24.75))],
+)
+def test_the_offset_puts_goals_at_the_mean_of_d4rls(maze, cell, goal):
+    task = dataclasses.replace(
+        TASK, maze=maze, goal_cell=cell, goal_offset=(0.75, 0.75), observation_keys=("desired_goal",)
+    )
+    environment = make_environment(task)
+    np.testing.assert_array_equal(environment.reset(seed=0)[0], goal)
+    np.testing.assert_array_equal(environment.unwrapped.model.site("target").pos[:2], goal)
+    for x, y, reached in [(*goal, True), (goal[0] - 0.75, goal[1] - 0.75, False)]:
+        environment.reset(seed=0)
+        at(environment, x, y)
+        _, reward, terminated, _, info = environment.step(np.zeros(8, np.float32))
+        assert (reward, terminated, info["success"]) == (float(reached), reached, reached)
+
+
+def test_the_offset_moves_x_and_y_as_the_simulator_has_them():
+    task = dataclasses.replace(TASK, goal_offset=(0.25, -1.5))
+    np.testing.assert_array_equal(goal_position(task), [0.25, 6.5])
+    task = dataclasses.replace(task, environment="AntMaze_UMaze-v4")
+    np.testing.assert_array_equal(goal_position(task), [-3.75, -5.5])
+
+
+@pytest.mark.parametrize("offset", [(2.0, 0.0), (0.0, -7.0), (np.nan, 0.0)])
+def test_goals_outside_of_their_cell_are_refused(offset):
+    with pytest.raises(
+        UserError, match=r"goal_offset .* leaves goal_cell, whose edge is 4; choose"
+    ) as caught:
+        make_environment(dataclasses.replace(TASK, goal_offset=offset))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("maze", MAZES)
 def test_cells_lie_where_the_simulator_puts_them(maze):
     cells = layout_of(TASK.environment).cells(maze)

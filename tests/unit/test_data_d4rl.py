@@ -27,7 +27,7 @@ from gtp.data.d4rl import fetch_d4rl
 from gtp.data.d4rl_tasks import URLS, find_task
 from gtp.data.dataset import minari_root, open_dataset
 from gtp.data.prepare import prepare_transitions
-from gtp.environments import goal_position, layout_of
+from gtp.environments import MAZES, goal_position, layout_of
 from gtp.errors import UserError
 
 HOPPER, ANTMAZE = "hopper-medium-v2", "antmaze-umaze-v2"
@@ -303,9 +303,34 @@ def test_antmaze_recordings_go_on_after_terminals(root):
     assert card["d4rl"]["dropped_rows"] == 2
     assert card["d4rl"]["desired_goal"] == "infos/goal"
     dataset = open_dataset(f"d4rl/{ANTMAZE}", root)
-    assert dataset.env_spec is None
+    assert dataset.env_spec.id == "gtp/D4RLAntMaze-v0"
+    recovered = dataset.recover_environment()
+    assert recovered.spec.max_episode_steps == 700
+    assert recovered.unwrapped.maze.maze_map == MAZES["umaze"]
+    assert recovered.observation_space["observation"].shape == (27,)
+    Path(recovered.unwrapped.tmp_xml_file_path).unlink()  # Gymnasium-Robotics leaves it behind
     assert {space.dtype for space in dataset.observation_space.values()} == {np.dtype("float32")}
     assert dataset.observation_space.contains({key: value[0] for key, value in one.items()})
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_the_card_says_where_antmaze_rewards_were_earned(block, root, monkeypatch):
+    monkeypatch.setattr(d4rl_file, "BLOCK", block)
+    positions = [[0, 0], [0.5, 0], [1, 0.5], [1.25, 0.5], [8, 8], [8, 8.5], [8, 9]]
+    # Steps 1 and 2 lead to rows 2 and 3; step 3 leads nowhere that is known; step 4 leads to row 5.
+    columns = antmaze_columns(positions, terminals=[1, 2, 3, 4], timeouts=[6])
+    card, _ = convert(root, columns, ANTMAZE)
+    assert card["d4rl"]["rewarded_steps"] == 3
+    assert card["d4rl"]["rewarded_position"] == pytest.approx([(1 + 1.25 + 8) / 3, (0.5 + 0.5 + 8.5) / 3])
+
+
+def test_rewards_elsewhere_have_no_place(root):
+    for columns, d4rl_id in [
+        (antmaze_columns(np.zeros((3, 2)), timeouts=[2]), ANTMAZE),
+        (hopper_columns(4, timeouts=[3]), HOPPER),
+    ]:
+        card, _ = convert(root, columns, d4rl_id)
+        assert (card["d4rl"]["rewarded_steps"], card["d4rl"]["rewarded_position"]) == (0, None)
 
 
 def test_antmaze_without_goals_says_so(root):
@@ -767,9 +792,8 @@ def test_without_network_the_line_names_the_file_and_the_alternatives(server, ro
         fetch_d4rl(HOPPER, root)
     place = own_folder / "hopper_medium-v2.hdf5"
     assert str(caught.value) == (
-        f"cannot download {HOPPER} from {server.url}: Connection refused and there is no {place}; put the"
-        " file at"
-        f" {place} or name another with --file, or use a study with `source: generate`"
+        f"cannot download {HOPPER} from {server.url}: Connection refused and there is no {place};"
+        f" put the file at {place} or name another with --file, or use a study with `source: generate`"
     )
     assert not (root / "d4rl").exists()
 

@@ -168,6 +168,19 @@ def test_maze_episodes_start_anew_after_one_that_is_dropped_whole(write_dataset,
     }
 
 
+def test_labels_are_those_of_the_goal_beside_its_cells_centre(write_dataset, maze_task):
+    # The centre of cell (1, 1) is (-1, 1), half a metre from a goal at (-0.6, 0.7).
+    task = dataclasses.replace(maze_task, goal_offset=(0.4, -0.3), goal_radius=0.45)
+    episode = maze_episode("0000", maze_task)
+    positions = np.array([[0.0, 1.0], [-1.0, 1.0], [-0.6, 0.7], [0.0, 0.7]])
+    episode["observations"]["achieved_goal"] = positions
+    source = write_dataset(episode, observation_space=MAZE_SPACE, action_space=MAZE_ACTIONS)
+    transitions = prepare_transitions(*source, task)
+    assert transitions.rewards.tolist() == transitions.terminations.tolist() == [0, 1]
+    centred = prepare_transitions(*source, maze_task)
+    assert centred.rewards.tolist() == centred.terminations.tolist() == [1, 0]
+
+
 def test_generated_data_hold_the_transitions_of_the_simulator(generated, maze_task):
     root, dataset_id, _ = generated
     transitions = prepare_transitions(dataset_id, root, maze_task)
