@@ -565,8 +565,16 @@ def test_an_intact_dataset_is_kept(root, capsys):
     assert (root / "d4rl" / HOPPER / "card.json").stat().st_mtime_ns == stamp
 
 
-@pytest.mark.parametrize("what", ["damage", "version", "file", "card"])
-def test_another_dataset_is_made_again(what, root, capsys):
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("damage", "main_data.hdf5 has changed since its card was written"),
+        ("version", "was made by another version of the conversion"),
+        ("file", "was made from another file"),
+        ("card", "has no card"),
+    ],
+)
+def test_another_dataset_is_made_again(what, message, root, capsys):
     card, _ = convert(root, hopper_columns(8))
     folder, path = root / "d4rl" / HOPPER, root.parent / "file.hdf5"
     if what == "damage":
@@ -582,6 +590,7 @@ def test_another_dataset_is_made_again(what, root, capsys):
     again = fetch_d4rl(HOPPER, root, source=str(path))
     lines = [line for line in capsys.readouterr().err.splitlines() if "converting the file again" in line]
     assert len(lines) == 1
+    assert message in lines[0]
     assert again == verify_card(folder)
     assert again["steps"] == (8 if what == "file" else 7)
     assert list((root / ".building").iterdir()) == [root / ".building" / f"d4rl--{HOPPER}.lock"]
