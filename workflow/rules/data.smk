@@ -38,10 +38,10 @@ rule generate_dataset:
         "<benchmarks>/generate_dataset/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(GENERATED),
+    priority: 1_000_000_000  # before any training: it takes several cores, which would never be free at once
     conda:
         "../../environment.yml"
     threads: 4
-    priority: 1_000_000_000  # before any training: it takes several cores, which would never be free at once
     resources:
         mem_mb=4000,
         runtime="2h",
