@@ -33,7 +33,6 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     factor, unit = update_unit(study.steps)
     for axes, task in zip(panels, study.tasks, strict=True):
         draw_task(axes, task, scores, styles, factor)
-        axes.set_xlim(0, 1.03 * study.steps / factor)
     label_panels(panels, [task.label for task in study.tasks], unit, "normalised score")
     legend_above(figure, [Line2D([], [], label=m.label, **styles[m.name].line()) for m in study.methods])
     footnote(
@@ -52,6 +51,7 @@ def draw_task(
     # Later methods would cover the first, which the figure is about.
     crowd = len(styles)
     means: list[float] = []
+    last = 0.0
     for order, (method, look) in enumerate(styles.items()):
         curve = scores.curve(task.name, method)
         updates, layer = curve["step"] / factor, 3 + (crowd - order) / crowd
@@ -62,6 +62,8 @@ def draw_task(
             bound = {"color": look.color, "linestyle": look.linestyle, "linewidth": 0.4, "alpha": 0.7}
             axes.plot(updates, curve[["low", "high"]], **bound)
         means += curve["mean"].tolist()
+        last = max(last, float(updates.max()))
+    axes.set_xlim(0, 1.03 * last)  # suites may train for different numbers of updates
     set_score_limits(axes, task, means)
     axes.grid(axis="y")
 
