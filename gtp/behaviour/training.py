@@ -214,7 +214,11 @@ def ship(
         medium=shipped.index(medium) if training.tiers else 0,
     )
     lines = [",".join(curve[0])] + [
-        ",".join("" if value is None else f"{value:.6g}" for value in row.values()) for row in curve
+        ",".join(
+            "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+            for value in row.values()
+        )
+        for row in curve
     ]
     write_text(output / f"{robot}.csv", "\n".join(lines) + "\n")
     record = {

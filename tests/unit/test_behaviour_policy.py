@@ -9,7 +9,7 @@ from gtp.behaviour.policy import BehaviourPolicy, load_policies, policies_file, 
 from gtp.errors import UserError
 
 ROBOTS = ("hopper", "halfcheetah", "walker2d", "ant")
-SIZES = {"hopper": (11, 3), "halfcheetah": (17, 6), "walker2d": (17, 6), "ant": (29, 8)}
+SIZES = {"hopper": (11, 3), "halfcheetah": (17, 6), "walker2d": (17, 6), "ant": (30, 8)}
 
 
 def snapshot(rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -36,11 +36,12 @@ def test_default_target_is_the_whole_quick_study(checkout):
     result = checkout.snakemake("-n")
     assert result.returncode == 0, result.stdout
     assert planned(result.stdout, "reproduce") == 1
-    assert planned(result.stdout, "train_pointmaze") == 3 * 4
+    for suite in ("pointmaze", "antmaze", "locomotion"):
+        assert planned(result.stdout, f"train_{suite}") == 4
     assert planned(result.stdout, "generate_dataset") == 3
     assert planned(result.stdout, "figure_nfe") == 1
     assert planned(result.stdout, "figure_coverage") == 1
-    assert planned(result.stdout, "figure_returns") == 0  # nothing but mazes
+    assert planned(result.stdout, "figure_returns") == 1
 
 
 def test_paper_study_plans_the_full_grid(checkout):

@@ -44,7 +44,7 @@ def smoke(checkout):
 
 def test_run_announces_itself_and_shows_progress(smoke):
     _, output = smoke
-    assert "Study smoke: tasks x methods x seeds = 1 x 3 x 2, 20 updates each, on CPUs" in output
+    assert "Study smoke: tasks x methods x seeds = 2 x 3 x 2, 20 updates each, on CPUs" in output
     assert "train pointmaze-umaze gtp: 20/20 steps (100 %)" in output
     assert re.search(r"\d+ of \d+ steps \(\d+%\) done", output)
 
