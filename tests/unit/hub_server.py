@@ -22,14 +22,14 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ORGANISATION = "farama-minari"
 CHUNK = 1 << 16
 
 
-class Request(NamedTuple):
+@dataclass
+class Request:
     """One answered request for a file's content: its path in the repository, first byte, bytes sent."""
 
     file: str
@@ -197,15 +197,17 @@ def _handler_of(server: HubServer) -> type[BaseHTTPRequestHandler]:
                 content = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
             self.send_head(206 if start else 200, total - start, headers)
             end = min(total, start + server.faults.cut.pop(name, total))
-            sent = start
+            request = Request(name, start, 0)
+            server.requests.append(request)
             try:
-                while sent < end:
-                    sent += self.wfile.write(content[sent : min(sent + CHUNK, end)])
+                for at in range(start, end, CHUNK):
                     time.sleep(server.faults.slow.get(name, 0.0))
+                    chunk = content[at : min(at + CHUNK, end)]
+                    request.sent += len(chunk)  # first: the client may be done before `write` returns
+                    self.wfile.write(chunk)
             except OSError:  # the client is gone
                 pass
-            server.requests.append(Request(name, start, sent - start))
-            if sent < total:
+            if start + request.sent < total:
                 self.close_connection = True
             return None
 
