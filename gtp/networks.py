@@ -19,6 +19,20 @@ class Sizes:
     layers: int
 
 
+def mish(x: Tensor) -> Tensor:
+    """x tanh(log(1 + e^x)), any shape (Misra, 2020).
+
+    Compiled for CPUs, torch's own evaluates three transcendental functions per element and takes half of
+    a training step. With e = e^x one suffices: tanh(log(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2), which is
+    1 to the last bit beyond x = 20. Eagerly, torch's single kernel is the faster one.
+    """
+    if not torch.compiler.is_compiling():
+        return functional.mish(x)
+    exponential = x.clamp(max=20.0).exp()
+    numerator = exponential * (exponential + 2.0)
+    return x * (numerator / (numerator + 2.0))
+
+
 class MLP(nn.Module):
     """`layers` hidden layers of width `hidden` with Mish, then a linear output.
 
@@ -34,7 +48,7 @@ class MLP(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         x = torch.cat(inputs, dim=-1)
         for layer in self.hidden:
-            x = functional.mish(layer(x))
+            x = mish(layer(x))
         return self.output(x)
 
 
@@ -60,7 +74,7 @@ class TwinQ(nn.Module):
         x = torch.cat([obs, act], dim=-1).expand(2, -1, -1)
         last = len(self.weight) - 1
         for i in range(last):
-            x = functional.mish(torch.baddbmm(self.bias[i], x, self.weight[i]))
+            x = mish(torch.baddbmm(self.bias[i], x, self.weight[i]))
         return torch.baddbmm(self.bias[last], x, self.weight[last]).squeeze(-1)
 
 
