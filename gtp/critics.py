@@ -13,6 +13,14 @@ def td_target(reward: Tensor, discount: Tensor, next_q: Tensor) -> Tensor:
     return (reward + discount * next_q.amin(dim=0)).detach()
 
 
+def value_target(reward: Tensor, discount: Tensor, next_value: Tensor) -> Tensor:
+    """y = r + gamma (1 - d) V(s'), without gradient. Shapes: three (B,) -> (B,).
+
+    Source: IQL (Kostrikov et al., 2022), equation 6: no action outside the data is asked for.
+    """
+    return (reward + discount * next_value).detach()
+
+
 def max_q_backup(next_q: Tensor) -> Tensor:
     """The best of M sampled next actions, head by head. Shapes: (2, M, B) -> (2, B).
 

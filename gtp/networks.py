@@ -78,6 +78,39 @@ class TwinQ(nn.Module):
         return torch.baddbmm(self.bias[last], x, self.weight[last]).squeeze(-1)
 
 
+class DeterministicActor(MLP):
+    """tanh-bounded actions. Shapes: obs (B, O) -> (B, A) in [-1, 1]."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__(sizes.observation, sizes.action, sizes.hidden, sizes.layers)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return torch.tanh(super().forward(obs))
+
+
+class GaussianActor(nn.Module):
+    """Mean and log standard deviation of a diagonal Gaussian: a tanh-bounded mean, one deviation for all states.
+
+    Shapes: obs (B, O) -> (B, A), (B, A). `log_std_bounds` clamps the log standard deviation.
+    """
+
+    def __init__(self, sizes: Sizes, log_std_bounds: tuple[float, float]):
+        super().__init__()
+        self.mean = MLP(sizes.observation, sizes.action, sizes.hidden, sizes.layers)
+        self.log_std = nn.Parameter(torch.zeros(sizes.action))
+        self.bounds = log_std_bounds
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        mean = torch.tanh(self.mean(obs))
+        return mean, self.log_std.clamp(*self.bounds).expand_as(mean)
+
+
+def gaussian_log_likelihood(act: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log N(a; mean, diag(std^2)), summed over action dimensions. Shapes: three (B, A) -> (B,)."""
+    error = (act - mean) / log_std.exp()
+    return -(0.5 * error.square() + log_std + 0.5 * math.log(2.0 * math.pi)).sum(dim=-1)
+
+
 class StateValue(MLP):
     """V(s). Shapes: obs (B, O) -> (B,)."""
 
