@@ -1,4 +1,4 @@
-"""Gaussian probability paths between actions (t = 0) and noise (t = 1), and what a network may predict on them.
+"""Gaussian probability paths between actions (t = 0) and noise (t = 1), and what a network predicts on them.
 
 A point of a path is x_t = alpha(t) a + sigma(t) z with z ~ N(0, I). Its conditional velocity is
 alpha'(t) a + sigma'(t) z; the marginal velocity field, the conditional one averaged over (a, z) given x_t,
