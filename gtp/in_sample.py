@@ -1,4 +1,4 @@
-"""The critic of implicit Q-learning, on which IQL, GMPO and GMPG build: it values actions of the data alone."""
+"""The critic of implicit Q-learning, on which IQL, GMPO and GMPG build: it values the data alone."""
 
 import math
 from collections.abc import Mapping
