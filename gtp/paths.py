@@ -145,3 +145,19 @@ def euler(field: Field, x: Tensor, times: Tensor) -> Tensor:
     for t, s in pairwise(times):
         x = x + (s - t) * field(x, t.expand(len(x)))
     return x
+
+
+def ddim(path: Path, field: Field, x: Tensor, times: Tensor) -> Tensor:
+    """As `euler` along falling times, but each step moves between the two ends that the velocity implies.
+
+    x_s = alpha(s) a + sigma(s) z with the a and z predicted at t: exact while they stay put, however curved
+    the path. Of order 1 as well; on the linear path it is Euler's method. On the others it needs far fewer
+    steps: a single Euler step along the VP path returns the noise almost as it came.
+    Shapes: x (B, A), times (T + 1,), all positive but the last -> (B, A). Source: Song et al., 2021 (DDIM).
+    """
+    for t, s in pairwise(times):
+        t = t.expand(len(x))
+        velocity = field(x, t)
+        act, noise = path.act_from_velocity(x, velocity, t), path.noise_from_velocity(x, velocity, t)
+        x = path.point(act, noise, s.expand(len(x)))
+    return x
