@@ -37,6 +37,10 @@ class Path(ABC):
     def sigma_slope(self, t: Tensor) -> Tensor:
         """d sigma / dt."""
 
+    @abstractmethod
+    def time_at(self, level: Tensor) -> Tensor:
+        """The time at which the noise in units of the data, sigma / alpha, is `level`: (B,) -> (B,)."""
+
     def point(self, act: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """x_t = alpha a + sigma z. Shapes: act (B, A), noise (B, A) -> (B, A)."""
         return self.alpha(t) * act + self.sigma(t) * noise
@@ -86,6 +90,9 @@ class Linear(Path):
     def sigma_slope(self, t: Tensor) -> Tensor:
         return torch.ones_like(t)[:, None]
 
+    def time_at(self, level: Tensor) -> Tensor:
+        return level / (1.0 + level)
+
 
 class Trigonometric(Path):
     """The generalised variance-preserving path: alpha = cos(pi t / 2), sigma = sin(pi t / 2)."""
@@ -101,6 +108,9 @@ class Trigonometric(Path):
 
     def sigma_slope(self, t: Tensor) -> Tensor:
         return 0.5 * math.pi * self.alpha(t)
+
+    def time_at(self, level: Tensor) -> Tensor:
+        return torch.atan(level) * (2.0 / math.pi)
 
 
 class VariancePreserving(Path):
@@ -125,6 +135,12 @@ class VariancePreserving(Path):
     def sigma_slope(self, t: Tensor) -> Tensor:
         t = t.clamp(min=self.EARLIEST)
         return -self._rate(t) * self.alpha(t).square() / self.sigma(t)
+
+    def time_at(self, level: Tensor) -> Tensor:
+        """The positive root of (b_1 - b_0) t^2 + 2 b_0 t = -4 log alpha = 2 log(1 + level^2)."""
+        rise = self.BETA_MAX - self.BETA_MIN
+        root = (self.BETA_MIN**2 + 2.0 * rise * torch.log1p(level.square())).sqrt()
+        return (root - self.BETA_MIN) / rise
 
     def _log_alpha(self, t: Tensor) -> Tensor:
         return -0.25 * (self.BETA_MAX - self.BETA_MIN) * t.square() - 0.5 * self.BETA_MIN * t
