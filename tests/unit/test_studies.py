@@ -391,3 +391,13 @@ def test_every_task_of_the_paper_comes_from_every_source_that_has_it(task):
 def test_laptop_study_has_the_papers_tasks_and_the_point_mazes():
     tasks = read_mapping(CONFIG / "laptop.yaml")["tasks"]
     assert set(tasks) == {*PAPER_TASKS, "pointmaze-umaze", "pointmaze-medium", "pointmaze-large"}
+
+
+def test_part_of_the_laptop_study_is_a_part_of_it():
+    whole, part = (read_mapping(CONFIG / f"{name}.yaml") for name in ("laptop", "laptop_part"))
+    assert set(part["tasks"]) <= set(whole["tasks"])
+    assert set(part["methods"]) <= set(whole["methods"])
+    listed = ("study", "tasks", "methods", "flow_map")
+    assert {k: v for k, v in part.items() if k not in listed} == {
+        k: v for k, v in whole.items() if k not in listed
+    }
