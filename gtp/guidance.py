@@ -29,6 +29,15 @@ def effective_sample_share(weights: Tensor) -> Tensor:
     return weights.sum().square() / (len(weights) * weights.square().sum())
 
 
+def weight_statistics(weights: Tensor) -> dict[str, Tensor]:
+    """What is logged of the weights (B,) of a minibatch: each quantity ()."""
+    return {
+        "weight/mean": weights.mean(),
+        "weight/max": weights.amax(),
+        "weight/effective_share": effective_sample_share(weights),
+    }
+
+
 def linear_q_loss(q: Tensor) -> Tensor:
     """-mean Q_1(s, a) over actions sampled from the policy; its gradient passes through the sampler.
 
