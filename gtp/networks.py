@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+TIME_FEATURES = 16
+"""Width of the embedding of one time."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -88,8 +91,8 @@ class StateValue(MLP):
         return super().forward(obs).squeeze(-1)
 
 
-def time_features(c_noise: Tensor, width: int = 16) -> Tensor:
-    """Sinusoidal features of a conditioning time. Shapes: (B,) -> (B, width).
+def time_features(c_noise: Tensor, width: int = TIME_FEATURES) -> Tensor:
+    """Sinusoidal features of a conditioning time. Shapes: (...) -> (..., width).
 
     The frequencies are geometric from 0.5 to 16 rad per unit of c_noise = log(t) / 4, so that the
     slowest is monotone over the whole range of times and the fastest tells neighbouring times apart.

@@ -15,11 +15,9 @@ from torch import Tensor, nn
 from gtp.algorithms.base import Algorithm, Batch, Networks, Update
 from gtp.critics import expectile_loss, max_q_backup, td_target, twin_q_loss
 from gtp.guidance import NegativeAdvantage, advantage_weights, effective_sample_share, linear_q_loss
-from gtp.networks import MLP, Sizes, StateValue, TwinQ, time_features
+from gtp.networks import MLP, TIME_FEATURES, Sizes, StateValue, TwinQ, time_features
 from gtp.randomness import Draw
 from gtp.solution_map import Map, Preconditioning, TimeScale, heun, sample, solution_map
-
-TIME_FEATURES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
