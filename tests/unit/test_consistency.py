@@ -84,18 +84,25 @@ def test_the_teacher_gets_no_gradient():
 
 
 def test_loss_by_hand():
-    """Networks F = c: online 1, teacher 3; at the start of training the only interval is (0.002, 80)."""
-    batch = Batch(torch.zeros(1, 1), torch.tensor([[0.5]]), torch.zeros(1), torch.zeros(1, 1), torch.zeros(1))
+    """Networks F = c: online 1, teacher 3; of three times, the interval from the middle one to 80."""
+    act, noise, lower, upper = 0.5, 0.1, published_time(1, 3), 80.0
+    zeros = torch.zeros(1, 1, dtype=torch.float64)
+    batch = Batch(zeros, zeros + act, zeros[0], zeros, zeros[0])
     networks = {
         "actor": lambda obs, x, features: torch.ones_like(x),
         "actor_ema": lambda obs, x, features: 3 * torch.ones_like(x),
     }
-    draws = {"noise": torch.tensor([[0.1]]), "times": torch.tensor([0.7])}
-    loss, logged = ConsistencyBC().actor_loss(networks, batch, draws, torch.tensor(0.0))
-    skip, out = 0.25 / (79.998**2 + 0.25), 0.5 * 79.998 / math.sqrt(80**2 + 0.25)
-    error = (skip * 8.5 + out - (0.5 + 0.002 * 0.1)) ** 2
-    assert logged["loss/consistency"].item() == pytest.approx(error, rel=1e-3)
-    assert loss.item() == pytest.approx(100 / 79.998 * error, rel=1e-3)
+    draws = {"noise": zeros + noise, "times": zeros[0] + 0.2}
+    algorithm = ConsistencyBC(first_grid=3)
+    loss, logged = algorithm.actor_loss(networks, batch, draws, torch.zeros((), dtype=torch.float64))
+
+    def f(t, network):
+        skip, out = 0.25 / ((t - 0.002) ** 2 + 0.25), 0.5 * (t - 0.002) / math.sqrt(t**2 + 0.25)
+        return skip * (act + t * noise) + out * network
+
+    error = (f(upper, 1) - f(lower, 3)) ** 2
+    assert logged["loss/consistency"].item() == pytest.approx(error, rel=1e-9)
+    assert loss.item() == pytest.approx(100 / (upper - lower) * error, rel=1e-9)
 
 
 def test_the_grid_follows_the_progress_of_the_whole_run():
