@@ -12,7 +12,7 @@ from gtp import algorithms
 from gtp.config import TrainConfig
 from gtp.data.expectations import Expectations
 from gtp.errors import UserError
-from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
+from gtp.studies import flags, load_plan, read_mapping, suggest
 from gtp.studies.methods import load_methods
 from gtp.studies.reading import leaves, parse
 from gtp.studies.study import Study
@@ -357,24 +357,6 @@ def test_every_algorithms_defaults_pass_the_check_of_methods():
 
 def test_train_config_is_read_without_conversion():
     assert parse(TrainConfig, {"learning_rate": 1, "steps": 3}, "f").learning_rate == 1.0
-
-
-def test_code_behind_a_method_has_its_own_module_and_no_other_methods():
-    files = files_behind("gtp.train", "gtp.algorithms.gtp")
-    assert {"gtp/train.py", "gtp/algorithms/gtp.py", "gtp/networks.py", "gtp/solution_map.py"} <= set(files)
-    assert "gtp/algorithms/gaussian_bc.py" not in files
-    assert not {"gtp/cli.py", "gtp/evaluate.py", "gtp/errors.py", "gtp/plotting.py"} & set(files)
-
-
-def test_code_behind_follows_imports_inside_functions(tmp_path, monkeypatch):
-    package = tmp_path / "gtp"
-    package.mkdir()
-    (package / "a.py").write_text("def f():\n    from gtp import b\n")
-    (package / "b.py").write_text("import gtp.c\nimport os\n")
-    (package / "c.py").write_text("from gtp.a import f\n")
-    (package / "d.py").write_text("")
-    monkeypatch.setattr("gtp.studies.code.ROOT", tmp_path)
-    assert files_behind("gtp.a") == ["gtp/a.py", "gtp/b.py", "gtp/c.py"]
 
 
 PAPER_TASKS = read_mapping(CONFIG / "paper.yaml")["tasks"]
