@@ -1,5 +1,7 @@
 """Temporal-difference targets and losses of the critics. All for one seed; means are over the minibatch."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -27,6 +29,13 @@ def max_q_backup(next_q: Tensor) -> Tensor:
     Source: the AntMaze setting of CQL and Diffusion-QL.
     """
     return next_q.amax(dim=1)
+
+
+def q_of_samples(critic: Callable[[Tensor, Tensor], Tensor], obs: Tensor, act: Tensor) -> Tensor:
+    """Both heads for M actions in each state, in one call. Shapes: obs (B, O), act (M, B, A) -> (2, M, B)."""
+    repeated = obs.expand(len(act), -1, -1)
+    q = critic(repeated.flatten(end_dim=1), act.flatten(end_dim=1))
+    return q.unflatten(1, act.shape[:2])
 
 
 def twin_q_loss(q: Tensor, target: Tensor) -> Tensor:

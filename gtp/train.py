@@ -37,12 +37,7 @@ from gtp.learner import Learner, compiler_available
 from gtp.policy import save_policy
 from gtp.progress import Progress, say
 from gtp.randomness import BLOCK, draw_block, draw_indices
-
-SHARED_MODULES = (
-    *("critics", "guidance", "networks", "optimizer", "solution_map"),
-    *("data/columns", "learner", "randomness", "train"),
-)
-"""What every method's numbers depend on; the method's own module comes on top."""
+from gtp.source_files import ROOT, files_behind
 
 LOG_INTERVALS = 100
 """Rows of training.csv per seed and quantity; each is the mean over its interval."""
@@ -108,9 +103,9 @@ class Run:
 
 
 def code_digest(algorithm: Algorithm) -> str:
-    """SHA-256 of the modules that decide what a run computes."""
-    modules = [*SHARED_MODULES, f"algorithms/{algorithms.name_of(algorithm)}"]
-    return sha256_of(*(Path(__file__).parent / f"{module}.py" for module in modules))
+    """SHA-256 of the modules that decide what a run computes: the method's, the learner's, the data's."""
+    files = files_behind(type(algorithm).__module__, "gtp.learner", "gtp.randomness", "gtp.data.columns")
+    return sha256_of(Path(__file__), *(ROOT / file for file in files))
 
 
 def choose_device(wanted: str) -> torch.device:

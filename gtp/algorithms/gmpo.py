@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gtp.algorithms.base import Batch, Networks, Update
 from gtp.flow_policy import FlowPolicy
-from gtp.guidance import effective_sample_share
+from gtp.guidance import weight_statistics
 from gtp.in_sample import AdvantageWeighted
 
 
@@ -25,12 +25,7 @@ class GMPO(AdvantageWeighted, FlowPolicy):
         """Mean of w(s, a) times the matching error of the data's action."""
         error = self.matching_error(networks["actor"], batch.obs, batch.act, draws)
         weight = self.weights(networks, batch)
-        return (weight * error).mean(), {
-            "loss/matching": error.mean(),
-            "weight/mean": weight.mean(),
-            "weight/max": weight.amax(),
-            "weight/effective_share": effective_sample_share(weight),
-        }
+        return (weight * error).mean(), {"loss/matching": error.mean(), **weight_statistics(weight)}
 
 
 ALGORITHM = GMPO

@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from gtp.algorithms.base import Batch, Networks, Update
-from gtp.guidance import effective_sample_share
+from gtp.guidance import weight_statistics
 from gtp.in_sample import AdvantageWeighted
 from gtp.networks import GaussianActor, Sizes, gaussian_log_likelihood
 from gtp.randomness import Draw
@@ -35,8 +35,7 @@ class IQL(AdvantageWeighted):
         """-min(exp(beta A), max_weight) log pi(a | s) (equation 7)."""
         weight = self.weights(networks, batch)
         log_likelihood = gaussian_log_likelihood(batch.act, *networks["actor"](batch.obs))
-        logged = {"weight/mean": weight.mean(), "weight/effective_share": effective_sample_share(weight)}
-        return -(weight * log_likelihood).mean(), logged
+        return -(weight * log_likelihood).mean(), weight_statistics(weight)
 
     def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
         return networks["actor_ema"](obs)[0]

@@ -22,7 +22,7 @@ ENVIRONMENTS = {
     "umaze": "AntMaze_UMaze-v4",
     "medium": "AntMaze_Medium-v4",
     "large": "AntMaze_Large-v4",
-    "ring": "AntMaze_UMaze-v4",  # on our own map
+    "zigzag": "AntMaze_UMaze-v4",  # on our own map
 }
 EPISODES_PER_CHUNK = 5  # of full length
 Cells = tuple[tuple[int, int], ...]

@@ -23,12 +23,15 @@ def test_flow_learns_the_velocity_of_straight_lines():
 def test_distillation_starts_flow_and_actor_from_the_same_noise():
     algorithm = FQL(alpha=3.0, flow_steps=4)
     networks, batch, draws = make(algorithm)
+    with torch.no_grad():
+        networks["actor"].output.weight *= 8.0  # some actions outside the box
     z = draws["own_actions"]
     x = z
     for i in range(4):
         t = torch.full((len(z),), 1.0 - i / 4)
         x = x - networks["flow"](batch.obs, x, time_features(t.double())) / 4
     act = networks["actor"](batch.obs, z)
+    assert (act.abs() > 1.0).any()
     q = networks["critic"](batch.obs, act.clip(-1.0, 1.0))
     expected = 3.0 * ((act - x.clip(-1.0, 1.0)) ** 2).mean() - 0.5 * (q[0] + q[1]).mean()
     loss, _ = algorithm.actor_loss(networks, batch, draws, START)
@@ -57,7 +60,8 @@ def test_normalised_q_term_is_minus_one_where_q_is_positive():
     with torch.no_grad():
         networks["critic"].bias[-1].fill_(50.0)
     loss, _ = algorithm.actor_loss(networks, batch, draws, START)
-    assert float(loss) == pytest.approx(-1.0)
+    assert loss.item() == pytest.approx(-1.0)
+    assert "actor" in receivers(loss, networks)  # the divisor has no gradient that would cancel Q's
 
 
 def test_acting_takes_one_evaluation_whatever_the_number_asked_for():

@@ -34,7 +34,7 @@ def test_value_follows_the_target_critic_by_expectile_regression():
     assert (u < 0).any()
     expected = sum((0.8 if x > 0 else 0.2) * x**2 for x in u.tolist()) / len(u)
     loss, _ = algorithm.value_loss(networks, batch, draws, START)
-    assert float(loss) == pytest.approx(expected, rel=1e-6)
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
     assert receivers(loss, networks) == {"value"}
 
 
@@ -52,15 +52,18 @@ def test_critic_target_asks_for_no_action_at_the_next_state():
 def test_policy_loss_is_weighted_likelihood():
     algorithm = IQL(beta=2.0)
     networks, batch, draws = make(algorithm)
+    with torch.no_grad():
+        networks["actor"].log_std.copy_(torch.tensor([0.5, -9.0]))  # the second below its bound
+    std = torch.tensor([0.5, -5.0], dtype=torch.float64).exp()
     q, value = networks["critic_ema"](batch.obs, batch.act), networks["value"](batch.obs)
-    mean, log_std = networks["actor"](batch.obs)
+    mean = networks["actor"].mean(batch.obs).tanh()
     expected = 0.0
     for i in range(len(batch.rew)):
         weight = min(math.exp(2.0 * (q[:, i].min() - value[i]).item()), 100.0)
-        normal = torch.distributions.Normal(mean[i], log_std[i].exp())
-        expected -= weight * float(normal.log_prob(batch.act[i]).sum()) / len(batch.rew)
+        normal = torch.distributions.Normal(mean[i], std)
+        expected -= weight * normal.log_prob(batch.act[i]).sum().item() / len(batch.rew)
     loss, logged = algorithm.actor_loss(networks, batch, draws, START)
-    assert float(loss) == pytest.approx(expected, rel=1e-12)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
     assert 0.0 < float(logged["weight/effective_share"]) <= 1.0
     assert receivers(loss, networks) == {"actor"}
 

@@ -12,7 +12,7 @@ from gtp import algorithms
 from gtp.config import TrainConfig
 from gtp.data.expectations import Expectations
 from gtp.errors import UserError
-from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
+from gtp.studies import flags, load_plan, read_mapping, suggest
 from gtp.studies.methods import load_methods
 from gtp.studies.reading import leaves, parse
 from gtp.studies.study import Study
@@ -359,24 +359,6 @@ def test_train_config_is_read_without_conversion():
     assert parse(TrainConfig, {"learning_rate": 1, "steps": 3}, "f").learning_rate == 1.0
 
 
-def test_code_behind_a_method_has_its_own_module_and_no_other_methods():
-    files = files_behind("gtp.train", "gtp.algorithms.gtp")
-    assert {"gtp/train.py", "gtp/algorithms/gtp.py", "gtp/networks.py", "gtp/solution_map.py"} <= set(files)
-    assert "gtp/algorithms/gaussian_bc.py" not in files
-    assert not {"gtp/cli.py", "gtp/evaluate.py", "gtp/errors.py", "gtp/plotting.py"} & set(files)
-
-
-def test_code_behind_follows_imports_inside_functions(tmp_path, monkeypatch):
-    package = tmp_path / "gtp"
-    package.mkdir()
-    (package / "a.py").write_text("def f():\n    from gtp import b\n")
-    (package / "b.py").write_text("import gtp.c\nimport os\n")
-    (package / "c.py").write_text("from gtp.a import f\n")
-    (package / "d.py").write_text("")
-    monkeypatch.setattr("gtp.studies.code.ROOT", tmp_path)
-    assert files_behind("gtp.a") == ["gtp/a.py", "gtp/b.py", "gtp/c.py"]
-
-
 PAPER_TASKS = read_mapping(CONFIG / "paper.yaml")["tasks"]
 
 
@@ -391,3 +373,13 @@ def test_every_task_of_the_paper_comes_from_every_source_that_has_it(task):
 def test_laptop_study_has_the_papers_tasks_and_the_point_mazes():
     tasks = read_mapping(CONFIG / "laptop.yaml")["tasks"]
     assert set(tasks) == {*PAPER_TASKS, "pointmaze-umaze", "pointmaze-medium", "pointmaze-large"}
+
+
+def test_part_of_the_laptop_study_is_a_part_of_it():
+    whole, part = (read_mapping(CONFIG / f"{name}.yaml") for name in ("laptop", "laptop_part"))
+    assert set(part["tasks"]) <= set(whole["tasks"])
+    assert set(part["methods"]) <= set(whole["methods"])
+    listed = ("study", "tasks", "methods", "flow_map")
+    assert {k: v for k, v in part.items() if k not in listed} == {
+        k: v for k, v in whole.items() if k not in listed
+    }

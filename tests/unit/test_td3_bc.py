@@ -27,7 +27,7 @@ def test_actor_loss_weighs_q_by_alpha_over_its_mean_magnitude():
     networks, batch, draws = make(algorithm)
     act = networks["actor"](batch.obs)
     q = networks["critic"](batch.obs, act)[0]
-    scale = 3.0 / float(q.abs().mean())
+    scale = 3.0 / q.abs().mean().item()
     expected = -scale * q.mean() + ((act - batch.act) ** 2).mean()
     loss, _ = algorithm.actor_loss(networks, batch, draws, START)
     torch.testing.assert_close(loss, expected)
