@@ -114,8 +114,8 @@ class GMPG(FlowPolicy):
 def local_entropy(jacobian: Tensor, level: float) -> Tensor:
     """log det(J J^T + level^2 I) / 2: entropy of smoothed samples of z -> a(z), but for a constant, in nats.
 
-    Exact where the sampler is affine, or the level 0 (a change of variables); in between, the sampler is taken
-    as affine as far as the smoothing reaches. Shapes: (A, B, A) -> (B,).
+    Exact where the sampler is affine, or the level 0 (a change of variables); else the sampler is taken as
+    affine as far as the smoothing reaches. Shapes: (A, B, A) -> (B,).
     """
     size = jacobian.shape[-1]
     covariance = torch.einsum("ibk,ibl->bkl", jacobian, jacobian)

@@ -30,6 +30,13 @@ def test_paths_go_from_data_to_noise(path):
 
 
 @each_path
+def test_time_at_a_noise_level(path):
+    level = torch.tensor([0.02, 0.1, 1.0, 3.0], dtype=torch.float64)
+    t = path.time_at(level)
+    torch.testing.assert_close((path.sigma(t) / path.alpha(t))[:, 0], level)
+
+
+@each_path
 def test_predictions_convert_into_one_another(path):
     generator = torch.Generator().manual_seed(0)
     act, noise = torch.randn(2, len(TIMES), 3, generator=generator, dtype=torch.float64)
