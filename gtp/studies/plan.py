@@ -117,8 +117,8 @@ def load_plan(
 def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
     """`train_by_suite` and `set_by_suite` must name suites that exist, the former with sound values."""
     suites = {task.suite for task in plan.tasks.values()}
-    for name, method in plan.methods.items():
-        for suite in method.set_by_suite:
+    for name in plan.study.methods:
+        for suite in plan.methods[name].set_by_suite:
             if suite not in suites:
                 path = (name, "set_by_suite", suite)
                 raise UserError(f"{place(methods_file, path)}: unknown suite{suggest(suite, suites)}")
