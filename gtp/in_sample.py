@@ -17,18 +17,10 @@ class InSampleCritic(Algorithm):
 
     expectile: float = 0.7
     """Expectile of V, in (0, 1)."""
-    beta: float = 3.0
-    """Inverse temperature of the advantages: large is greedy, 0 clones the behaviour."""
-    max_weight: float = 100.0
-    """Upper clip of the advantage weights."""
 
     def __post_init__(self):
         if not 0.0 < self.expectile < 1.0:
             raise ValueError(f"expectile must lie in (0, 1), got {self.expectile}")
-        if not 0.0 <= self.beta < math.inf:
-            raise ValueError(f"beta must be finite and not negative, got {self.beta}")
-        if not 0.0 < self.max_weight < math.inf:
-            raise ValueError(f"max_weight must be finite and positive, got {self.max_weight}")
 
     @property
     def averaged(self) -> tuple[str, ...]:
@@ -50,6 +42,23 @@ class InSampleCritic(Algorithm):
         target = value_target(batch.rew, batch.discount, networks["value"](batch.next_obs))
         q = networks["critic"](batch.obs, batch.act)
         return twin_q_loss(q, target), {"q/mean": q.mean(), "q/max": q.amax()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdvantageWeighted(InSampleCritic):
+    """Weights for the losses of a policy on the data, from the advantages (IQL, equation 7)."""
+
+    beta: float = 3.0
+    """Inverse temperature of the advantages: large is greedy, 0 clones the behaviour."""
+    max_weight: float = 100.0
+    """Upper clip of the advantage weights."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0.0 <= self.beta < math.inf:
+            raise ValueError(f"beta must be finite and not negative, got {self.beta}")
+        if not 0.0 < self.max_weight < math.inf:
+            raise ValueError(f"max_weight must be finite and positive, got {self.max_weight}")
 
     def weights(self, networks: Networks, batch: Batch) -> Tensor:
         """min(exp(beta A), max_weight) with A = min_j Q'_j(s, a) - V(s), without gradient. Shape (B,)."""

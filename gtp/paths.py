@@ -37,6 +37,10 @@ class Path(ABC):
     def sigma_slope(self, t: Tensor) -> Tensor:
         """d sigma / dt."""
 
+    @abstractmethod
+    def time_at(self, level: Tensor) -> Tensor:
+        """The time at which the noise in units of the data, sigma / alpha, is `level`: (B,) -> (B,)."""
+
     def point(self, act: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """x_t = alpha a + sigma z. Shapes: act (B, A), noise (B, A) -> (B, A)."""
         return self.alpha(t) * act + self.sigma(t) * noise
@@ -86,6 +90,9 @@ class Linear(Path):
     def sigma_slope(self, t: Tensor) -> Tensor:
         return torch.ones_like(t)[:, None]
 
+    def time_at(self, level: Tensor) -> Tensor:
+        return level / (1.0 + level)
+
 
 class Trigonometric(Path):
     """The generalised variance-preserving path: alpha = cos(pi t / 2), sigma = sin(pi t / 2)."""
@@ -101,6 +108,9 @@ class Trigonometric(Path):
 
     def sigma_slope(self, t: Tensor) -> Tensor:
         return 0.5 * math.pi * self.alpha(t)
+
+    def time_at(self, level: Tensor) -> Tensor:
+        return torch.atan(level) * (2.0 / math.pi)
 
 
 class VariancePreserving(Path):
@@ -126,6 +136,12 @@ class VariancePreserving(Path):
         t = t.clamp(min=self.EARLIEST)
         return -self._rate(t) * self.alpha(t).square() / self.sigma(t)
 
+    def time_at(self, level: Tensor) -> Tensor:
+        """The positive root of (b_1 - b_0) t^2 + 2 b_0 t = -4 log alpha = 2 log(1 + level^2)."""
+        rise = self.BETA_MAX - self.BETA_MIN
+        root = (self.BETA_MIN**2 + 2.0 * rise * torch.log1p(level.square())).sqrt()
+        return (root - self.BETA_MIN) / rise
+
     def _log_alpha(self, t: Tensor) -> Tensor:
         return -0.25 * (self.BETA_MAX - self.BETA_MIN) * t.square() - 0.5 * self.BETA_MIN * t
 
@@ -144,4 +160,20 @@ def euler(field: Field, x: Tensor, times: Tensor) -> Tensor:
     """
     for t, s in pairwise(times):
         x = x + (s - t) * field(x, t.expand(len(x)))
+    return x
+
+
+def ddim(path: Path, field: Field, x: Tensor, times: Tensor) -> Tensor:
+    """As `euler` along falling times, but each step moves between the two ends that the velocity implies.
+
+    x_s = alpha(s) a + sigma(s) z with the a and z predicted at t: exact while they stay put, however curved
+    the path. Of order 1 as well; on the linear path it is Euler's method. On the others it needs far fewer
+    steps: a single Euler step along the VP path returns the noise almost as it came.
+    Shapes: x (B, A), times (T + 1,), all positive but the last -> (B, A). Source: Song et al., 2021 (DDIM).
+    """
+    for t, s in pairwise(times):
+        t = t.expand(len(x))
+        velocity = field(x, t)
+        act, noise = path.act_from_velocity(x, velocity, t), path.noise_from_velocity(x, velocity, t)
+        x = path.point(act, noise, s.expand(len(x)))
     return x

@@ -196,6 +196,7 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         except (KeyError, RuntimeError) as error:
             raise UserError(f"{checkpoint} lacks a part of its run; delete it: rm {checkpoint}") from error
     boundaries = {config.steps * (i + 1) // LOG_INTERVALS for i in range(LOG_INTERVALS)} - {0}
+    boundaries |= set(learner.stages) - {0}  # another stage logs other quantities
     snapshots = set(config.snapshot_steps())
     progress = Progress(
         f"train {run.transitions.task.name} {run.label}",
@@ -205,12 +206,13 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         interval=execution.progress_seconds,
     )
     started = saved = time.monotonic()
-    warm = None  # when the first update was done: until then, most of the time is compilation
+    warm_up = {}  # stage -> seconds of its first update, most of which is compilation
     total, in_interval = None, 0
     stream = noise_stream(run, first)
     for step in range(first + 1, config.steps + 1):
+        stage, before = learner.stage, time.monotonic()
         logged = learner.update(data, *next(stream))
-        warm = warm or time.monotonic()
+        warm_up.setdefault(stage, time.monotonic() - before)
         total = logged.clone() if total is None else total.add_(logged)
         in_interval += 1
         progress.advance()
@@ -233,10 +235,10 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
             leaf[0].numel() for net in learner.modules for leaf in learner.params[net].values()
         ),
         "training_seconds": seconds_before + finished - started,
-        "compilation_seconds": (warm or finished) - started,
-        "seed_updates_per_second": len(run.seeds) * (config.steps - first - 1) / (finished - warm)
-        if warm
-        else None,
+        "compilation_seconds": sum(warm_up.values()),
+        "seed_updates_per_second": len(run.seeds)
+        * (config.steps - first - len(warm_up))
+        / (finished - started - sum(warm_up.values())),
         "peak_memory_mb": peak_memory_mb(run.device),
         "diverged_at": {
             str(seed): step

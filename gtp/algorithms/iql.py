@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gtp.algorithms.base import Batch, Networks, Update
 from gtp.guidance import weight_statistics
-from gtp.in_sample import InSampleCritic
+from gtp.in_sample import AdvantageWeighted
 from gtp.networks import GaussianActor, Sizes, gaussian_log_likelihood
 from gtp.randomness import Draw
 
@@ -16,7 +16,7 @@ LOG_STD_BOUNDS = (-5.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class IQL(InSampleCritic):
+class IQL(AdvantageWeighted):
     """A Gaussian policy by advantage-weighted maximum likelihood; acts with its mean."""
 
     generative: ClassVar[bool] = False
