@@ -18,7 +18,7 @@ from gtp.randomness import BLOCK, draw_block, draw_indices, generator
 from gtp.studies.methods import load_methods
 
 METHODS = load_methods(Path(__file__).parents[2] / "config" / "methods.yaml")
-RIVALS = [name for name, method in METHODS.items() if method.ablation_of is None]
+RIVALS = list({method.algorithm: name for name, method in reversed(METHODS.items())}.values())
 SEED, SIZE, SAMPLES, CPU = 0, 4000, 400, torch.device("cpu")
 MODES = torch.tensor([[-0.5, -0.5], [0.5, 0.5]])
 CONFIG = TrainConfig(steps=800, batch_size=64, hidden_size=32, hidden_layers=2, learning_rate=3e-3)
