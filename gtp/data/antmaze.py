@@ -22,7 +22,8 @@ ENVIRONMENTS = {
     "umaze": "AntMaze_UMaze-v4",
     "medium": "AntMaze_Medium-v4",
     "large": "AntMaze_Large-v4",
-    "zigzag": "AntMaze_UMaze-v4",  # on our own map
+    "rooms": "AntMaze_Medium-v4",  # on our own maps
+    "zigzag": "AntMaze_UMaze-v4",
 }
 EPISODES_PER_CHUNK = 5  # of full length
 Cells = tuple[tuple[int, int], ...]

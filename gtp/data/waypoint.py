@@ -21,7 +21,8 @@ ENVIRONMENTS = {
     "umaze": "PointMaze_UMaze-v3",
     "medium": "PointMaze_Medium-v3",
     "large": "PointMaze_Large-v3",
-    "rooms": "PointMaze_Medium-v3",  # on our own map
+    "rooms": "PointMaze_Medium-v3",  # on our own maps
+    "zigzag": "PointMaze_UMaze-v3",
 }
 
 

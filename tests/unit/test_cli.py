@@ -72,7 +72,7 @@ def folder(tmp_path_factory):
 DATA = ["--data", "data.safetensors", "--output", "out"]
 MISTAKES = {
     "unknown verb": (["trian"], "Unrecognized options: trian"),
-    "unknown method": (["train", "gpt", *DATA], "gaussian_bc, gtp"),
+    "unknown method": (["train", "gpt", *DATA], "gaussian_bc, gmpg, gmpo, gtp"),
     "unknown flag": (["train", "gtp", *DATA, "--etta", "1"], "--etta, 1; did you mean --eta?"),
     "wrong type": (
         ["train", "gtp", *DATA, "--eta", "much"],

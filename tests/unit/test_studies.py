@@ -140,6 +140,14 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
         ({"a": {**METHOD, "set": {"etaa": 1.0}}}, "a.set.etaa: unknown key; did you mean 'eta'?"),
         ({"a": {**METHOD, "set": {"eta": -1.0}}}, "a.set: eta must be finite and not negative, got -1.0"),
         ({"a": {**METHOD, "set": {"score": "sde_solver"}}}, "did you mean 'ode_solver'?"),
+        (
+            {"a": {**METHOD, "set_by_suite": {"antmaze": {"etaa": 1.0}}}},
+            "a.set_by_suite.antmaze.etaa: unknown",
+        ),
+        (
+            {"a": {**METHOD, "set_by_suite": {"antmaze": {"eta": -1.0}}}},
+            "a.set_by_suite.antmaze: eta must be",
+        ),
         ({"a": {**METHOD, "algorithm": "gpt"}}, "a.algorithm: unknown algorithm 'gpt'; did you mean 'gtp'?"),
         ({"a": {**METHOD, "grp": "rl"}}, "a.grp: unknown key; did you mean 'group'?"),
         ({"a": {"algorithm": "gtp", "group": "rl"}}, "a.label is missing"),
@@ -166,6 +174,24 @@ def test_mistakes_in_methods_are_one_line(tmp_path, entries, expected):
     assert expected in str(error.value)
     assert str(error.value).startswith(str(file))
     assert "\n" not in str(error.value)
+
+
+def test_settings_of_a_suite_are_put_over_those_of_the_method(tmp_path):
+    file = tmp_path / "methods.yaml"
+    settings = {"set": {"eta": 2.0, "rho": 5.0}, "set_by_suite": {"antmaze": {"eta": 3.0}}}
+    file.write_text(yaml.safe_dump({"a": {**METHOD, **settings}}))
+    method = load_methods(file)["a"]
+    assert method.settings("antmaze") == {"eta": 3.0, "rho": 5.0}
+    assert method.settings("locomotion") == {"eta": 2.0, "rho": 5.0}
+
+
+def test_settings_of_an_unknown_suite_are_refused(tmp_path):
+    file = tmp_path / "methods.yaml"
+    methods = yaml.safe_load((CONFIG / "methods.yaml").read_text())
+    methods["gtp"]["set_by_suite"] = {"antmase": {"eta": 3.0}}
+    file.write_text(yaml.safe_dump(methods))
+    with pytest.raises(UserError, match="gtp.set_by_suite.antmase: unknown suite; did you mean 'antmaze'"):
+        plan_of(SMOKE, methods_file=file)
 
 
 TASK = yaml.safe_load((CONFIG / "tasks.yaml").read_text())["pointmaze-umaze"]
