@@ -69,8 +69,8 @@ STYLE: dict[str, Any] = {
 }
 
 # Chosen so that the nearest two of them are as far apart as possible for readers with all cones, without red
-# and without green ones; neighbours differ in lightness as well. Markers and dashes tell methods apart without
-# any colour; the cycles have different lengths, so that no two of more than a hundred methods look alike.
+# and without green ones; neighbours differ in lightness as well. Markers and dashes tell methods apart
+# without any colour; the cycles have different lengths, so that no two of a hundred methods look alike.
 COLORS = (
     "#004488", "#ddaa33", "#bb5566", "#8099b2", "#004c00", "#ff99ff",
     "#804cb2", "#00cc99", "#66004c", "#1a80ff", "#66661a", "#1a1a1a",
@@ -128,7 +128,7 @@ def method_styles(study: StudyRecord, others: Iterable[str] = ()) -> dict[str, M
 
 
 def style_of(place: int, ablation: bool) -> MethodStyle:
-    """The look of the method at a place of the methods file; ablations, counted apart, have looks of their own.
+    """The look of the method at a place of the methods file; ablations, counted apart, look different.
 
     An ablation is never solid and never in the first colour, which is that of the first method.
     """
@@ -153,7 +153,9 @@ def method_rows(study: StudyRecord) -> dict[str, list[MethodRecord]]:
         return {"": list(methods)}
     kinds: dict[str, list[MethodRecord]] = {"with rewards": [], "cloning": [], "ablations": []}
     for method in methods:
-        kind = "cloning" if method.group == "cloning" else "ablations" if method.ablation_of else "with rewards"
+        kind = (
+            "cloning" if method.group == "cloning" else "ablations" if method.ablation_of else "with rewards"
+        )
         if method is not first:
             kinds[kind].append(method)
     rows = {}
@@ -201,7 +203,7 @@ def panel_grid(panels: int, rows: int = 1, *, share_y: bool = False) -> tuple[Fi
 
 
 def label_panels(panels: np.ndarray, titles: Sequence[str], xlabel: str, ylabels: Sequence[str]) -> None:
-    """Title a grid's panels, each above its rows, and name the axes: x below the lowest panels, y at the left.
+    """Title a grid's panels above their rows; name x below the lowest panels and y left of the first ones.
 
     Shapes: panels (rows, n), titles (n,), ylabels (rows,).
     """

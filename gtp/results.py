@@ -239,8 +239,9 @@ def _check_sources(study: StudyRecord, path: Path) -> None:
 def read_results(path: Path, kind: str) -> pd.DataFrame:
     """The table `kind` (a key of COLUMNS) from a CSV, with the columns listed there, numbers as float64.
 
-    Empty optional numbers are NaN, and so is all of a column that was added later. Raises: UserError, one line, when the file is missing or empty, lacks a
-    column, or holds something else than a finite number where a number belongs.
+    Empty optional numbers are NaN, and so is all of a column that was added later. Raises: UserError, one
+    line, when the file is missing or empty, lacks a column, or holds something else than a finite number
+    where a number belongs.
     """
     try:
         # Text first, so that a garbled number is reported as it stands instead of turning a column to text.

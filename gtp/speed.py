@@ -55,8 +55,8 @@ class ActingCosts:
         rows = rows[(rows["nfe"] == nfe) & (rows["batch_size"] == batch_size)]
         if rows.empty:
             raise UserError(
-                f"{self.file}, {task}: seconds_per_action of {method} at nfe {nfe} and batch size {batch_size:g}"
-                f" is missing; {REMEDY}"
+                f"{self.file}, {task}: seconds_per_action of {method} at nfe {nfe} and batch size"
+                f" {batch_size:g} is missing; {REMEDY}"
             )
         logs = mean_estimate(np.log(rows["value"]))
         return Estimate(*(float(np.exp(x)) for x in (logs.mean, logs.low, logs.high)), logs.n)

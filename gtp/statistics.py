@@ -112,9 +112,9 @@ def probability_of_improvement(
 ) -> Estimate:
     """Chance that a run of the first method scores above one of the second, averaged over tasks.
 
-    Shapes: first (n seeds, tasks), second (m seeds, tasks); n is the smaller number of seeds. A tie counts one
-    half. The interval is a percentile bootstrap in which both methods' seeds are drawn anew on each task, too
-    narrow with few seeds as all of its kind. Source: Agarwal et al., 2021; the bootstrap is rliable's.
+    Shapes: first (n seeds, tasks), second (m seeds, tasks). A tie counts one half; the reported n is the
+    smaller one. The interval is a percentile bootstrap in which both methods' seeds are drawn anew on each
+    task, too narrow with few seeds as all of its kind. Source: Agarwal et al., 2021; rliable's bootstrap.
     """
     x, y = (np.asarray(scores, dtype=np.float64) for scores in (first, second))
     point, low, high = _bootstrap([x, y], _share_above, repetitions, seed)

@@ -79,13 +79,29 @@ class Table:
     """Numbers of columns, after the first, of parts that stand below each other; empty for a single part."""
 
     def parts(self) -> Iterator[tuple[tuple[str, ...], tuple[Row, ...]]]:
-        """Headings and rows of every part; each has the first column."""
+        """Headings and rows of every part; each has the first column.
+
+        One of several parts leaves out rows that have nothing but dashes there, and headings over such rows.
+        """
         start = 1
         for columns in self.blocks or (len(self.headings) - 1,):
             end = start + columns
-            rows = (replace(row, cells=row.cells[start - 1 : end - 1]) for row in self.rows)
-            yield (self.headings[0], *self.headings[start:end]), tuple(rows)
+            rows = [replace(row, cells=row.cells[start - 1 : end - 1]) for row in self.rows]
+            yield (self.headings[0], *self.headings[start:end]), tuple(_told(rows) if self.blocks else rows)
             start = end
+
+
+def _told(rows: Sequence[Row]) -> Iterator[Row]:
+    """Rows with more than dashes, and the headings that have such rows below them."""
+    heading = None
+    for row in rows:
+        if not row.cells:
+            heading = row
+        elif any(cell.text != "–" for cell in row.cells):
+            if heading:
+                yield heading
+            heading = None
+            yield row
 
 
 def even_blocks(columns: int, most: int = 7) -> tuple[int, ...]:

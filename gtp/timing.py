@@ -20,9 +20,9 @@ def seconds_in_rounds(
 ) -> list[list[float]]:
     """Wall-clock seconds of several calls, each measured once in every round: [round][call].
 
-    Rounds go through all calls one after the other, so that a machine that slows down for a while disturbs all
-    of them and shows as a difference between rounds. A measurement is the median of at most MOST_CALLS calls,
-    and of fewer once they have taken `budget` seconds, so that slow calls cost one call a round.
+    Rounds go through all calls one after the other, so that a machine that slows down for a while disturbs
+    all of them and shows as a difference between rounds. A measurement is the median of at most MOST_CALLS
+    calls, and of fewer once they have taken `budget` seconds, so that slow calls cost one call a round.
     """
     for call in calls:
         call()

@@ -51,7 +51,10 @@ class Plan:
         Figures choose a method's look by it, so a look depends neither on the study nor on what else a figure
         shows, and stays when methods are added at the end of the file.
         """
-        parts = [[name for name, m in self.methods.items() if bool(m.ablation_of) is kind] for kind in (False, True)]
+        parts = [
+            [name for name, m in self.methods.items() if bool(m.ablation_of) is kind]
+            for kind in (False, True)
+        ]
         return {name: place for part in parts for place, name in enumerate(part)}
 
     def record(self, methods: Iterable[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from scipy import stats
+from workflow.scripts.table_main import main_table
 
 from gtp.errors import UserError
 from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_results, read_study
@@ -17,7 +18,6 @@ from gtp.statistics import Estimate, SeedScores, seed_scores
 from gtp.tables import Cell, Row, Table, latex, markdown, plus_minus, signed, with_limits
 from workflow.scripts.table_ablations import ablation_table
 from workflow.scripts.table_cost import cost_table, significant
-from workflow.scripts.table_main import main_table
 
 from .results_fixtures import write_study
 

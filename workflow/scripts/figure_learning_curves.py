@@ -57,7 +57,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
 def draw_curves(
     axes: Axes, curves: dict[str, pd.DataFrame], styles: dict[str, MethodStyle], factor: float
 ) -> None:
-    """One panel: the curve of each method on one task; `factor` updates are one unit of the horizontal axis."""
+    """One panel: the curve of each method on one task; `factor` updates are one unit of the x-axis."""
     # Later methods would cover the first, which the figure is about.
     crowd = len(curves)
     for order, (method, curve) in enumerate(curves.items()):

@@ -36,7 +36,9 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     figure, panels = panel_grid(len(study.tasks), len(rows), share_y=share)
     for index, task in enumerate(study.tasks):
         estimates = {
-            method.name: [mean_estimate(scores.of(task.name, method.name, k)) for k in study.evaluated_nfe(method)]
+            method.name: [
+                mean_estimate(scores.of(task.name, method.name, k)) for k in study.evaluated_nfe(method)
+            ]
             for method in study.methods
         }
         for axes, methods in zip(panels[:, index], rows.values(), strict=True):

@@ -32,8 +32,8 @@ XLABEL, YLABEL = "normalised score $\\tau$", "share of runs above $\\tau$"
 def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     """The figure from the seeds' scores at the headline K.
 
-    A panel for all tasks, or for each suite where data have several sources. Methods that need several rows of
-    panels have them side by side when there is one panel of tasks.
+    A panel for all tasks, or for each suite where data have several sources. Methods that need several rows
+    of panels have them side by side when there is one panel of tasks.
     """
     styles, rows = method_styles(study), method_rows(study)
     pools = {pool or "all tasks": tasks for pool, tasks in study.pools().items()}
@@ -54,7 +54,9 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     footnote(
         figure,
         f"A run is one of {len(study.seeds)} seeds on one task, {scores.episodes()} episodes.",
-        "Bands: pointwise 95 % bootstrap within tasks, too narrow with few seeds." if len(study.seeds) > 1 else "",
+        "Bands: pointwise 95 % bootstrap within tasks, too narrow with few seeds."
+        if len(study.seeds) > 1
+        else "",
         study.data_notice(),
         scores.divergence_notice(study),
     )

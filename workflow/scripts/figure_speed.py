@@ -40,7 +40,9 @@ def draw(scores: SeedScores, costs: ActingCosts, study: StudyRecord) -> Figure:
     share = all(map(percent_score, study.tasks))
     figure, panels = panel_grid(len(study.tasks), len(rows), share_y=share)
     for index, task in enumerate(study.tasks):
-        points = {method.name: points_of(scores, costs, study, task, method, batch) for method in study.methods}
+        points = {
+            method.name: points_of(scores, costs, study, task, method, batch) for method in study.methods
+        }
         limits = time_limits([time for several in points.values() for time, _ in several])
         for axes, methods in zip(panels[:, index], rows.values(), strict=True):
             draw_points(axes, methods, points, study, styles)
@@ -68,7 +70,7 @@ def points_of(
     method: MethodRecord,
     batch: int,
 ) -> list[tuple[Estimate, Estimate]]:
-    """Time of an action in milliseconds and score of a method on one task, at each K at which it is scored."""
+    """Time of an action (ms) and score of a method on one task, at each K at which it is scored."""
     measured = costs.measured_on(study, task.suite).name
     points = []
     for nfe in study.evaluated_nfe(method):
@@ -85,7 +87,7 @@ def draw_points(
     study: StudyRecord,
     styles: Mapping[str, MethodStyle],
 ) -> None:
-    """One panel: a line for each method, a point with both intervals at each K; the first line names its K."""
+    """One panel: a line for each method, a point with both intervals at each K; the first names its K."""
     for order, method in enumerate(methods):
         times, scores = zip(*points[method.name], strict=True)
         axes.errorbar(

@@ -1,4 +1,4 @@
-"""One number for each method over all tasks: mean, interquartile mean, and how often the first method is better."""
+"""Aggregates over all tasks: mean, interquartile mean, and how often the first method is better."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,12 @@ from gtp.statistics import (
 from gtp.tables import Cell, Row, Table, plus_minus, protocol, with_limits, write_table
 
 CAPTION = (
-    "Normalised score over {pools}. Mean: every task weighs the same; ± half-width of the 95 % interval (Student's t"
-    " over seeds, tasks independent). IQM: interquartile mean over all seeds and tasks [95 % bootstrap interval]."
-    " P({first} better): chance that a seed of {first} scores above a seed of the method on the same task, a tie"
-    " counting one half, averaged over tasks [95 % bootstrap interval]; bold: the interval does not hold 1/2."
-    " Bootstraps draw seeds anew within each task and are too narrow with few seeds. {protocol}"
+    "Normalised score over {pools}. Mean: every task weighs the same; ± half-width of the 95 % interval"
+    " (Student's t over seeds, tasks independent). IQM: interquartile mean over all seeds and tasks [95 %"
+    " bootstrap interval]. P({first} better): chance that a seed of {first} scores above a seed of the method"
+    " on the same task, a tie counting one half, averaged over tasks [95 % bootstrap interval]; bold: the"
+    " interval does not hold 1/2. Bootstraps draw seeds anew within each task and are too narrow with few"
+    " seeds. {protocol}"
 )
 
 
@@ -58,7 +59,9 @@ def aggregate_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.D
         scores.divergence_notice(study),
     ]
     headings = ("Method", "Mean", "IQM", f"P({first.label} better)")
-    return Table(headings, tuple(rows), " ".join(filter(None, notices)), "tab:aggregates"), pd.DataFrame(numbers)
+    return Table(headings, tuple(rows), " ".join(filter(None, notices)), "tab:aggregates"), pd.DataFrame(
+        numbers
+    )
 
 
 def method_row(

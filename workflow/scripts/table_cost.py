@@ -69,7 +69,18 @@ def cost_table(costs: pd.DataFrame, study: StudyRecord, file: str) -> tuple[Tabl
     caption = caption if len(measured) > 1 else f"{caption} Measured on {measured[0].label}."
     headings = ("Quantity", *(method.label for method in study.methods))
     table = Table(headings, tuple(rows), caption, "tab:cost", even_blocks(len(study.methods)))
-    columns = ["task", "method", "device", "quantity", "nfe", "batch_size", "value", "low", "high", "repetitions"]
+    columns = [
+        "task",
+        "method",
+        "device",
+        "quantity",
+        "nfe",
+        "batch_size",
+        "value",
+        "low",
+        "high",
+        "repetitions",
+    ]
     frame = pd.DataFrame(numbers, columns=columns)
     return table, frame.astype(dict.fromkeys(["nfe", "batch_size", "repetitions"], "Int64"))
 
@@ -100,7 +111,9 @@ def acting_rows(
 ) -> Iterator[tuple[str, list[CellWithNumber]]]:
     """(label, cells) of the time of an action on one task, at each batch size and K."""
     needed = {method.name: costs.nfe(study, method) for method in study.methods}
-    for batch, nfe in product(costs.batch_sizes(), sorted({nfe for several in needed.values() for nfe in several})):
+    for batch, nfe in product(
+        costs.batch_sizes(), sorted({nfe for several in needed.values() for nfe in several})
+    ):
         cells: list[CellWithNumber] = []
         for method in study.methods:
             if nfe not in needed[method.name]:

@@ -26,9 +26,9 @@ TITLES = {
 LABELS = {"rl": "tab:main", "cloning": "tab:cloning"}
 CAPTION = (
     "{title} Normalised score: mean over seeds of each seed's mean over episodes ± half-width of the 95 %"
-    " interval (Student's t over seeds), number of seeds in brackets. {protocol} Bold: every method of this table"
-    " for which the 95 % Welch interval of its difference to the highest mean of the table holds 0; no correction"
-    " for several comparisons. Averages weigh tasks equally.{overall}"
+    " interval (Student's t over seeds), number of seeds in brackets. {protocol} Bold: every method of this"
+    " table for which the 95 % Welch interval of its difference to the highest mean of the table holds 0; no"
+    " correction for several comparisons. Averages weigh tasks equally.{overall}"
 )
 OVERALL = (
     " IQM: interquartile mean over seeds and tasks with a bootstrap interval stratified by task.",
@@ -40,8 +40,8 @@ OVERALL = (
 def score_table(scores: SeedScores, whole: StudyRecord, group: str, file: str) -> tuple[Table, pd.DataFrame]:
     """The table of the methods of a group, rl or cloning, and its numbers: one row for each cell.
 
-    Rows are tasks, by suite, and columns methods. Raises: UserError naming `file`, the study's record, when it
-    has no method of the group.
+    Rows are tasks, by suite, and columns methods. Raises: UserError naming `file`, the study's record, when
+    it has no method of the group.
     """
     study = replace(whole, methods=tuple(method for method in whole.methods if method.group == group))
     if not study.methods:
