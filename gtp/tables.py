@@ -42,6 +42,8 @@ LATEX = str.maketrans(
         "−": r"$-$",
         "†": r"$^\dagger$",
         "µ": r"$\mu$",
+        "λ": r"$\lambda$",
+        "η": r"$\eta$",
         "–": "--",
     }
 )

@@ -1,6 +1,7 @@
 """What others have published about the study's methods on its tasks; never beside numbers made here."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from gtp.errors import UserError, ending_in_one_line
 from gtp.results import MethodRecord, StudyRecord, read_study
 from gtp.tables import Cell, Row, Table, write_table
 
-SUITE_SIZES = {"locomotion": 9, "antmaze": 6}
-"""Suite -> its tasks in D4RL's tables, which a printed average is over."""
+AVERAGE = "average"
+"""What scores.csv calls the average of a suite."""
+WIDEST = 7
+"""Columns from which on each suite has a part of its own."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 CAPTION = (
     "Published scores on D4RL's own datasets, as their sources print them. None was made here; scores on data"
@@ -39,44 +42,64 @@ def published_table(
 
     Raises: UserError naming `file`, the published scores, when it has none of the study's methods and tasks.
     """
-    tasks = [task for task in study.tasks if (scores["task"] == task.name).any()]
-    suites = {suite: [t for t in tasks if t.suite == suite] for suite in study.suites()}
-    columns: list[tuple[str, str]] = []  # suite and task
-    blocks = []
-    for suite, members in suites.items():
-        names = [task.name for task in members]
-        # An average of others says something beside all the tasks that it is over, and nothing beside a few.
-        names += ["average"] if len(names) == SUITE_SIZES.get(suite) else []
-        columns += [(suite, name) for name in names]
-        blocks += [len(names)] if names else []
-    wanted = [pair in columns for pair in zip(scores["suite"], scores["task"], strict=True)]
-    names = [name for method in study.methods for name in names_of(method)]
-    shown = scores[np.array(wanted) & scores["method"].isin(names)]
+    blocks = columns_of(scores, study)
+    columns = [column for block in blocks for column in block]
+    about = [name for method in study.methods for name in names_of(method)]
+    shown = scores[np.any([column.rows(scores) for column in columns], axis=0) & scores["method"].isin(about)]
     if shown.empty:
         raise UserError(f"{file} has no score of the study's methods on its tasks")
     remarks = shown.loc[(shown["note"] != "") & (shown["score"] != ""), "note"]
     notes = dict(zip(dict.fromkeys(remarks), LETTERS, strict=False))
     labels = dict(zip(sources["source"], sources["label"], strict=True))
     rows = []
-    for name, about in headings_of(study).items():
+    for name, heading in headings_of(study).items():
         own = shown[shown["method"] == name]
-        if own.empty:
-            continue
-        rows.append(Row(about, rule=bool(rows)))
+        if not own.empty:
+            rows.append(Row(heading, rule=bool(rows)))
         for (printed, source), line in own.groupby(["printed", "source"], sort=False):
-            cells = [cell_of(line[(line["suite"] == s) & (line["task"] == t)], notes) for s, t in columns]
-            rows.append(Row(f"{printed}: {labels[source]}", tuple(cells)))
-    captions = {"average": "Average", **{task.name: task.label for task in tasks}}
-    headings = ("Method: source", *(captions[task] for _, task in columns))
+            cells = tuple(cell_of(line[column.rows(line)], notes) for column in columns)
+            rows.append(Row(f"{printed}: {labels[source]}", cells))
     used = sources[sources["source"].isin(shown["source"])]
     caption = CAPTION.format(
-        averages=" Averages are printed ones." if "average" in [task for _, task in columns] else "",
+        averages=" Averages are printed ones." if any(not column.task for column in columns) else "",
         notes="".join(f"({letter}): {note}. " for note, letter in notes.items()),
         sources="; ".join(f"{row.label}: {row.reference} ({row.protocol})" for row in used.itertuples()),
     )
-    wide = len(columns) > 7
-    table = Table(headings, tuple(rows), caption, "tab:published", tuple(blocks) if wide else ())
+    headings = ("Method: source", *(column.heading for column in columns))
+    sizes = tuple(map(len, blocks)) if len(columns) > WIDEST else ()
+    table = Table(headings, tuple(rows), caption, "tab:published", sizes)
     return table, shown.merge(sources[["source", "reference", "protocol"]], on="source")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: a task, or the average over a suite."""
+
+    heading: str
+    suite: str
+    task: str
+    """Empty for the average."""
+
+    def rows(self, scores: pd.DataFrame) -> pd.Series:
+        """Mask of the published scores that the column shows."""
+        if self.task:
+            return scores["task"] == self.task
+        return (scores["task"] == AVERAGE) & (scores["suite"] == self.suite)
+
+
+def columns_of(scores: pd.DataFrame, study: StudyRecord) -> list[list[Column]]:
+    """The study's tasks that have published scores, by suite.
+
+    A suite's average is shown beside all the tasks that it is over; beside a few of them it would mislead.
+    """
+    blocks = []
+    for suite, tasks in study.suites().items():
+        block = [Column(task.label, suite, task.name) for task in tasks if task.name in set(scores["task"])]
+        everything = set(scores.loc[scores["suite"] == suite, "task"]) - {AVERAGE}
+        if block and everything == {column.task for column in block}:
+            block.append(Column("Average", suite, ""))
+        blocks += [block] if block else []
+    return blocks
 
 
 def names_of(method: MethodRecord) -> set[str]:
