@@ -179,11 +179,11 @@ def training_row(
 
 
 def update_flops(algorithm: Algorithm, config: BenchConfig, device: torch.device) -> int:
-    """Floating-point operations of the matrix products in one seed's update."""
+    """Floating-point operations of the matrix products in one seed's update, at the start of training."""
     learner, data, rows, noise = make_learner(algorithm, config, 1, device, compiled=False)
     counter = FlopCounterMode(display=False)
     with counter:
-        learner.raw_update(data, rows[0], {name: values[0] for name, values in noise.items()})
+        learner.raw_update(data, rows[0], {name: values[0] for name, values in noise.items()}, stage=0)
     return counter.get_total_flops()
 
 

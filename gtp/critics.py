@@ -1,5 +1,7 @@
 """Temporal-difference targets and losses of the critics. All for one seed; means are over the minibatch."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -13,12 +15,27 @@ def td_target(reward: Tensor, discount: Tensor, next_q: Tensor) -> Tensor:
     return (reward + discount * next_q.amin(dim=0)).detach()
 
 
+def value_target(reward: Tensor, discount: Tensor, next_value: Tensor) -> Tensor:
+    """y = r + gamma (1 - d) V(s'), without gradient. Shapes: three (B,) -> (B,).
+
+    Source: IQL (Kostrikov et al., 2022), equation 6: no action outside the data is asked for.
+    """
+    return (reward + discount * next_value).detach()
+
+
 def max_q_backup(next_q: Tensor) -> Tensor:
     """The best of M sampled next actions, head by head. Shapes: (2, M, B) -> (2, B).
 
     Source: the AntMaze setting of CQL and Diffusion-QL.
     """
     return next_q.amax(dim=1)
+
+
+def q_of_samples(critic: Callable[[Tensor, Tensor], Tensor], obs: Tensor, act: Tensor) -> Tensor:
+    """Both heads for M actions in each state, in one call. Shapes: obs (B, O), act (M, B, A) -> (2, M, B)."""
+    repeated = obs.expand(len(act), -1, -1)
+    q = critic(repeated.flatten(end_dim=1), act.flatten(end_dim=1))
+    return q.unflatten(1, act.shape[:2])
 
 
 def twin_q_loss(q: Tensor, target: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
-"""How values steer a generative policy: advantage weights on its losses, or a Q-term beside them."""
+"""How values steer a generative policy: advantage weights on its losses, a Q-term beside them, or a choice
+among several of its actions."""
 
 from typing import Literal
 
@@ -29,9 +30,41 @@ def effective_sample_share(weights: Tensor) -> Tensor:
     return weights.sum().square() / (len(weights) * weights.square().sum())
 
 
+def weight_statistics(weights: Tensor) -> dict[str, Tensor]:
+    """What is logged of the weights (B,) of a minibatch: each quantity ()."""
+    return {
+        "weight/mean": weights.mean(),
+        "weight/max": weights.amax(),
+        "weight/effective_share": effective_sample_share(weights),
+    }
+
+
 def linear_q_loss(q: Tensor) -> Tensor:
     """-mean Q_1(s, a) over actions sampled from the policy; its gradient passes through the sampler.
 
     Shapes: q (2, B) -> (). Source: the alternative that the paper's table 3 ablates ("linear Q-term").
     """
     return -q[0].mean()
+
+
+def normalized_q_loss(q: Tensor, uniform: Tensor) -> Tensor:
+    """-mean Q_1 / mean |Q_2| over actions sampled from the policy, without gradient through the denominator.
+
+    Shapes: q (2, B), uniform () in [0, 1) -> (). Below 0.5 the heads swap roles. Dividing makes the term's
+    weight independent of the scale of rewards. Source: Diffusion-QL (Wang et al., 2023), section 4.
+    """
+    scale = q.abs().mean(dim=-1).flip(0).detach()  # each head is measured by the other
+    by_head = -q.mean(dim=-1) / scale.clamp(min=1e-6)  # the clamp spares a critic that is 0 everywhere
+    return torch.where(uniform < 0.5, by_head[1], by_head[0])
+
+
+def choose_by_value(q: Tensor, act: Tensor, noise: Tensor) -> Tensor:
+    """One of M actions per state, drawn from the softmax of min_j Q_j over them.
+
+    Shapes: q (2, M, B), act (M, B, A), noise (M, B) ~ N(0, I) -> (B, A). The largest of value plus Gumbel
+    noise is such a draw; with u = Phi(z) uniform, -log(-log u) is Gumbel.
+    Source: Diffusion-QL (Wang et al., 2023), for acting.
+    """
+    gumbel = -(-torch.special.log_ndtr(noise)).log()
+    chosen = (q.amin(dim=0) + gumbel).argmax(dim=0)
+    return act.gather(0, chosen[None, :, None].expand(1, -1, act.shape[-1])).squeeze(0)

@@ -3,10 +3,12 @@
 Parameters are stacked along a leading seed axis S. A method's losses know nothing of it: they are
 differentiated for one seed and vectorised with torch.func.vmap. The whole training step (gather the
 minibatch, every gradient step, Adam, moving averages) is one function, compiled once; on CUDA it is
-captured into one graph.
+captured into one graph. A method may change its updates during training: each such stage has its own
+compiled function, and which one runs follows from the number of steps alone.
 """
 
 import shutil
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import partial
 
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
-from gtp.algorithms.base import Algorithm, Batch, Networks
+from gtp.algorithms.base import Algorithm, Batch, Networks, Update
 from gtp.config import TrainConfig
 from gtp.networks import Sizes
 from gtp.optimizer import adam_, average_, clip_by_global_norm
@@ -42,30 +44,58 @@ class Learner:
         self.second = {n: {k: torch.zeros_like(v) for k, v in self.params[n].items()} for n in trained}
         self.diverged_at = torch.full((len(seeds),), -1, dtype=torch.int64, device=device)
         self.step = torch.zeros((), dtype=torch.int64, device=device)
+        self.steps_done = 0
+        self.stages = stage_starts(algorithm, config.steps)
         self.quantities: list[str] = []
         self._update = torch.compile(self.raw_update, dynamic=False) if compiled else self.raw_update
-        self._graph: CapturedUpdate | None = None
+        self._graphs: dict[int, CapturedUpdate] = {}
+
+    @property
+    def stage(self) -> int:
+        """The stage of the next update, named by the steps done before it."""
+        return self.stages[bisect_right(self.stages, self.steps_done) - 1]
 
     def update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
         """One training step of every seed; the logged quantities, (Q, S) in the order of `quantities`.
 
         Shapes: data holds whole columns (N, ...), rows (S, B) int64, draws name -> (S, ...).
         """
+        stage = self.stage
+        if stage == self.steps_done:
+            self._enter(stage)
+        self.steps_done += 1
         if self.device.type != "cuda":
-            return self._update(data, rows, draws)
-        if self._graph is None:
-            self._graph = CapturedUpdate(self._update, self.state(), data, rows, draws)
-        return self._graph(rows, draws)
+            return self._update(data, rows, draws, stage)
+        if stage not in self._graphs:
+            update = partial(self._update, stage=stage)
+            self._graphs[stage] = CapturedUpdate(update, self.state(), data, rows, draws)
+        return self._graphs[stage](rows, draws)
 
-    def raw_update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
-        """`update` as plain Python: what is compiled and captured."""
+    def _enter(self, stage: int) -> None:
+        """Before the first update of a stage: copies that are due, fresh optimisers for what begins."""
+        for copy in self.algorithm.copies():
+            if round(copy.at * self.config.steps) == stage:
+                for name, value in self.params[copy.target].items():
+                    value.copy_(self.params[copy.source][name])
+        for update in self.algorithm.updates():
+            if span(update, self.config.steps)[0] == stage:
+                for moments in (self.first, self.second):
+                    for value in moments[update.network].values():
+                        value.zero_()
+
+    def raw_update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor], stage: int) -> Tensor:
+        """`update` within a stage as plain Python: what is compiled and captured."""
         self.step += 1
         progress = (self.step - 1).float() / self.config.steps
         batch = Batch(*(column[rows] for column in data))
         logged: dict[str, Tensor] = {}
         finite = torch.ones_like(self.diverged_at, dtype=torch.bool)
-        for network, loss in self.algorithm.updates():
-            gradient = partial(self._gradient, network, loss)
+        for update in self.algorithm.updates():
+            begin, end = span(update, self.config.steps)
+            if not begin <= stage < end:
+                continue
+            network = update.network
+            gradient = partial(self._gradient, network, update.loss)
             gradients, value, norm, extra = vmap(gradient, in_dims=(0, 0, 0, None))(
                 self.params, batch, draws, progress
             )
@@ -74,7 +104,7 @@ class Learner:
                 gradients,
                 self.first[network],
                 self.second[network],
-                self.step.float(),
+                (self.step - begin).float(),
                 self.config.learning_rate,
             )
             finite = finite & value.isfinite() & norm.isfinite()
@@ -113,6 +143,7 @@ class Learner:
         """Copy a checkpoint into place. Raises KeyError or RuntimeError when names or shapes differ."""
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
+        self.steps_done = int(self.step)
 
     def acting_params(self) -> dict[str, Tensor]:
         """Parameters of the networks that act, `network/leaf` -> (S, ...)."""
@@ -143,6 +174,18 @@ class CapturedUpdate:
             self.draws[name].copy_(value)
         self.graph.replay()
         return self.logged
+
+
+def span(update: Update, steps: int) -> tuple[int, int]:
+    """The steps done before an update's first and after its last, in a training of `steps`."""
+    return round(update.begin * steps), round(update.end * steps)
+
+
+def stage_starts(algorithm: Algorithm, steps: int) -> list[int]:
+    """Numbers of steps after which other updates run than before, increasing from 0."""
+    changes = {step for update in algorithm.updates() for step in span(update, steps)}
+    changes |= {round(copy.at * steps) for copy in algorithm.copies()}
+    return [0, *sorted(step for step in changes if 0 < step < steps)]
 
 
 def bind(modules: dict[str, torch.nn.Module], params: dict[str, dict[str, Tensor]]) -> Networks:

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+TIME_FEATURES = 16
+"""Width of the embedding of one time."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -78,6 +81,39 @@ class TwinQ(nn.Module):
         return torch.baddbmm(self.bias[last], x, self.weight[last]).squeeze(-1)
 
 
+class DeterministicActor(MLP):
+    """tanh-bounded actions. Shapes: obs (B, O) -> (B, A) in [-1, 1]."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__(sizes.observation, sizes.action, sizes.hidden, sizes.layers)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return torch.tanh(super().forward(obs))
+
+
+class GaussianActor(nn.Module):
+    """A diagonal Gaussian: its tanh-bounded mean, and its log standard deviation, the same in all states.
+
+    Shapes: obs (B, O) -> (B, A), (B, A). `log_std_bounds` clamps the log standard deviation.
+    """
+
+    def __init__(self, sizes: Sizes, log_std_bounds: tuple[float, float]):
+        super().__init__()
+        self.mean = MLP(sizes.observation, sizes.action, sizes.hidden, sizes.layers)
+        self.log_std = nn.Parameter(torch.zeros(sizes.action))
+        self.bounds = log_std_bounds
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        mean = torch.tanh(self.mean(obs))
+        return mean, self.log_std.clamp(*self.bounds).expand_as(mean)
+
+
+def gaussian_log_likelihood(act: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log N(a; mean, diag(std^2)), summed over action dimensions. Shapes: three (B, A) -> (B,)."""
+    error = (act - mean) / log_std.exp()
+    return -(0.5 * error.square() + log_std + 0.5 * math.log(2.0 * math.pi)).sum(dim=-1)
+
+
 class StateValue(MLP):
     """V(s). Shapes: obs (B, O) -> (B,)."""
 
@@ -88,8 +124,8 @@ class StateValue(MLP):
         return super().forward(obs).squeeze(-1)
 
 
-def time_features(c_noise: Tensor, width: int = 16) -> Tensor:
-    """Sinusoidal features of a conditioning time. Shapes: (B,) -> (B, width).
+def time_features(c_noise: Tensor, width: int = TIME_FEATURES) -> Tensor:
+    """Sinusoidal features of a conditioning time. Shapes: (...) -> (..., width).
 
     The frequencies are geometric from 0.5 to 16 rad per unit of c_noise = log(t) / 4, so that the
     slowest is monotone over the whole range of times and the fastest tells neighbouring times apart.

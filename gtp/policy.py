@@ -49,7 +49,7 @@ class Policy:
         Shapes: obs (O,) or (B, O) -> (A,) or (B, A). `nfe` is the number K of function evaluations;
         methods that are not generative ignore it. `noise` is standard normal, of the algorithm's
         `noise_shape`; None takes the fixed noise of step 0, so that equal calls give equal actions.
-        Raises UserError for observations of another size.
+        Raises UserError for observations of another size, or an nfe that the method does not offer.
         """
         obs = torch.as_tensor(np.asarray(obs), dtype=torch.float32, device=self.observation_mean.device)
         batch = obs[None] if obs.ndim == 1 else obs
@@ -62,9 +62,11 @@ class Policy:
             raise UserError(f"nfe must be at least 1, got {nfe}")
         if noise is None:
             noise = acting_noise(self.noise_shape(len(batch)), self.seed, 0)
-        action = self.algorithm.act(
-            bind(self.modules, self.params), self.normalize(batch), noise.to(batch.device), nfe
-        )
+        networks = bind(self.modules, self.params)
+        try:
+            action = self.algorithm.act(networks, self.normalize(batch), noise.to(batch.device), nfe)
+        except ValueError as error:  # a number of function evaluations that the method cannot do
+            raise UserError(str(error)) from error
         action = self.action_low + 0.5 * (action.clamp(-1.0, 1.0) + 1.0) * (
             self.action_high - self.action_low
         )

@@ -74,3 +74,9 @@ def acting_noise(shape: tuple[int, ...], seed: int, step: int) -> Tensor:
     """Standard normal noise for the `step`-th action of an evaluation: float32 on the CPU."""
     values = torch.randn(math.prod(shape), generator=generator(seed, "acting", step))
     return values.reshape(shape)
+
+
+def require_slices(noise: Tensor, nfe: int) -> None:
+    """Raise ValueError when `noise`, one slice per function evaluation, has fewer than `nfe` slices."""
+    if nfe > len(noise):
+        raise ValueError(f"nfe = {nfe} needs as many slices of noise, got {len(noise)}: see max_nfe")

@@ -60,6 +60,10 @@ class Preconditioning:
     def c_in(self, t: Tensor) -> Tensor:
         return (1.0 / (t.square() + self.sigma_data**2).sqrt())[:, None]
 
+    def loss_weight(self, t: Tensor) -> Tensor:
+        """1 / c_out(t)^2, which makes the network's error count alike at every noise level. (B,) -> (B,)."""
+        return self.c_out(t).squeeze(-1).pow(-2)
+
     def denoise(self, network: Callable[[Tensor], Tensor], x: Tensor, t: Tensor) -> Tensor:
         """phi = c_skip(t) x + c_out(t) F(c_in(t) x). Shapes: x (B, A), t (B,) -> (B, A)."""
         return self.c_skip(t) * x + self.c_out(t) * network(self.c_in(t) * x)

@@ -37,12 +37,7 @@ from gtp.learner import Learner, compiler_available
 from gtp.policy import save_policy
 from gtp.progress import Progress, say
 from gtp.randomness import BLOCK, draw_block, draw_indices
-
-SHARED_MODULES = (
-    *("critics", "guidance", "networks", "optimizer", "solution_map"),
-    *("data/columns", "learner", "randomness", "train"),
-)
-"""What every method's numbers depend on; the method's own module comes on top."""
+from gtp.source_files import ROOT, files_behind
 
 LOG_INTERVALS = 100
 """Rows of training.csv per seed and quantity; each is the mean over its interval."""
@@ -108,9 +103,9 @@ class Run:
 
 
 def code_digest(algorithm: Algorithm) -> str:
-    """SHA-256 of the modules that decide what a run computes."""
-    modules = [*SHARED_MODULES, f"algorithms/{algorithms.name_of(algorithm)}"]
-    return sha256_of(*(Path(__file__).parent / f"{module}.py" for module in modules))
+    """SHA-256 of the modules that decide what a run computes: the method's, the learner's, the data's."""
+    files = files_behind(type(algorithm).__module__, "gtp.learner", "gtp.randomness", "gtp.data.columns")
+    return sha256_of(Path(__file__), *(ROOT / file for file in files))
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -201,6 +196,7 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         except (KeyError, RuntimeError) as error:
             raise UserError(f"{checkpoint} lacks a part of its run; delete it: rm {checkpoint}") from error
     boundaries = {config.steps * (i + 1) // LOG_INTERVALS for i in range(LOG_INTERVALS)} - {0}
+    boundaries |= set(learner.stages) - {0}  # another stage logs other quantities
     snapshots = set(config.snapshot_steps())
     progress = Progress(
         f"train {run.transitions.task.name} {run.label}",
@@ -210,12 +206,13 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         interval=execution.progress_seconds,
     )
     started = saved = time.monotonic()
-    warm = None  # when the first update was done: until then, most of the time is compilation
+    warm_up = {}  # stage -> seconds of its first update, most of which is compilation
     total, in_interval = None, 0
     stream = noise_stream(run, first)
     for step in range(first + 1, config.steps + 1):
+        stage, before = learner.stage, time.monotonic()
         logged = learner.update(data, *next(stream))
-        warm = warm or time.monotonic()
+        warm_up.setdefault(stage, time.monotonic() - before)
         total = logged.clone() if total is None else total.add_(logged)
         in_interval += 1
         progress.advance()
@@ -238,10 +235,10 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
             leaf[0].numel() for net in learner.modules for leaf in learner.params[net].values()
         ),
         "training_seconds": seconds_before + finished - started,
-        "compilation_seconds": (warm or finished) - started,
-        "seed_updates_per_second": len(run.seeds) * (config.steps - first - 1) / (finished - warm)
-        if warm
-        else None,
+        "compilation_seconds": sum(warm_up.values()),
+        "seed_updates_per_second": len(run.seeds)
+        * (config.steps - first - len(warm_up))
+        / (finished - started - sum(warm_up.values())),
         "peak_memory_mb": peak_memory_mb(run.device),
         "diverged_at": {
             str(seed): step

@@ -39,15 +39,31 @@ Loss = Callable[[Networks, Batch, Mapping[str, Tensor], Tensor], tuple[Tensor, d
 
 
 class Update(NamedTuple):
-    """One gradient step: which network moves, down which loss."""
+    """One gradient step: which network moves, down which loss, and during which part of training.
+
+    `begin` and `end` are shares of the training steps. An update starts with a fresh optimiser.
+    """
 
     network: str
     loss: Loss
+    begin: float = 0.0
+    end: float = 1.0
+
+
+class Copy(NamedTuple):
+    """Once the share `at` of the training steps is done, `target` takes over the parameters of `source`.
+
+    Both are names of networks of equal structure; averages, `<network>_ema`, may be named too.
+    """
+
+    source: str
+    target: str
+    at: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Algorithm(ABC):
-    """Interface of a method. Every update of `updates` runs once per training step, in order."""
+    """Interface of a method. The updates whose time it is run once per training step each, in order."""
 
     generative: ClassVar[bool]
     """Whether acting takes a number of function evaluations (K) that the user may choose."""
@@ -70,6 +86,10 @@ class Algorithm(ABC):
     @abstractmethod
     def updates(self) -> tuple[Update, ...]:
         """The gradient steps of one training step."""
+
+    def copies(self) -> tuple[Copy, ...]:
+        """What is copied between stages of training, in order; most methods have a single stage."""
+        return ()
 
     @abstractmethod
     def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:

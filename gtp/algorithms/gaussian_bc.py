@@ -1,30 +1,14 @@
 """Behaviour cloning with a diagonal Gaussian: the policy class that cannot represent two modes."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from gtp.algorithms.base import Algorithm, Batch, Networks, Update
-from gtp.networks import MLP, Sizes
+from gtp.networks import GaussianActor, Sizes, gaussian_log_likelihood
 from gtp.randomness import Draw
-
-
-class GaussianActor(nn.Module):
-    """tanh-squashed mean and a state-independent log standard deviation. Shapes: obs (B, O) -> (B, 2A)."""
-
-    def __init__(self, sizes: Sizes, log_std_min: float, log_std_max: float):
-        super().__init__()
-        self.mean = MLP(sizes.observation, sizes.action, sizes.hidden, sizes.layers)
-        self.log_std = nn.Parameter(torch.zeros(sizes.action))
-        self.bounds = (log_std_min, log_std_max)
-
-    def forward(self, obs: Tensor) -> Tensor:
-        mean = torch.tanh(self.mean(obs))
-        return torch.cat([mean, self.log_std.clamp(*self.bounds).expand_as(mean)], dim=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +34,7 @@ class GaussianBC(Algorithm):
         return ("actor",)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
-        return {"actor": GaussianActor(sizes, self.log_std_min, self.log_std_max)}
+        return {"actor": GaussianActor(sizes, (self.log_std_min, self.log_std_max))}
 
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
         return {}
@@ -59,14 +43,13 @@ class GaussianBC(Algorithm):
         return (Update("actor", self.actor_loss),)
 
     def actor_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
-        """-log N(a; mean(s), std), summed over action dimensions."""
-        mean, log_std = networks["actor"](batch.obs).chunk(2, dim=-1)
-        error = (batch.act - mean) / log_std.exp()
-        nll = (0.5 * error.square() + log_std + 0.5 * math.log(2.0 * math.pi)).sum(dim=-1).mean()
+        """-log N(a; mean(s), std)."""
+        mean, log_std = networks["actor"](batch.obs)
+        nll = -gaussian_log_likelihood(batch.act, mean, log_std).mean()
         return nll, {"policy/std": log_std.exp().mean()}
 
     def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
-        return networks["actor_ema"](obs).chunk(2, dim=-1)[0]
+        return networks["actor_ema"](obs)[0]
 
 
 ALGORITHM = GaussianBC

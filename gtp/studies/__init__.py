@@ -4,9 +4,8 @@ The workflow asks this package what to run. The dataclasses that gtp itself uses
 algorithms) say what the files may contain, so there is no second schema to keep in step.
 """
 
-from gtp.studies.code import files_behind
 from gtp.studies.flags import flags
 from gtp.studies.plan import Plan, load_plan
 from gtp.studies.reading import read_mapping, suggest
 
-__all__ = ["Plan", "files_behind", "flags", "load_plan", "read_mapping", "suggest"]
+__all__ = ["Plan", "flags", "load_plan", "read_mapping", "suggest"]

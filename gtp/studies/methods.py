@@ -21,8 +21,14 @@ class Method:
     """Whether the method uses rewards."""
     set: dict[str, Any] = field(default_factory=dict)
     """Fields of the algorithm's dataclass that differ from its defaults."""
+    set_by_suite: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Suite -> fields that differ from `set` on its tasks."""
     ablation_of: str | None = None
     """The method that this one takes something away from."""
+
+    def settings(self, suite: str) -> dict[str, Any]:
+        """What differs from the algorithm's defaults on the tasks of a suite."""
+        return {**self.set, **self.set_by_suite.get(suite, {})}
 
     @property
     def generative(self) -> bool:
@@ -41,7 +47,10 @@ def load_methods(path: Path) -> dict[str, Method]:
                 f"{place(str(path), (name, 'algorithm'))}: unknown algorithm '{method.algorithm}'"
                 + suggest(method.algorithm, algorithms.names())
             )
-        parse(algorithms.get(method.algorithm), method.set, str(path), (name, "set"))
+        algorithm = algorithms.get(method.algorithm)
+        parse(algorithm, method.set, str(path), (name, "set"))
+        for suite in method.set_by_suite:
+            parse(algorithm, method.settings(suite), str(path), (name, "set_by_suite", suite))
     _check_ablations(methods, str(path))
     return methods
 

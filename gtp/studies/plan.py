@@ -118,15 +118,20 @@ def load_plan(
     for name in study.flow_map.methods:
         if not plan.methods[name].generative:
             raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no trajectories")
-    _check_overrides(plan, file)
+    _check_overrides(plan, file, str(methods_file))
     _check_sources(plan, file)
     _check_datasets(plan, file)
     return plan
 
 
-def _check_overrides(plan: Plan, file: str) -> None:
-    """`train_by_suite` must name suites that exist and fields of TrainConfig with sound values."""
+def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
+    """`train_by_suite` and `set_by_suite` must name suites that exist, the former with sound values."""
     suites = {task.suite for task in plan.tasks.values()}
+    for name in plan.study.methods:
+        for suite in plan.methods[name].set_by_suite:
+            if suite not in suites:
+                path = (name, "set_by_suite", suite)
+                raise UserError(f"{place(methods_file, path)}: unknown suite{suggest(suite, suites)}")
     for suite, overrides in plan.study.train_by_suite.items():
         path = ("train_by_suite", suite)
         if suite not in suites:

@@ -12,7 +12,7 @@ from gtp import algorithms
 from gtp.config import TrainConfig
 from gtp.data.expectations import Expectations
 from gtp.errors import UserError
-from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
+from gtp.studies import flags, load_plan, read_mapping, suggest
 from gtp.studies.methods import load_methods
 from gtp.studies.reading import leaves, parse
 from gtp.studies.study import Study
@@ -140,6 +140,14 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
         ({"a": {**METHOD, "set": {"etaa": 1.0}}}, "a.set.etaa: unknown key; did you mean 'eta'?"),
         ({"a": {**METHOD, "set": {"eta": -1.0}}}, "a.set: eta must be finite and not negative, got -1.0"),
         ({"a": {**METHOD, "set": {"score": "sde_solver"}}}, "did you mean 'ode_solver'?"),
+        (
+            {"a": {**METHOD, "set_by_suite": {"antmaze": {"etaa": 1.0}}}},
+            "a.set_by_suite.antmaze.etaa: unknown",
+        ),
+        (
+            {"a": {**METHOD, "set_by_suite": {"antmaze": {"eta": -1.0}}}},
+            "a.set_by_suite.antmaze: eta must be",
+        ),
         ({"a": {**METHOD, "algorithm": "gpt"}}, "a.algorithm: unknown algorithm 'gpt'; did you mean 'gtp'?"),
         ({"a": {**METHOD, "grp": "rl"}}, "a.grp: unknown key; did you mean 'group'?"),
         ({"a": {"algorithm": "gtp", "group": "rl"}}, "a.label is missing"),
@@ -166,6 +174,24 @@ def test_mistakes_in_methods_are_one_line(tmp_path, entries, expected):
     assert expected in str(error.value)
     assert str(error.value).startswith(str(file))
     assert "\n" not in str(error.value)
+
+
+def test_settings_of_a_suite_are_put_over_those_of_the_method(tmp_path):
+    file = tmp_path / "methods.yaml"
+    settings = {"set": {"eta": 2.0, "rho": 5.0}, "set_by_suite": {"antmaze": {"eta": 3.0}}}
+    file.write_text(yaml.safe_dump({"a": {**METHOD, **settings}}))
+    method = load_methods(file)["a"]
+    assert method.settings("antmaze") == {"eta": 3.0, "rho": 5.0}
+    assert method.settings("locomotion") == {"eta": 2.0, "rho": 5.0}
+
+
+def test_settings_of_an_unknown_suite_are_refused(tmp_path):
+    file = tmp_path / "methods.yaml"
+    methods = yaml.safe_load((CONFIG / "methods.yaml").read_text())
+    methods["gtp"]["set_by_suite"] = {"antmase": {"eta": 3.0}}
+    file.write_text(yaml.safe_dump(methods))
+    with pytest.raises(UserError, match="gtp.set_by_suite.antmase: unknown suite; did you mean 'antmaze'"):
+        plan_of(SMOKE, methods_file=file)
 
 
 TASK = yaml.safe_load((CONFIG / "tasks.yaml").read_text())["pointmaze-umaze"]
@@ -357,24 +383,6 @@ def test_every_algorithms_defaults_pass_the_check_of_methods():
 
 def test_train_config_is_read_without_conversion():
     assert parse(TrainConfig, {"learning_rate": 1, "steps": 3}, "f").learning_rate == 1.0
-
-
-def test_code_behind_a_method_has_its_own_module_and_no_other_methods():
-    files = files_behind("gtp.train", "gtp.algorithms.gtp")
-    assert {"gtp/train.py", "gtp/algorithms/gtp.py", "gtp/networks.py", "gtp/solution_map.py"} <= set(files)
-    assert "gtp/algorithms/gaussian_bc.py" not in files
-    assert not {"gtp/cli.py", "gtp/evaluate.py", "gtp/errors.py", "gtp/plotting.py"} & set(files)
-
-
-def test_code_behind_follows_imports_inside_functions(tmp_path, monkeypatch):
-    package = tmp_path / "gtp"
-    package.mkdir()
-    (package / "a.py").write_text("def f():\n    from gtp import b\n")
-    (package / "b.py").write_text("import gtp.c\nimport os\n")
-    (package / "c.py").write_text("from gtp.a import f\n")
-    (package / "d.py").write_text("")
-    monkeypatch.setattr("gtp.studies.code.ROOT", tmp_path)
-    assert files_behind("gtp.a") == ["gtp/a.py", "gtp/b.py", "gtp/c.py"]
 
 
 PAPER_TASKS = read_mapping(CONFIG / "paper.yaml")["tasks"]

@@ -13,7 +13,8 @@ from snakemake.utils import update_config
 
 from gtp.errors import UserError
 from gtp.results import read_study
-from gtp.studies import files_behind, flags, load_plan, read_mapping, suggest
+from gtp.source_files import files_behind
+from gtp.studies import flags, load_plan, read_mapping, suggest
 
 METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"

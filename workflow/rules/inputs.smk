@@ -63,7 +63,8 @@ def train_options(wildcards):
     """The budget, and what the method changes; not the whole configuration, so that an edit reruns little."""
     budget = asdict(STUDY.train_config(PLAN.tasks[wildcards.task].suite))
     seeds = {"seeds": CHUNKS[wildcards.seeds], "label": wildcards.method}
-    return flags(seeds) + flags(budget, "train.") + flags(PLAN.methods[wildcards.method].set)
+    settings = PLAN.methods[wildcards.method].settings(PLAN.tasks[wildcards.task].suite)
+    return flags(seeds) + flags(budget, "train.") + flags(settings)
 
 
 def execution_options(wildcards):

@@ -1,10 +1,10 @@
-"""Which source files decide a result, so that the workflow can make it again when one of them changes."""
+"""Which source files decide a result, so that it is made again when one of them changes."""
 
 import ast
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 INCIDENTAL = {
     "gtp.errors",
     "gtp.files",

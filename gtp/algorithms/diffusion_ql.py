@@ -1,0 +1,19 @@
+"""Diffusion Q-learning (Diffusion-QL; Wang et al., 2023): a diffusion policy that also climbs Q."""
+
+from dataclasses import dataclass
+
+from gtp.actor_critic import ActorCritic
+from gtp.algorithms.diffusion_bc import DiffusionBC
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionQL(ActorCritic, DiffusionBC):
+    """Diffusion-BC's loss plus eta L_q, with a critic trained on the policy's own next actions."""
+
+    @property
+    def target_nfe(self) -> int:
+        """All N levels, in the TD target and, with gradient through each step, in the Q-term."""
+        return self.levels
+
+
+ALGORITHM = DiffusionQL

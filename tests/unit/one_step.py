@@ -1,0 +1,50 @@
+"""One training step of a method in float64: networks, a batch and draws, to hold its losses against."""
+
+import torch
+
+from gtp.algorithms.base import Algorithm, Batch
+from gtp.networks import Sizes
+from gtp.randomness import Draw
+
+SIZES = Sizes(observation=3, action=2, hidden=16, layers=2)
+B = 8
+START = torch.tensor(0.0, dtype=torch.float64)
+"""Progress at the first step."""
+
+
+def make(algorithm: Algorithm, seed: int = 0):
+    """Networks with EMA copies of other parameters, a batch of B transitions and the draws of one step."""
+    torch.manual_seed(seed)
+    torch.set_default_dtype(torch.float64)
+    try:
+        networks = algorithm.networks(SIZES)
+        for name in algorithm.averaged:
+            networks[f"{name}_ema"] = algorithm.networks(SIZES)[name]
+        batch = Batch(
+            obs=torch.randn(B, 3),
+            act=torch.rand(B, 2) * 2 - 1,
+            rew=torch.randn(B),
+            next_obs=torch.randn(B, 3),
+            discount=0.99 * (torch.rand(B) > 0.3).double(),
+        )
+        draws = {name: sample(draw) for name, draw in algorithm.draws(B, 2).items()}
+    finally:
+        torch.set_default_dtype(torch.float32)
+    return networks, batch, draws
+
+
+def sample(draw: Draw) -> torch.Tensor:
+    """A draw in torch's default precision."""
+    return torch.randn(draw.shape) if draw.kind == "normal" else torch.rand(draw.shape)
+
+
+def receivers(loss: torch.Tensor, networks) -> set[str]:
+    """The networks that a loss sends a gradient to."""
+    for network in networks.values():
+        network.zero_grad(set_to_none=True)
+    loss.backward()
+    return {
+        name
+        for name, network in networks.items()
+        if any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+    }

@@ -1,0 +1,298 @@
+"""What Diffusion-QL and Consistency-AC add to cloning: critic, Q-term, candidates; and what cloning lacks."""
+
+import math
+
+import pytest
+import torch
+
+from gtp import algorithms
+from gtp.algorithms.base import Batch
+from gtp.algorithms.consistency_ac import ConsistencyAC
+from gtp.algorithms.diffusion_ql import DiffusionQL
+from gtp.config import TrainConfig
+from gtp.critics import q_of_samples
+from gtp.errors import UserError
+from gtp.guidance import choose_by_value, normalized_q_loss
+from gtp.mixture import GaussianMixture
+from gtp.networks import Sizes
+from gtp.oracle import clone_mixture
+from gtp.policy import load_policy
+from gtp.randomness import acting_noise
+from gtp.train import Execution, train
+
+from .training_fixtures import CONFIG, tiny_transitions
+
+SIZES = Sizes(observation=3, action=2, hidden=16, layers=2)
+B = 8
+CLONING = {"diffusion_ql": "diffusion_bc", "consistency_ac": "consistency_bc"}
+GUIDED, CLONED = list(CLONING), list(CLONING.values())
+
+
+def make(method: str, **settings):
+    """A method, its networks with EMA copies, a batch, the draws of one step and its progress; float64."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        algorithm = algorithms.get(method)(**settings)
+        networks = algorithm.networks(SIZES)
+        networks |= {f"{name}_ema": algorithm.networks(SIZES)[name] for name in algorithm.averaged}
+        batch = Batch(
+            obs=torch.randn(B, 3),
+            act=torch.rand(B, 2) * 2 - 1,
+            rew=torch.randn(B),
+            next_obs=torch.randn(B, 3),
+            discount=0.99 * (torch.rand(B) > 0.3).double(),
+        )
+        draws = {
+            name: torch.randn(draw.shape) if draw.kind == "normal" else torch.rand(draw.shape)
+            for name, draw in algorithm.draws(B, 2).items()
+        }
+    finally:
+        torch.set_default_dtype(torch.float32)
+    return algorithm, networks, batch, draws, torch.tensor(0.5, dtype=torch.float64)
+
+
+def moved(loss, networks) -> set[str]:
+    """Names of the networks that a loss sends a gradient to."""
+    for network in networks.values():
+        network.zero_grad(set_to_none=True)
+    loss.backward()
+    return {
+        name
+        for name, network in networks.items()
+        if any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+    }
+
+
+def test_q_loss_is_minus_one_for_equal_positive_heads_whatever_their_scale():
+    for scale in (1e-3, 1.0, 1e4):
+        q = scale * torch.tensor([[1.0, 3.0, 0.5]]).expand(2, -1)
+        for uniform in (0.1, 0.9):
+            assert normalized_q_loss(q, torch.tensor(uniform)).item() == pytest.approx(-1.0)
+
+
+def test_q_loss_by_hand_with_both_roles():
+    q = torch.tensor([[1.0, 3.0], [-4.0, 8.0]])
+    assert normalized_q_loss(q, torch.tensor(0.5)).item() == pytest.approx(-2.0 / 6.0)
+    assert normalized_q_loss(q, torch.tensor(0.49)).item() == pytest.approx(-2.0 / 2.0)
+
+
+def test_the_denominator_of_the_q_loss_carries_no_gradient():
+    q = torch.tensor([[1.0, 3.0], [-4.0, 8.0]], requires_grad=True)
+    normalized_q_loss(q, torch.tensor(0.9)).backward()
+    assert q.grad.flatten().tolist() == pytest.approx([-1 / 12, -1 / 12, 0.0, 0.0])
+
+
+def test_q_loss_of_a_critic_that_is_zero_everywhere_is_finite():
+    q = torch.zeros(2, 4, requires_grad=True)
+    normalized_q_loss(q, torch.tensor(0.9)).backward()
+    assert q.grad.isfinite().all()
+
+
+def test_q_of_samples_is_one_call_per_action():
+    _, networks, batch, _, _ = make("diffusion_ql")
+    act = torch.randn(3, B, 2, dtype=torch.float64)
+    expected = torch.stack([networks["critic"](batch.obs, a) for a in act], dim=1)
+    torch.testing.assert_close(q_of_samples(networks["critic"], batch.obs, act), expected)
+
+
+def test_candidates_are_drawn_by_softmax_of_the_smaller_head():
+    q = torch.tensor([[0.0, 1.0, 9.0], [5.0, 2.0, -1.0]])  # smaller head: 0, 1, -1
+    count = 40_000
+    noise = torch.randn(3, count, generator=torch.Generator().manual_seed(0))
+    act = torch.arange(3.0)[:, None, None].expand(3, count, 1)
+    chosen = choose_by_value(q[..., None].expand(-1, -1, count), act, noise)
+    shares = [(chosen == i).float().mean().item() for i in range(3)]
+    assert shares == pytest.approx(torch.softmax(torch.tensor([0.0, 1.0, -1.0]), dim=0).tolist(), abs=0.01)
+
+
+def test_candidate_choice_takes_whole_actions_and_survives_extreme_noise():
+    act = torch.randn(4, 3, 2)
+    q = torch.zeros(2, 4, 3)
+    noise = torch.full((4, 3), -40.0)
+    noise[2, 0] = noise[0, 1] = noise[3, 2] = 40.0
+    expected = torch.stack([act[2, 0], act[0, 1], act[3, 2]])
+    assert torch.equal(choose_by_value(q, act, noise), expected)
+
+
+@pytest.mark.parametrize("method", CLONED)
+def test_cloning_trains_no_critic(method):
+    algorithm, networks, batch, draws, progress = make(method)
+    assert set(networks) == {"actor", "actor_ema"}
+    assert [update.network for update in algorithm.updates()] == ["actor"]
+    assert moved(algorithm.actor_loss(networks, batch, draws, progress)[0], networks) == {"actor"}
+
+
+@pytest.mark.parametrize("method", GUIDED)
+def test_the_actor_loss_is_the_cloning_loss_plus_eta_times_the_q_loss(method):
+    algorithm, networks, batch, draws, progress = make(method, eta=0.7)
+    cloning = algorithms.get(CLONING[method])()
+    own = algorithm.generate(networks["actor"], batch.obs, draws["own_actions"], algorithm.target_nfe)
+    q = networks["critic"](batch.obs, own)
+    numerator, denominator = (q[1], q[0]) if draws["head"] < 0.5 else (q[0], q[1])
+    expected = cloning.actor_loss(networks, batch, draws, progress)[0]
+    expected = expected - 0.7 * numerator.mean() / denominator.abs().mean()
+    loss, logged = algorithm.actor_loss(networks, batch, draws, progress)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(logged["loss/cloning"] + 0.7 * logged["loss/q"], loss)
+
+
+@pytest.mark.parametrize("method", GUIDED)
+def test_the_q_term_reaches_the_actor_through_every_step_of_the_sampler(method):
+    """The gradient with respect to the very first noise slice is there: no step cuts it off."""
+    algorithm, networks, batch, draws, progress = make(method)
+    noise = draws["own_actions"].clone().requires_grad_()
+    algorithm.actor_loss(networks, batch, {**draws, "own_actions": noise}, progress)[1]["loss/q"].backward()
+    assert (noise.grad.abs().flatten(1).sum(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("method", GUIDED)
+def test_where_gradients_go(method):
+    """The learner differentiates the update's own network alone, so the critic under the actor stays put."""
+    algorithm, networks, batch, draws, progress = make(method)
+    critic, actor = algorithm.updates()
+    assert (critic.network, actor.network) == ("critic", "actor")
+    assert moved(critic.loss(networks, batch, draws, progress)[0], networks) == {"critic"}
+    assert moved(actor.loss(networks, batch, draws, progress)[0], networks) == {"critic", "actor"}
+
+
+@pytest.mark.parametrize("method", GUIDED)
+def test_critic_loss_by_hand(method):
+    algorithm, networks, batch, draws, progress = make(method)
+    nfe = {"diffusion_ql": 5, "consistency_ac": 2}[method]
+    assert draws["next_actions"].shape == (nfe, 1, B, 2)
+    a = algorithm.generate(networks["actor_ema"], batch.next_obs, draws["next_actions"][:, 0], nfe)
+    target = batch.rew + batch.discount * networks["critic_ema"](batch.next_obs, a).amin(dim=0)
+    q = networks["critic"](batch.obs, batch.act)
+    expected = ((q[0] - target) ** 2).mean() + ((q[1] - target) ** 2).mean()
+    torch.testing.assert_close(algorithm.critic_loss(networks, batch, draws, progress)[0], expected)
+
+
+@pytest.mark.parametrize("method", GUIDED)
+def test_max_q_backup_takes_the_best_of_its_draws_head_by_head(method):
+    algorithm, networks, batch, draws, _ = make(method, max_q_samples=4)
+    q = torch.stack(
+        [
+            networks["critic_ema"](
+                batch.next_obs,
+                algorithm.generate(networks["actor_ema"], batch.next_obs, noise, algorithm.target_nfe),
+            )
+            for noise in draws["next_actions"].unbind(dim=1)
+        ]
+    )  # (4, 2, B)
+    best = batch.rew + batch.discount * q.amax(dim=0).amin(dim=0)
+    target = algorithm.target(networks, batch, draws)
+    torch.testing.assert_close(target, best)
+    first = {**draws, "next_actions": draws["next_actions"][:, :1]}
+    plain = algorithm.target(networks, batch, first)
+    assert (target - plain).min() > -1e-12
+    assert (target > plain).any()
+
+
+def test_q_norm_divides_the_target_by_its_spread():
+    plain, networks, batch, draws, _ = make("consistency_ac")
+    normed, *_ = make("consistency_ac", q_norm=True)
+    y = plain.target(networks, batch, draws)
+    spread = (y - y.mean()).square().mean().sqrt()
+    torch.testing.assert_close(normed.target(networks, batch, draws), y / (spread + 1e-6))
+
+
+@pytest.mark.parametrize("method", GUIDED)
+def test_acting_with_candidates(method):
+    algorithm, networks, batch, _, _ = make(method, candidates=3, max_nfe=4)
+    assert algorithm.acting == ("actor_ema", "critic_ema")
+    assert algorithm.noise_shape(B, 2) == (5, 3, B, 2)
+    noise = torch.randn(5, 3, B, 2, dtype=torch.float64)
+    candidates = torch.stack(
+        [algorithm.generate(networks["actor_ema"], batch.obs, noise[:-1, m], 2) for m in range(3)]
+    )
+    chosen = algorithm.act(networks, batch.obs, noise, 2)
+    index = (candidates == chosen).all(dim=2).double().argmax(dim=0)
+    assert torch.equal(candidates[index, torch.arange(B)], chosen)
+    noise[-1] = -noise[-1]
+    assert not torch.equal(algorithm.act(networks, batch.obs, noise, 2), chosen)
+    with pytest.raises(ValueError, match="nfe = 5 needs as many slices of noise, got 4"):
+        algorithm.act(networks, batch.obs, noise, 5)
+
+
+@pytest.mark.parametrize("method", [*GUIDED, *CLONED])
+def test_by_default_one_action_is_drawn_and_the_policy_has_no_critic(method):
+    algorithm, networks, batch, _, _ = make(method)
+    assert algorithm.acting == ("actor_ema",)
+    assert algorithm.noise_shape(B, 2) == (16, B, 2)
+    noise = torch.randn(16, B, 2, dtype=torch.float64)
+    for nfe in (1, 2, 3, 5, 8, 16):
+        act = algorithm.act({"actor_ema": networks["actor_ema"]}, batch.obs, noise, nfe)
+        assert act.shape == (B, 2)
+        assert act.abs().max() <= 1.0
+    with pytest.raises(ValueError, match="nfe = 17 needs as many slices of noise, got 16: see max_nfe"):
+        algorithm.act(networks, batch.obs, noise, 17)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "ema_decay", "accuracy"),
+    [
+        ("diffusion_bc", {}, 0.99, 0.02),
+        # A teacher that lags takes long to carry the boundary's answer up to noise: a faster, a coarser grid.
+        ("consistency_bc", {"last_grid": 20}, 0.9, 0.1),
+    ],
+)
+def test_with_one_action_in_the_data_every_sampler_returns_it(method, settings, ema_decay, accuracy):
+    algorithm = algorithms.get(method)(**settings)
+    point = torch.tensor([[0.6, -0.3]], dtype=torch.float64)
+    config = TrainConfig(
+        steps=1500,
+        batch_size=64,
+        learning_rate=1e-3,
+        ema_decay=ema_decay,
+        hidden_size=64,
+        hidden_layers=2,
+    )
+    networks = clone_mixture(algorithm, GaussianMixture(point, torch.ones(1).double(), 1e-4), config, 0)
+    noise = acting_noise(algorithm.noise_shape(200, 2), 0, 0)
+    with torch.inference_mode():
+        for nfe in (2, 3, 5, 8):
+            act = algorithm.act(networks, torch.zeros(200, 1), noise, nfe)
+            assert (act - point).norm(dim=1).median() < accuracy, nfe
+
+
+@pytest.mark.parametrize("method", GUIDED)
+def test_the_guided_method_samples_like_its_cloning_method(method):
+    algorithm, networks, batch, _, _ = make(method)
+    cloning = algorithms.get(CLONING[method])()
+    noise = torch.randn(cloning.noise_shape(B, 2), dtype=torch.float64)
+    for nfe in (1, 2, 5, 8):
+        expected = cloning.act(networks, batch.obs, noise, nfe)
+        assert torch.equal(algorithm.act(networks, batch.obs, noise, nfe), expected)
+
+
+def test_a_policy_file_with_candidates_acts_and_refuses_too_many_evaluations(tmp_path):
+    train(
+        ConsistencyAC(candidates=5),
+        CONFIG,
+        tiny_transitions(),
+        (0,),
+        output=tmp_path,
+        checkpoints=tmp_path / "checkpoints",
+        execution=Execution(device="cpu", compile="off"),
+    )
+    policy = load_policy(tmp_path / "policy-120.safetensors")
+    assert set(policy.params) == {"actor_ema", "critic_ema"}
+    assert policy.act([[0.0] * 3] * 4, nfe=2).shape == (4, 2)
+    with pytest.raises(UserError, match="nfe = 17 needs as many slices of noise, got 16"):
+        policy.act([0.0] * 3, nfe=17)
+
+
+@pytest.mark.parametrize("method", [DiffusionQL, ConsistencyAC])
+def test_values_out_of_range_are_refused(method):
+    for settings, message in (
+        ({"eta": 0.0}, "eta must be finite and positive, got 0.0"),
+        ({"eta": math.nan}, "eta must be finite and positive, got nan"),
+        ({"candidates": 0}, "candidates must be at least 1, got 0"),
+        ({"max_q_samples": 0}, "max_q_samples must be at least 1, got 0"),
+        ({"max_nfe": 0}, "max_nfe must be at least 1, got 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            method(**settings)
+    with pytest.raises(ValueError, match="target_nfe must be at least 1, got 0"):
+        ConsistencyAC(target_nfe=0)

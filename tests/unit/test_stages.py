@@ -1,0 +1,166 @@
+"""Stages of training: what runs, what is copied and what is logged follow from the number of steps alone."""
+
+import csv
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+from gtp.algorithms.base import Algorithm, Batch, Copy, Update
+from gtp.learner import Learner, stage_starts
+from gtp.optimizer import adam_
+from gtp.train import Execution, train
+
+from .training_fixtures import CONFIG, tiny_transitions
+
+CPU = torch.device("cpu")
+STEPS = 10
+
+
+class Number(nn.Module):
+    """One trainable number."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(()))
+
+    def forward(self) -> torch.Tensor:
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged(Algorithm):
+    """`student` climbs for half of the training, is kept as `teacher`, then descends; `always` climbs."""
+
+    generative: ClassVar[bool] = False
+    acting: ClassVar[tuple[str, ...]] = ("student",)
+    half: float = 0.5
+
+    @property
+    def averaged(self):
+        return ("student",)
+
+    def networks(self, sizes):
+        return {name: Number() for name in ("student", "teacher", "always")}
+
+    def draws(self, batch_size, action_size):
+        return {}
+
+    def updates(self):
+        return (
+            Update("always", self.towards("always", 1.0)),
+            Update("student", self.towards("student", 1.0), end=self.half),
+            Update("student", self.towards("student", -1.0), begin=self.half),
+        )
+
+    def copies(self):
+        return (Copy("student_ema", "teacher", self.half),)
+
+    def towards(self, name, goal):
+        def loss(networks, batch, draws, progress):
+            distance = networks[name]() - goal
+            return distance.square(), {f"{name}/towards_{goal:+.0f}": distance}
+
+        return loss
+
+    def act(self, networks, obs, noise, nfe):
+        return noise * networks["student"]()
+
+
+def learner(algorithm=None, compiled=False, steps=STEPS) -> Learner:
+    config = replace(CONFIG, steps=steps, snapshots=1, learning_rate=0.1)
+    return Learner(algorithm or Staged(), config, 1, 1, [0, 1], CPU, compiled)
+
+
+def advance(run: Learner, steps: int) -> dict[str, list[float]]:
+    """Take steps on an empty batch; the first seed's numbers after each."""
+    data = Batch(*(torch.zeros(4, 1) for _ in range(2)), *(torch.zeros(4) for _ in range(3)))
+    history = {name: [] for name in run.params}
+    for _ in range(steps):
+        run.update(data, torch.zeros(2, 3, dtype=torch.int64), {})
+        for name, values in history.items():
+            values.append(run.params[name]["value"][0].item())
+    return history
+
+
+def adam_by_hand(start: float, goals: list[float]) -> list[float]:
+    """A number that follows (x - goal)^2 with a fresh optimiser."""
+    params, first, second = ({"value": torch.tensor(x)} for x in (start, 0.0, 0.0))
+    values = []
+    for i, goal in enumerate(goals):
+        gradient = {"value": 2.0 * (params["value"] - goal)}
+        adam_(params, gradient, first, second, torch.tensor(i + 1.0), 0.1)
+        values.append(params["value"].item())
+    return values
+
+
+def test_an_update_starts_with_a_fresh_optimiser_and_ends_on_time():
+    history = advance(learner(), STEPS)
+    climb = adam_by_hand(0.0, [1.0] * 5)
+    assert history["student"] == pytest.approx(climb + adam_by_hand(climb[-1], [-1.0] * 5), abs=1e-6)
+    assert history["always"] == pytest.approx(adam_by_hand(0.0, [1.0] * 10), abs=1e-6)
+
+
+def test_a_copy_happens_once_before_the_first_update_of_its_stage():
+    history = advance(learner(), STEPS)
+    average, averages = 0.0, []
+    for value in history["student"]:
+        average += (1.0 - CONFIG.ema_decay) * (value - average)
+        averages.append(average)
+    assert history["student_ema"] == pytest.approx(averages, abs=1e-6)
+    assert history["teacher"] == [0.0] * 5 + [history["student_ema"][4]] * 5
+
+
+@pytest.mark.parametrize("taken", [4, 5, 6])
+def test_resuming_around_a_boundary_changes_no_bit(taken):
+    straight, before, after = learner(), learner(), learner()
+    advance(straight, STEPS)
+    advance(before, taken)
+    after.load_state({name: value.clone() for name, value in before.state().items()})
+    assert after.stage == before.stage
+    advance(after, STEPS - taken)
+    assert all(torch.equal(value, after.state()[name]) for name, value in straight.state().items())
+
+
+def test_compiled_stages_agree_with_eager_ones():
+    eager, compiled = advance(learner(), STEPS), advance(learner(compiled=True), STEPS)
+    assert all(compiled[name] == pytest.approx(values, abs=1e-6) for name, values in eager.items())
+
+
+@pytest.mark.parametrize(
+    ("half", "steps", "starts"), [(0.5, 10, [0, 5]), (0.29, 100, [0, 29]), (0.5, 1, [0]), (1.0, 10, [0])]
+)
+def test_stages_of_short_and_odd_trainings(half, steps, starts):
+    assert stage_starts(Staged(half=half), steps) == starts
+
+
+def test_a_log_interval_never_spans_two_stages(tmp_path, monkeypatch):
+    """With 500 steps, a row stands for five; the boundary at 303 must cut one interval in two."""
+    monkeypatch.setattr("gtp.train.code_digest", lambda algorithm: "this file")
+    config = replace(CONFIG, steps=500, snapshots=1, learning_rate=0.1)
+    execution = Execution(device="cpu", compile="off", progress_seconds=60)
+    algorithm = Staged(half=0.606)
+    train(
+        algorithm,
+        config,
+        tiny_transitions(),
+        (0,),
+        output=tmp_path,
+        checkpoints=tmp_path,
+        execution=execution,
+    )
+    with (tmp_path / "training.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    steps = {
+        name: [int(row["step"]) for row in rows if row["quantity"] == name]
+        for name in ("always/towards_+1", "student/towards_+1", "student/towards_-1")
+    }
+    assert steps["student/towards_+1"] == [*range(5, 301, 5), 303]
+    assert steps["student/towards_-1"] == list(range(305, 501, 5))
+    assert steps["always/towards_+1"] == steps["student/towards_+1"] + steps["student/towards_-1"]
+    logged = {(int(row["step"]), row["quantity"]): float(row["value"]) for row in rows}
+    history = advance(learner(algorithm, steps=500), 500)["student"]
+    assert logged[303, "student/towards_+1"] == pytest.approx(sum(history[299:302]) / 3 - 1.0, abs=1e-5)
+    assert logged[305, "student/towards_-1"] == pytest.approx(sum(history[302:304]) / 2 + 1.0, abs=1e-5)
