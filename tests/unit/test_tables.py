@@ -15,6 +15,7 @@ from scipy import stats
 from gtp.errors import UserError
 from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_results, read_study
 from gtp.statistics import Estimate, SeedScores, seed_scores
+from gtp.studies.methods import load_methods
 from gtp.tables import Cell, Row, Table, even_blocks, latex, markdown, plus_minus, signed, with_limits
 from workflow.scripts.table_ablations import ablation_table
 from workflow.scripts.table_aggregates import aggregate_table
@@ -507,8 +508,9 @@ def test_no_published_cell_stands_twice_and_all_name_a_source(published):
         assert np.isfinite(pd.to_numeric(scores.loc[scores[column] != "", column])).all()
 
 
-def test_published_scores_are_of_the_fifteen_tasks(published):
+def test_published_scores_are_of_the_fifteen_tasks_and_of_methods_that_exist(published):
     scores, _ = published
+    assert set(scores["method"]) <= set(load_methods(ROOT / "config/methods.yaml"))
     assert set(scores["task"]) == {*D4RL_TASKS, "average"}
     suites = {task: "antmaze" if "antmaze" in task else "locomotion" for task in D4RL_TASKS}
     assert all(row.suite == suites.get(row.task, row.suite) for row in scores.itertuples())

@@ -180,7 +180,6 @@ def has_published(record):
     """Whether others have published scores of a study's methods on its tasks."""
     tasks = {task["name"] for task in record["tasks"]}
     methods = {method["name"] for method in record["methods"]}
-    methods |= {method["algorithm"] for method in record["methods"] if not method["ablation_of"]}
     with open(f"{PUBLISHED}/scores.csv", newline="", encoding="utf-8") as file:
         return any(row["task"] in tasks and row["method"] in methods for row in csv.DictReader(file))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.results import MethodRecord, StudyRecord, read_study
+from gtp.results import StudyRecord, read_study
 from gtp.tables import Cell, Row, Table, write_table
 
 AVERAGE = "average"
@@ -44,18 +44,18 @@ def published_table(
     """
     blocks = columns_of(scores, study)
     columns = [column for block in blocks for column in block]
-    about = [name for method in study.methods for name in names_of(method)]
-    shown = scores[np.any([column.rows(scores) for column in columns], axis=0) & scores["method"].isin(about)]
+    about = scores["method"].isin([method.name for method in study.methods])
+    shown = scores[np.any([column.rows(scores) for column in columns], axis=0) & about]
     if shown.empty:
         raise UserError(f"{file} has no score of the study's methods on its tasks")
     remarks = shown.loc[(shown["note"] != "") & (shown["score"] != ""), "note"]
     notes = dict(zip(dict.fromkeys(remarks), LETTERS, strict=False))
     labels = dict(zip(sources["source"], sources["label"], strict=True))
     rows = []
-    for name, heading in headings_of(study).items():
-        own = shown[shown["method"] == name]
+    for method in study.methods:
+        own = shown[shown["method"] == method.name]
         if not own.empty:
-            rows.append(Row(heading, rule=bool(rows)))
+            rows.append(Row(method.label, rule=bool(rows)))
         for (printed, source), line in own.groupby(["printed", "source"], sort=False):
             cells = tuple(cell_of(line[column.rows(line)], notes) for column in columns)
             rows.append(Row(f"{printed}: {labels[source]}", cells))
@@ -100,20 +100,6 @@ def columns_of(scores: pd.DataFrame, study: StudyRecord) -> list[list[Column]]:
             block.append(Column("Average", suite, ""))
         blocks += [block] if block else []
     return blocks
-
-
-def names_of(method: MethodRecord) -> set[str]:
-    """What published scores may call a method: its own name, and its algorithm's if it ablates nothing."""
-    return {method.name} if method.ablation_of else {method.name, method.algorithm}
-
-
-def headings_of(study: StudyRecord) -> dict[str, str]:
-    """What published scores call a method -> the labels of the study's methods that it stands for."""
-    headings: dict[str, list[str]] = {}
-    for method in study.methods:
-        for name in sorted(names_of(method)):
-            headings.setdefault(name, []).append(method.label)
-    return {name: ", ".join(labels) for name, labels in headings.items()}
 
 
 def cell_of(rows: pd.DataFrame, notes: dict[str, str]) -> Cell:
