@@ -200,7 +200,8 @@ def test_report_contains_figures_and_tables(smoke):
     result = checkout.snakemake("--configfile", "config/smoke.yaml", "--report", "report.html")
     assert result.returncode == 0, result.stdout[-5000:]
     report = (checkout.folder / "report.html").read_text()
-    for label in ("learning curves", "learned trajectories", "main scores", "cost"):
+    figures = ("learning curves", "learned trajectories", "score against the time of an action")
+    for label in (*figures, "performance profiles", "main scores", "cost", "published scores"):
         assert label in report
 
 
