@@ -6,7 +6,7 @@ they fit a two-column page whose text is 6.75 in wide, so that figures are print
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +26,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gtp.errors import UserError
 from gtp.files import write_atomically
-from gtp.results import REMEDY, StudyRecord, TaskRecord
+from gtp.results import REMEDY, MethodRecord, StudyRecord, TaskRecord
 
 COLUMN_WIDTH, TEXT_WIDTH = 3.25, 6.75
 INK, WALL = "#1a1a1a", "#c4c4c4"
@@ -68,14 +68,17 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "gtp",
 }
 
-# Neighbours in this list differ in lightness; markers and dashes tell methods apart without any colour. The
-# three cycles have different lengths, so that no two of more than a hundred methods look alike.
+# Chosen so that the nearest two of them are as far apart as possible for readers with all cones, without red
+# and without green ones; neighbours differ in lightness as well. Markers and dashes tell methods apart
+# without any colour; the cycles have different lengths, so that no two of a hundred methods look alike.
 COLORS = (
-    "#004488", "#ddaa33", "#bb5566", "#949494", "#117733", "#88ccee", "#882255",
-    "#44aa99", "#332288", "#ee7733", "#663300", "#aaaa00", "#aa4499", "#ee99aa",
+    "#004488", "#ddaa33", "#bb5566", "#8099b2", "#004c00", "#ff99ff",
+    "#804cb2", "#00cc99", "#66004c", "#1a80ff", "#66661a", "#1a1a1a",
 )  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
 DASHES = ((), (4, 1.2), (1, 1.2), (5, 1.2, 1, 1.2), (2.5, 1.2), (7, 1.5), (4, 1, 1, 1, 1, 1))
+CROWD = 7
+"""Most methods in one panel of curves."""
 
 
 def house_style():
@@ -85,12 +88,14 @@ def house_style():
 
 @dataclass(frozen=True)
 class MethodStyle:
-    """How one method looks in every figure of a study."""
+    """How one method looks in every figure."""
 
     color: str
     marker: str
     dashes: tuple[float, ...]
     """Lengths of dashes and gaps in line widths; empty for a solid line."""
+    hollow: bool = False
+    """Whether markers are outlines only: those of ablations."""
 
     @property
     def linestyle(self) -> tuple[int, tuple[float, ...] | None]:
@@ -100,18 +105,73 @@ class MethodStyle:
     def line(self, **changes) -> dict[str, Any]:
         """Arguments for Axes.plot."""
         look = {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
-        return {**look, "markeredgecolor": "white", **changes}
+        if self.hollow:
+            edge = {"markerfacecolor": "white", "markeredgecolor": self.color}
+            edge |= {"markeredgewidth": 0.8, "markersize": 3.1}
+        else:
+            edge = {"markerfacecolor": self.color, "markeredgecolor": "white"}
+        return {**look, **edge, **changes}
 
 
 def method_styles(study: StudyRecord, others: Iterable[str] = ()) -> dict[str, MethodStyle]:
-    """The look of each method by its `order`, and with the looks that follow that of `others`."""
-    places = {method.name: method.order for method in study.methods}
+    """The look of each method, which follows its place in the methods file and nothing else.
+
+    `others` are methods that the study does not know; they take looks that its methods do not have.
+    """
+    styles = {method.name: style_of(method.order, bool(method.ablation_of)) for method in study.methods}
+    place = max((method.order for method in study.methods), default=-1)
     for name in others:
-        places.setdefault(name, max(places.values(), default=-1) + 1)
-    return {
-        name: MethodStyle(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)])
-        for name, i in places.items()
-    }
+        if name not in styles:
+            place += 1
+            styles[name] = style_of(place, False)
+    return styles
+
+
+def style_of(place: int, ablation: bool) -> MethodStyle:
+    """The look of the method at a place of the methods file; ablations, counted apart, look different.
+
+    An ablation is never solid and never in the first colour, which is that of the first method.
+    """
+    if ablation:
+        colors, markers, dashes = (cycle[1:] for cycle in (COLORS, MARKERS, DASHES))
+        return MethodStyle(_turn(colors, place + 1), _turn(markers, place), _turn(dashes, place), True)
+    return MethodStyle(_turn(COLORS, place), _turn(MARKERS, place), _turn(DASHES, place))
+
+
+def _turn(cycle: Sequence, place: int) -> Any:
+    return cycle[place % len(cycle)]
+
+
+def method_rows(study: StudyRecord) -> dict[str, list[MethodRecord]]:
+    """Title -> the methods that one row of panels shows.
+
+    Up to CROWD methods share a row without a title. More are put in rows by what they are, all of which begin
+    with the study's first method, so that each can be compared with it.
+    """
+    first, *_ = methods = study.methods
+    if len(methods) <= CROWD:
+        return {"": list(methods)}
+    kinds: dict[str, list[MethodRecord]] = {"with rewards": [], "cloning": [], "ablations": []}
+    for method in methods:
+        kind = (
+            "cloning" if method.group == "cloning" else "ablations" if method.ablation_of else "with rewards"
+        )
+        if method is not first:
+            kinds[kind].append(method)
+    rows = {}
+    for kind, members in kinds.items():
+        parts = math.ceil(len(members) / (CROWD - 1))
+        for part in range(parts):
+            cuts = [i * len(members) // parts for i in (part, part + 1)]
+            title = kind if part == 0 else f"{kind} ({part + 1})"
+            rows[title] = [first, *members[cuts[0] : cuts[1]]]
+    return rows
+
+
+def legend_lines(study: StudyRecord, styles: Mapping[str, MethodStyle], **changes) -> list[Line2D]:
+    """Entries of a legend for all methods, in the order of the rows that show them."""
+    methods = {method.name: method for row in method_rows(study).values() for method in row}.values()
+    return [Line2D([], [], label=m.label, **styles[m.name].line(**changes)) for m in methods]
 
 
 def columns_for(panels: int) -> int:
@@ -121,32 +181,49 @@ def columns_for(panels: int) -> int:
     return min((3, 4) if panels <= 12 else (4, 5), key=lambda columns: (-panels % columns, -columns))
 
 
-def panel_grid(panels: int, *, share_y: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure with one axes for each panel, row by row; a single one fills a column of text.
+def panel_grid(panels: int, rows: int = 1, *, share_y: bool = False) -> tuple[Figure, np.ndarray]:
+    """A figure with `rows` axes below each other for each panel; a single one fills a column of text.
 
-    Unneeded places at the end stay empty.
+    Returns the figure and its axes (rows, panels). Panels stand side by side until a line is full; unneeded
+    places at the end stay empty.
     """
     columns = columns_for(panels)
-    rows = math.ceil(panels / columns)
+    bands = math.ceil(panels / columns)
     width = COLUMN_WIDTH if panels == 1 else TEXT_WIDTH
     height = min(1.9, 0.8 * width / columns + 0.1)
-    figure = Figure(figsize=(width, 0.55 + rows * height))
+    if rows > 1:
+        height = min(height, 1.3)
+    figure = Figure(figsize=(width, 0.55 + bands * rows * height))
     figure.set_layout_engine("constrained", w_pad=0.05, h_pad=0.03)
-    axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False).ravel()
-    for place in axes[panels:]:
+    places = figure.subplots(bands * rows, columns, sharey=share_y, squeeze=False)
+    places = places.reshape(bands, rows, columns).swapaxes(0, 1).reshape(rows, bands * columns)
+    for place in places[:, panels:].ravel():
         place.remove()
-    return figure, list(axes[:panels])
+    return figure, places[:, :panels]
 
 
-def label_panels(panels: Sequence[Axes], titles: Sequence[str], xlabel: str, ylabel: str) -> None:
-    """Title every panel of a grid; name the axes only below the lowest panels and left of the first ones."""
-    columns = columns_for(len(panels))
-    for index, (axes, title) in enumerate(zip(panels, titles, strict=True)):
-        axes.set_title(wrap(title, axes.figure.get_figwidth() / columns), linespacing=1)
-        if index + columns >= len(panels):
-            axes.set_xlabel(xlabel)
+def label_panels(panels: np.ndarray, titles: Sequence[str], xlabel: str, ylabels: Sequence[str]) -> None:
+    """Title a grid's panels above their rows; name x below the lowest panels and y left of the first ones.
+
+    Shapes: panels (rows, n), titles (n,), ylabels (rows,).
+    """
+    rows, count = panels.shape
+    columns = columns_for(count)
+    for index, title in enumerate(titles):
+        top, bottom = panels[0, index], panels[-1, index]
+        top.set_title(wrap(title, top.figure.get_figwidth() / columns), linespacing=1)
+        for axes in panels[:-1, index]:
+            axes.tick_params(labelbottom=False)
+        if index + columns >= count:
+            bottom.set_xlabel(xlabel)
         if index % columns == 0:
-            axes.set_ylabel(ylabel)
+            for row in range(rows):
+                panels[row, index].set_ylabel(ylabels[row], linespacing=1)
+
+
+def row_labels(rows: Iterable[str], quantity: str) -> list[str]:
+    """Names of the vertical axes of rows of methods: the row's title, if any, above the quantity."""
+    return [f"{title}\n{quantity}" if title else quantity for title in rows]
 
 
 def wrap(text: str, width: float) -> str:

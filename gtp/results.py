@@ -16,6 +16,7 @@ import pandas as pd
 from gtp.errors import UserError
 
 TEXT, NUMBER, OPTIONAL = "text", "a number", "a number or nothing"
+ADDED = "a number or nothing, in a column that older files lack"
 REMEDY = "delete it and run snakemake again"
 SOURCES = {"generate": "Generated", "minari": "Minari", "d4rl": "D4RL"}
 """Where a task's data come from -> what they are called in print."""
@@ -43,6 +44,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "quantity": TEXT,
         "nfe": OPTIONAL,
         "batch_size": OPTIONAL,
+        "repetition": ADDED,
         "value": OPTIONAL,
     },
     "flow_map": {
@@ -112,7 +114,7 @@ class MethodRecord:
     generative: bool
     """Whether it can be sampled at several numbers of function evaluations."""
     order: int
-    """Its place among all methods of the study, which decides how figures draw it; a view may show a few."""
+    """Its place in the methods file, ablations counted apart; decides how figures draw it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +145,15 @@ class StudyRecord:
         for task in self.tasks:
             suites.setdefault(task.suite, []).append(task)
         return suites
+
+    def pools(self) -> dict[str, tuple[TaskRecord, ...]]:
+        """Tasks whose scores may be put together: all under the name "", or each suite's under its own.
+
+        Scores on data of several sources have no common average, so such a study is pooled by suite.
+        """
+        if self.one_source:
+            return {"": self.tasks}
+        return {suite: tuple(tasks) for suite, tasks in self.suites().items()}
 
     def only(self, tasks: Iterable[TaskRecord]) -> "StudyRecord":
         """The study with some of its tasks, for figures that show those alone."""
@@ -228,21 +239,24 @@ def _check_sources(study: StudyRecord, path: Path) -> None:
 def read_results(path: Path, kind: str) -> pd.DataFrame:
     """The table `kind` (a key of COLUMNS) from a CSV, with the columns listed there, numbers as float64.
 
-    Empty optional numbers are NaN. Raises: UserError, one line, when the file is missing or empty, lacks a
-    column, or holds something else than a finite number where a number belongs.
+    Empty optional numbers are NaN, and so is all of a column that was added later. Raises: UserError, one
+    line, when the file is missing or empty, lacks a column, or holds something else than a finite number
+    where a number belongs.
     """
     try:
         # Text first, so that a garbled number is reported as it stands instead of turning a column to text.
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise UserError(f"{path} cannot be read ({_reason(error)}); {REMEDY}") from error
-    missing = [column for column in COLUMNS[kind] if column not in frame]
+    columns = COLUMNS[kind]
+    missing = [column for column in columns if column not in frame and columns[column] != ADDED]
     if missing:
         raise UserError(f"{path} lacks the column '{missing[0]}'; {REMEDY}")
     if frame.empty:
         raise UserError(f"{path} has no rows; {REMEDY}")
+    frame = frame.reindex(columns=list(columns), fill_value="")
     return pd.DataFrame(
-        {column: _checked(frame[column], content, path) for column, content in COLUMNS[kind].items()}
+        {column: _checked(frame[column], content, path) for column, content in columns.items()}
     )
 
 
@@ -253,7 +267,7 @@ def _checked(column: pd.Series, content: str, path: Path) -> pd.Series:
     else:
         values = pd.to_numeric(column, errors="coerce").astype(np.float64)
         wrong = ~np.isfinite(values)
-    if content == OPTIONAL:
+    if content in (OPTIONAL, ADDED):
         wrong &= column != ""
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])

@@ -6,7 +6,7 @@ normal or a bootstrap interval is far too narrow (tests/unit/test_statistics.py 
 never clipped here, even where a score cannot leave [0, 100].
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from rliable import library, metrics
 from scipy import stats
 
 from gtp.errors import UserError
-from gtp.results import REMEDY, StudyRecord, read_results
+from gtp.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results
 
 CONFIDENCE = 0.95
 DIVERGED_SCORE = 0.0
@@ -103,22 +103,63 @@ def interquartile_mean(scores: ArrayLike, repetitions: int = 2_000, seed: int = 
     the customary aggregate. Source: Agarwal et al., 2021, through their library rliable.
     """
     matrix = np.asarray(scores, dtype=np.float64)
-    if len(matrix) < 2:
-        return Estimate(float(metrics.aggregate_iqm(matrix)), np.nan, np.nan, len(matrix))
+    point, low, high = _bootstrap([matrix], lambda x: np.array([metrics.aggregate_iqm(x)]), repetitions, seed)
+    return Estimate(float(point[0]), float(low[0]), float(high[0]), len(matrix))
+
+
+def probability_of_improvement(
+    first: ArrayLike, second: ArrayLike, repetitions: int = 2_000, seed: int = 0
+) -> Estimate:
+    """Chance that a run of the first method scores above one of the second, averaged over tasks.
+
+    Shapes: first (n seeds, tasks), second (m seeds, tasks). A tie counts one half; the reported n is the
+    smaller one. The interval is a percentile bootstrap in which both methods' seeds are drawn anew on each
+    task, too narrow with few seeds as all of its kind. Source: Agarwal et al., 2021; rliable's bootstrap.
+    """
+    x, y = (np.asarray(scores, dtype=np.float64) for scores in (first, second))
+    point, low, high = _bootstrap([x, y], _share_above, repetitions, seed)
+    return Estimate(float(point[0]), float(low[0]), float(high[0]), min(len(x), len(y)))
+
+
+def _share_above(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """rliable's probability_of_improvement, without a call of a test statistic for each task."""
+    above = (x[:, None] > y[None]) + 0.5 * (x[:, None] == y[None])  # (n, m, tasks)
+    return np.array([above.mean()])
+
+
+def performance_profile(
+    scores: ArrayLike, thresholds: ArrayLike, repetitions: int = 2_000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share of all runs that score above each threshold, and the limits of its bootstrap interval.
+
+    Shapes: scores (n seeds, tasks), thresholds (T,) -> three of (T,); the limits are NaN when n is 1. The
+    bootstrap is stratified by task and pointwise. Source: Agarwal et al., 2021, through rliable.
+    """
+    matrix, limits = np.asarray(scores, dtype=np.float64), np.asarray(thresholds, dtype=np.float64)
+    return _bootstrap([matrix], lambda x: (x[..., None] > limits).mean(axis=(0, 1)), repetitions, seed)
+
+
+def _bootstrap(
+    samples: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], repetitions: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A statistic (T,) of matrices (n seeds, tasks), and the limits of its interval; NaN where an n is 1."""
+    if min(len(matrix) for matrix in samples) < 2:
+        point = statistic(*samples)
+        return point, np.full_like(point, np.nan), np.full_like(point, np.nan)
     # rliable draws from NumPy's global generator, whatever random state it is given.
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
     try:
         points, intervals = library.get_interval_estimates(
-            {"method": matrix},
-            lambda x: np.array([metrics.aggregate_iqm(x)]),
+            {"method": samples[0] if len(samples) == 1 else list(samples)},
+            statistic,
             reps=repetitions,
             confidence_interval_size=CONFIDENCE,
         )
     finally:
         np.random.set_state(state)  # noqa: NPY002
-    low, high = intervals["method"][:, 0]
-    return Estimate(float(points["method"][0]), float(low), float(high), len(matrix))
+    low, high = intervals["method"]
+    return points["method"], low, high
 
 
 @dataclass(frozen=True)
@@ -142,6 +183,10 @@ class SeedScores:
         if rows.empty:
             raise UserError(f"{self.file} has no rows for {method} on {task} at nfe {nfe}; {REMEDY}")
         return rows["score"].to_numpy()
+
+    def matrix(self, tasks: Iterable[TaskRecord], method: MethodRecord, nfe: int) -> np.ndarray:
+        """Scores (n seeds, tasks) of one method. Raises UserError when a task has none."""
+        return np.column_stack([self.of(task.name, method.name, nfe) for task in tasks])
 
     def curve(self, task: str, method: str) -> pd.DataFrame:
         """Mean score and interval at each step: columns step, mean, low, high."""

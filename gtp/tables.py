@@ -4,9 +4,10 @@ The text of a cell is Unicode in all formats; LaTeX replaces the few signs that 
 here depends on the time, the machine or the order of a hash, so equal tables are equal bytes.
 """
 
+import math
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,9 @@ LATEX = str.maketrans(
         "±": r"$\pm$",
         "−": r"$-$",
         "†": r"$^\dagger$",
+        "µ": r"$\mu$",
+        "λ": r"$\lambda$",
+        "η": r"$\eta$",
         "–": "--",
     }
 )
@@ -73,6 +77,39 @@ class Table:
     caption: str
     label: str
     """Name for references in LaTeX, such as tab:main."""
+    blocks: tuple[int, ...] = ()
+    """Numbers of columns, after the first, of parts that stand below each other; empty for a single part."""
+
+    def parts(self) -> Iterator[tuple[tuple[str, ...], tuple[Row, ...]]]:
+        """Headings and rows of every part; each has the first column.
+
+        One of several parts leaves out rows that have nothing but dashes there, and headings over such rows.
+        """
+        start = 1
+        for columns in self.blocks or (len(self.headings) - 1,):
+            end = start + columns
+            rows = [replace(row, cells=row.cells[start - 1 : end - 1]) for row in self.rows]
+            yield (self.headings[0], *self.headings[start:end]), tuple(_told(rows) if self.blocks else rows)
+            start = end
+
+
+def _told(rows: Sequence[Row]) -> Iterator[Row]:
+    """Rows with more than dashes, and the headings that have such rows below them."""
+    heading = None
+    for row in rows:
+        if not row.cells:
+            heading = row
+        elif any(cell.text != "–" for cell in row.cells):
+            if heading:
+                yield heading
+            heading = None
+            yield row
+
+
+def even_blocks(columns: int, most: int = 7) -> tuple[int, ...]:
+    """Columns of each part when at most `most` stand side by side, as evenly as possible; () for one part."""
+    parts = math.ceil(columns / most)
+    return tuple(columns // parts + (part < columns % parts) for part in range(parts)) if parts > 1 else ()
 
 
 def markdown(table: Table) -> str:
@@ -85,14 +122,16 @@ def markdown(table: Table) -> str:
         text = cell.text.translate(MARKDOWN)
         return f"**{text}**" if cell.bold else text
 
-    blank = [""] * (len(table.headings) - 1)
-    lines = [line([heading.translate(MARKDOWN) for heading in table.headings])]
-    lines.append(line(["---", *["---:"] * len(blank)]))
-    for row in table.rows:
-        label = row.label.translate(MARKDOWN)
-        cells = [label, *map(content, row.cells)] if row.cells else [f"*{label}*", *blank]
-        lines.append(line(cells))
-    return "\n".join([table.caption.translate(MARKDOWN), "", *lines]) + "\n"
+    lines = []
+    for headings, rows in table.parts():
+        blank = [""] * (len(headings) - 1)
+        lines += ["", line([heading.translate(MARKDOWN) for heading in headings])]
+        lines.append(line(["---", *["---:"] * len(blank)]))
+        for row in rows:
+            label = row.label.translate(MARKDOWN)
+            cells = [label, *map(content, row.cells)] if row.cells else [f"*{label}*", *blank]
+            lines.append(line(cells))
+    return "\n".join([table.caption.translate(MARKDOWN), *lines]) + "\n"
 
 
 def latex(table: Table) -> str:
@@ -106,27 +145,33 @@ def latex(table: Table) -> str:
         text = cell.text.translate(LATEX)
         return rf"\textbf{{\boldmath {text}}}" if cell.bold else text
 
-    lines = [rf"\begin{{tabular}}{{l{'r' * (len(table.headings) - 1)}}}", r"\toprule"]
-    first, *others = table.headings
-    lines += [" & ".join([first.translate(LATEX), *map(heading, others)]) + r" \\", r"\midrule"]
-    for row in table.rows:
-        if row.rule:
-            lines.append(r"\midrule")
-        label = row.label.translate(LATEX)
-        cells = [label, *map(content, row.cells)] if row.cells else [rf"\emph{{{label}}}"]
-        lines.append(" & ".join(cells) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    packages = "booktabs"
-    if len(table.headings) > WIDE:
-        lines = [r"\resizebox{\linewidth}{!}{%", *lines[:-1], r"\end{tabular}}"]
-        packages = "booktabs, graphicx"
+    def tabular(headings: Sequence[str], rows: Sequence[Row]) -> list[str]:
+        lines = [rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}", r"\toprule"]
+        first, *others = headings
+        lines += [" & ".join([first.translate(LATEX), *map(heading, others)]) + r" \\", r"\midrule"]
+        for row in rows:
+            if row.rule:
+                lines.append(r"\midrule")
+            label = row.label.translate(LATEX)
+            cells = [label, *map(content, row.cells)] if row.cells else [rf"\emph{{{label}}}"]
+            lines.append(" & ".join(cells) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        if len(headings) > WIDE:
+            lines = [r"\resizebox{\linewidth}{!}{%", *lines[:-1], r"\end{tabular}}"]
+        return lines
+
+    parts = [tabular(*part) for part in table.parts()]
+    wide = any(len(headings) > WIDE for headings, _ in table.parts())
     top = [
-        f"% needs the packages {packages}",
+        f"% needs the packages {'booktabs, graphicx' if wide else 'booktabs'}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{table.caption.translate(LATEX)}}}",
+        rf"\label{{{table.label}}}",
     ]
-    return "\n".join([*top, rf"\label{{{table.label}}}", *lines, r"\end{table}"]) + "\n"
+    between = [r"\par\medskip"]
+    body = [line for place, part in enumerate(parts) for line in (between if place else []) + part]
+    return "\n".join([*top, *body, r"\end{table}"]) + "\n"
 
 
 def write_table(table: Table, numbers: pd.DataFrame, *, md: Path, tex: Path, csv: Path) -> None:

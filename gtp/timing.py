@@ -1,17 +1,42 @@
-"""Timing of one call on a machine that other work disturbs."""
+"""Timing of calls on a machine that other work disturbs."""
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+MOST_CALLS = 30
+"""Calls of one function in one round, however short they are."""
 
 
-def seconds_per_call(call: Callable[[], object], repetitions: int = 30) -> float:
+def seconds_per_call(call: Callable[[], object], repetitions: int = MOST_CALLS) -> float:
     """Median wall-clock seconds of `call` after three calls to warm up: outliers lie on one side only."""
     for _ in range(3):
         call()
-    times = []
-    for _ in range(repetitions):
-        started = time.perf_counter()
+    return statistics.median(_seconds(call) for _ in range(repetitions))
+
+
+def seconds_in_rounds(
+    calls: Sequence[Callable[[], object]], rounds: int, budget: float = 0.03
+) -> list[list[float]]:
+    """Wall-clock seconds of several calls, each measured once in every round: [round][call].
+
+    Rounds go through all calls one after the other, so that a machine that slows down for a while disturbs
+    all of them and shows as a difference between rounds. A measurement is the median of at most MOST_CALLS
+    calls, and of fewer once they have taken `budget` seconds, so that slow calls cost one call a round.
+    """
+    for call in calls:
         call()
-        times.append(time.perf_counter() - started)
+    return [[_median_within(call, budget) for call in calls] for _ in range(rounds)]
+
+
+def _median_within(call: Callable[[], object], budget: float) -> float:
+    times = [_seconds(call)]
+    while len(times) < MOST_CALLS and sum(times) < budget:
+        times.append(_seconds(call))
     return statistics.median(times)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

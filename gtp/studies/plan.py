@@ -45,12 +45,22 @@ class Plan:
             if method.ablation_of
         }
 
+    def places(self) -> dict[str, int]:
+        """Method -> its place in the methods file, ablations counted apart from the others.
+
+        Figures choose a method's look by it, so a look depends neither on the study nor on what else a figure
+        shows, and stays when methods are added at the end of the file.
+        """
+        parts = [
+            [name for name, m in self.methods.items() if bool(m.ablation_of) is kind]
+            for kind in (False, True)
+        ]
+        return {name: place for part in parts for place, name in enumerate(part)}
+
     def record(self, methods: Iterable[str]) -> dict[str, Any]:
         """What figures and tables need to know beside the numbers; the content of study.json."""
         study = self.study
-        # Those of the study come first, so that their looks, which follow this order, differ most.
-        names = dict.fromkeys([*study.methods, *study.flow_map.methods, *self.methods])
-        order = {name: place for place, name in enumerate(names)}
+        order = self.places()
         return {
             "study": study.study,
             "tasks": [

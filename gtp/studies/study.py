@@ -51,10 +51,13 @@ class Execution:
 class Cost:
     """What the cost table measures."""
 
+    nfe: tuple[int, ...]
+    """Numbers of function evaluations per action whose time is measured; all that are scored, and more."""
     batch_sizes: tuple[int, ...]
     """Observations per call when the time of an action is measured."""
 
     def __post_init__(self):
+        _check_list("nfe", self.nfe, least=1)
         _check_list("batch_sizes", self.batch_sizes, least=1)
 
 
@@ -107,6 +110,8 @@ class Study:
         if self.seeds_per_job != "all":
             _at_least(1, "seeds_per_job", self.seeds_per_job)
         _at_least(1, "dataset_steps", self.dataset_steps)
+        if missing := set(self.evaluation.nfe) - set(self.cost.nfe):
+            raise ValueError(f"cost.nfe must contain all of evaluation.nfe, and lacks {min(missing)}")
 
     def train_config(self, suite: str) -> TrainConfig:
         """The budget on the tasks of one suite."""

@@ -10,7 +10,7 @@ import torch
 from gtp import algorithms
 from gtp.algorithms.gtp import GTP
 from gtp.config import TaskSpec, TrainConfig
-from gtp.cost import measure, write_cost
+from gtp.cost import ROUNDS, measure, write_cost
 from gtp.errors import UserError
 from gtp.evaluate import Episode, Rollouts, evaluate, write_rows
 from gtp.flow_map import divided_state, flow_map
@@ -145,15 +145,15 @@ def test_cost_rows(folder, tmp_path):
     rows = measure(folder / "policy-20.safetensors", folder / "run.json", [1, 2], [1, 4])
     generative = load_policy(folder / "policy-20.safetensors").algorithm.generative
     timed = [row for row in rows if row[0] == "seconds_per_action"]
-    assert [(row[1], row[2]) for row in timed] == [
-        (k, b) for k in ([1, 2] if generative else [1]) for b in (1, 4)
+    assert [row[1:4] for row in timed] == [
+        (k, b, r) for k in ([1, 2] if generative else [1]) for b in (1, 4) for r in range(ROUNDS)
     ]
     assert all(row[-1] > 0 for row in timed)
     write_cost(tmp_path / "cost.csv", rows)
     assert (
         (tmp_path / "cost.csv")
         .read_text()
-        .startswith("quantity,nfe,batch_size,device,value\nparameters,,,cpu,")
+        .startswith("quantity,nfe,batch_size,repetition,device,value\nparameters,,,,cpu,")
     )
     with pytest.raises(UserError, match="is not the run.json of a training run"):
         measure(folder / "policy-20.safetensors", folder / "training.csv", [1], [1])

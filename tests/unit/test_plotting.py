@@ -20,27 +20,34 @@ from matplotlib.lines import Line2D
 from gtp.errors import UserError
 from gtp.plotting import (
     COLORS,
+    CROWD,
     columns_for,
     house_style,
     label_panels,
     legend_above,
     legend_columns,
+    legend_lines,
     maze_of,
+    method_rows,
     method_styles,
     panel_grid,
+    row_labels,
     save_figure,
     set_score_limits,
     wrap,
 )
 from gtp.results import read_results, read_study
+from gtp.speed import acting_costs
 from gtp.statistics import seed_scores
 from workflow.scripts import (
     figure_coverage,
     figure_flow_map,
     figure_learning_curves,
     figure_nfe,
+    figure_profiles,
     figure_returns,
     figure_rollouts,
+    figure_speed,
 )
 
 from .results_fixtures import (
@@ -57,6 +64,8 @@ SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 INPUTS = {
     "learning_curves": ["curves"],
     "nfe": ["scores"],
+    "speed": ["scores", "cost"],
+    "profiles": ["scores"],
     "flow_map": ["flow_map"],
     "returns": ["episodes"],
     "coverage": ["coverage", "mazes"],
@@ -119,9 +128,21 @@ def pdf_text(data: bytes) -> bytes:
     return outside + b"".join(part for part in unpacked if b"/Type" in part)
 
 
+def study_of(mains: int, ablations: int = 0) -> SimpleNamespace:
+    """A study with so many methods in their places of the methods file."""
+    kinds = [(None, i) for i in range(mains)] + [("0", i) for i in range(ablations)]
+    return SimpleNamespace(
+        methods=[
+            SimpleNamespace(
+                name=f"{'a' if parent else ''}{place}", order=place, ablation_of=parent, group="rl", label="M"
+            )
+            for parent, place in kinds
+        ]
+    )
+
+
 def test_looks_differ_without_colour():
-    study = SimpleNamespace(methods=[SimpleNamespace(name=str(i), order=i) for i in range(100)])
-    styles = list(method_styles(study).values())
+    styles = list(method_styles(study_of(100)).values())
     assert len(set(styles)) == 100
     for first, second in combinations(styles[:13], 2):
         assert first.marker != second.marker
@@ -130,6 +151,57 @@ def test_looks_differ_without_colour():
         assert abs(lightness(first.color) - lightness(second.color)) > 8
     for first, second in pairwise(COLORS):
         assert abs(lightness(first) - lightness(second)) > 8
+
+
+def test_ablations_look_like_no_other_method():
+    styles = method_styles(study_of(30, 30))
+    assert len(set(styles.values())) == 60
+    ablations = [style for name, style in styles.items() if name.startswith("a")]
+    assert all(style.hollow and style.dashes and style.color != COLORS[0] for style in ablations)
+    assert not any(style.hollow for name, style in styles.items() if not name.startswith("a"))
+    first = ablations[:11]
+    assert len({style.color for style in first}) == 11
+    assert first[0].line()["markerfacecolor"] == "white"
+    assert styles["0"].line()["markerfacecolor"] == COLORS[0]
+
+
+SEEN = {  # the least distance of two colours in Oklab, whose unit is that of black to white
+    "normal": (np.eye(3), 0.15),
+    "protan": (
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        0.09,
+    ),
+    "deutan": (
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        0.09,
+    ),
+}
+
+
+@pytest.mark.parametrize(("matrix", "least"), SEEN.values(), ids=SEEN)
+def test_all_colours_differ_for_all_readers(matrix, least: float):
+    """Sources: Machado, Oliveira and Fernandes, 2009, severity 1; Oklab by Ottosson, 2020."""
+    seen = [oklab((np.array(matrix) @ linear(color)).clip(0, 1)) for color in COLORS]
+    assert min(np.linalg.norm(first - second) for first, second in combinations(seen, 2)) > least
+
+
+def oklab(color: np.ndarray) -> np.ndarray:
+    """Oklab's coordinates of a linear RGB colour."""
+    cones = np.array(
+        [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ]
+    )
+    opponents = np.array(
+        [
+            [0.2104542553, 0.7936177850, -0.0040720468],
+            [1.9779984951, -2.4285922050, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.8086757660],
+        ]
+    )
+    return opponents @ np.cbrt(cones @ color)
 
 
 @pytest.mark.parametrize("matrix", [  # what people without red or without green cones see
@@ -164,7 +236,52 @@ def test_a_method_looks_the_same_in_every_figure_of_a_study(results: Path):
     fewer = replace(study, methods=study.methods[2:])  # as in the view of an ablation
     everything = method_styles(study)
     assert method_styles(fewer) == {method.name: everything[method.name] for method in fewer.methods}
-    assert method_styles(fewer, ["other"])["other"] not in everything.values()
+    assert method_styles(fewer, ["other"])["other"] not in method_styles(fewer).values()
+
+
+def test_few_methods_share_a_row_and_many_stand_in_rows_by_what_they_are():
+    few = study_of(CROWD)
+    assert method_rows(few) == {"": few.methods}
+    many = study_of(9, 3)
+    many.methods[4].group = "cloning"
+    many.methods[-1].group = "cloning"  # an ablation that uses no rewards
+    rows = {title: [method.name for method in row] for title, row in method_rows(many).items()}
+    assert rows == {
+        "with rewards": ["0", "1", "2", "3"],
+        "with rewards (2)": ["0", "5", "6", "7", "8"],
+        "cloning": ["0", "4", "a2"],
+        "ablations": ["0", "a0", "a1"],
+    }
+    assert row_labels(rows, "score")[2] == "cloning\nscore"
+    assert row_labels([""], "score") == ["score"]
+    lines = legend_lines(many, method_styles(many))
+    assert len(lines) == 12  # each method once, although the first is in every row
+
+
+@pytest.mark.parametrize("methods", [8, 13, 25, 40])
+def test_no_row_is_crowded_and_no_method_lost(methods: int):
+    study = study_of(methods // 2, methods - methods // 2)
+    rows = method_rows(study)
+    assert max(map(len, rows.values())) <= CROWD
+    assert {method.name for row in rows.values() for method in row} == {m.name for m in study.methods}
+
+
+def test_rows_of_a_panel_stand_below_each_other():
+    with house_style():
+        figure, panels = panel_grid(6, 2)  # in lines of three
+        titles = [f"task {i}" for i in range(6)]
+        label_panels(panels, titles, "x", ["upper\ny", "lower\ny"])
+        figure.draw_without_rendering()
+    assert panels.shape == (2, 6)
+    boxes = np.array([[axes.get_position().bounds for axes in row] for row in panels])
+    assert (boxes[0, :, 1] > boxes[1, :, 1]).all()
+    assert (boxes[1, :3, 1] > boxes[0, 3:, 1]).all()  # the second line is below both rows of the first
+    np.testing.assert_allclose(boxes[0, :, 0], boxes[1, :, 0], atol=1e-6)
+    assert [axes.get_title() for axes in panels[0]] == titles
+    assert not any(axes.get_title() for axes in panels[1])
+    assert [bool(axes.get_xlabel()) for axes in panels[1]] == [False] * 3 + [True] * 3
+    assert [axes.get_ylabel() for axes in panels[:, 3]] == ["upper\ny", "lower\ny"]
+    assert not panels[0, 1].get_ylabel()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 9, 11, 15, 18])
@@ -172,8 +289,9 @@ def test_titles_stay_inside_the_figure_and_apart(count: int):
     names = list({**MAZE_TASKS, **D4RL_TASKS}.values())[-count:]
     with house_style():
         figure, panels = panel_grid(count)
-        label_panels(panels, names, "function evaluations $K$", "normalised score")
+        label_panels(panels, names, "function evaluations $K$", ["normalised score"])
         figure.draw_without_rendering()
+    panels = panels[0]
     columns = columns_for(count)
     assert len(panels) == count
     assert figure.get_figwidth() <= 6.75
@@ -199,8 +317,8 @@ def test_legends_stay_inside_the_figure_and_leave_the_panels_their_room(methods:
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.x1
-    assert all(axes.get_window_extent().y1 < box.y0 for axes in panels)
-    assert all(axes.get_window_extent().height / figure.dpi > 1.2 for axes in panels)
+    assert all(axes.get_window_extent().y1 < box.y0 for axes in panels[0])
+    assert all(axes.get_window_extent().height / figure.dpi > 1.2 for axes in panels[0])
 
 
 def test_legends_use_the_room_there_is():
@@ -216,7 +334,7 @@ def test_long_names_break_between_words():
 
 def test_shares_show_their_whole_range_and_other_scores_all_means():
     with house_style():
-        _, (axes, other) = panel_grid(2)
+        _, ((axes, other),) = panel_grid(2)
         set_score_limits(axes, SimpleNamespace(maze="umaze"), [40.0])
         set_score_limits(other, SimpleNamespace(maze=None), [-4.0, 120.0])
     low, high = axes.get_ylim()
@@ -267,7 +385,7 @@ def test_scores_stand_at_their_k_and_methods_without_k_are_bands(results: Path):
         assert np.abs(np.log(container[0].get_xdata(orig=False) / means.index)).max() < np.log(1.2)
         np.testing.assert_allclose(container[0].get_ydata(orig=False), means)
     level = rows.loc[rows["method"] == "gaussian_bc", "normalized_score"].mean()
-    flat = [line for line in axes.lines if set(line.get_ydata()) == {level}]
+    flat = [line for line in axes.lines if set(line.get_ydata(orig=False)) == {level}]
     assert flat
     assert len(axes.patches) == 1
     band = axes.patches[0]
@@ -282,6 +400,132 @@ def test_one_seed_has_lines_without_intervals(tmp_path: Path):
     assert not figure.axes[0].patches
     assert "One seed, so no interval" in figure._supxlabel.get_text()
     save_figure(figure, tmp_path / "nfe.pdf", tmp_path / "nfe.png")
+
+
+def speed_of(results: Path, **changes) -> tuple[Figure, pd.DataFrame, pd.DataFrame]:
+    """The figure of times with its two tables."""
+    study = replace(read_study(results / "study.json"), **changes)
+    scores, costs = (read_results(results / f"{name}.csv", name) for name in ("scores", "cost"))
+    acting = acting_costs(costs, study, "cost.csv")
+    return figure_speed.draw(seed_scores(scores, study, "scores.csv"), acting, study), scores, costs
+
+
+def test_speed_has_a_point_for_each_k_with_intervals_on_both_axes(results: Path):
+    figure, scores, costs = speed_of(results)
+    axes = figure.axes[0]
+    gtp, *_, bc = axes.containers
+    own = costs[
+        (costs["task"] == "pointmaze-umaze") & (costs["method"] == "gtp") & (costs["batch_size"] == 1)
+    ]
+    logs = np.log(1e3 * own.set_index(["nfe", "repetition"])["value"].unstack())
+    np.testing.assert_allclose(gtp[0].get_xdata(orig=False), np.exp(logs.mean(axis=1)))
+    half = 2.776445 * logs.std(axis=1, ddof=1) / np.sqrt(5)  # t of 0.975 with 4 degrees of freedom
+    across, upright = (bars.get_segments() for bars in gtp[2])
+    low, high = np.array([segment[:, 0] for segment in across]).T
+    np.testing.assert_allclose(low, np.exp(logs.mean(axis=1) - half), rtol=1e-6)
+    np.testing.assert_allclose(high, np.exp(logs.mean(axis=1) + half), rtol=1e-6)
+    rows = scores[(scores["task"] == "pointmaze-umaze") & (scores["method"] == "gtp")]
+    seeds = rows.groupby(["nfe", "seed"])["normalized_score"].mean().unstack()
+    np.testing.assert_allclose(gtp[0].get_ydata(orig=False), seeds.mean(axis=1))
+    half = 4.302653 * seeds.std(axis=1, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose([part[1, 1] - part[0, 1] for part in upright], 2 * half, rtol=1e-5)
+    assert [text.get_text() for text in axes.texts] == ["1", "2", "3", "5", "8"]  # beside the first method
+    assert len(bc[0].get_xdata(orig=False)) == 1  # Gaussian BC has one K
+    assert axes.get_xscale() == "log"
+
+
+def test_times_of_a_task_are_those_of_its_suite(results: Path):
+    figure, _, costs = speed_of(results)
+    umaze, medium, hopper = (axes.containers[0][0].get_xdata(orig=False) for axes in figure.axes)
+    np.testing.assert_array_equal(umaze, medium)  # measured on the first of them
+    assert not np.allclose(umaze, hopper)
+    note = " ".join(figure._supxlabel.get_text().split())
+    assert "one observation, on cpu, geometric mean and 95 % $t$ interval over 5 rounds" in note
+    assert "measured on U-Maze, Hopper" in note
+    assert "over 3 seeds, 8 episodes" in note
+    study = read_study(results / "study.json")
+    lost = costs[costs["task"] != "hopper-medium-replay"]
+    with pytest.raises(UserError, match="cost.csv has no row of the suite locomotion"):
+        acting_costs(lost, study, "cost.csv").measured_on(study, "locomotion")
+    with pytest.raises(UserError, match="cost.csv has no row of seconds_per_action"):
+        acting_costs(costs[costs["quantity"] == "parameters"], study, "cost.csv")
+
+
+def test_rows_of_a_task_share_their_limits(tmp_path: Path):
+    tasks = {"hopper-medium": "Hopper", "pointmaze-umaze": "U-Maze"}
+    folder = write_study(tmp_path / "study", tasks=tasks, methods=13, seeds=2, episodes=2)
+    study = read_study(folder / "study.json")
+    scores = seed_scores(read_results(folder / "scores.csv", "scores"), study, "s.csv")
+    curves = seed_scores(read_results(folder / "curves.csv", "curves"), study, "c.csv")
+    for figure in (
+        speed_of(folder)[0],
+        figure_nfe.draw(scores, study),
+        figure_learning_curves.draw(curves, study),
+    ):
+        assert len(figure.axes) == 3 * 2  # with rewards, cloning, ablations
+        for column in range(2):
+            own = figure.axes[column::2]
+            assert len({axes.get_xlim() for axes in own}) == 1
+            assert len({axes.get_ylim() for axes in own}) == 1
+        assert len(figure.legends[0].get_texts()) == 13
+
+
+def test_profiles_are_shares_of_runs_above_each_threshold(results: Path):
+    study = read_study(results / "study.json")
+    table = read_results(results / "scores.csv", "scores")
+    figure = figure_profiles.draw(seed_scores(table, study, "scores.csv"), study)
+    (axes,) = figure.axes
+    rows = table[(table["method"] == "gtp") & (table["nfe"] == 5)]
+    runs = rows.groupby(["task", "seed"])["normalized_score"].mean()
+    assert len(runs) == 9
+    taus, shares = axes.lines[0].get_data()
+    np.testing.assert_allclose(shares, [(runs > tau).mean() for tau in taus])
+    assert (np.diff(shares) <= 0).all()
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.min() >= 0
+    assert band.max() <= 1
+    assert "too narrow with few seeds" in " ".join(figure._supxlabel.get_text().split())
+
+
+def test_profiles_put_no_two_sources_together_and_many_methods_side_by_side(tmp_path: Path):
+    tasks = {"hopper-medium": "Hopper", "pointmaze-umaze": "U-Maze"}
+    folder = write_study(tmp_path / "study", tasks=tasks, methods=13, seeds=2, episodes=2)
+    study = read_study(folder / "study.json")
+    scores = seed_scores(read_results(folder / "scores.csv", "scores"), study, "s.csv")
+    titles = [axes.get_title() for axes in figure_profiles.draw(scores, study).axes]
+    assert titles == ["with rewards", "cloning", "ablations"]
+    mixed = replace(study, tasks=(replace(study.tasks[0], source="d4rl"), study.tasks[1]))
+    figure = figure_profiles.draw(scores, mixed)
+    assert [axes.get_title() for axes in figure.axes] == ["locomotion", "pointmaze", "", "", "", ""]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("methods", [["gtp"], ["gtp", "gtp-no_guidance"], ["gaussian_bc"]])
+def test_every_figure_of_scores_is_drawn_for_views_with_few_methods(
+    results: Path, tmp_path: Path, methods: list[str], seeds: int
+):
+    study = read_study(results / "study.json")
+    study = replace(
+        study,
+        methods=tuple(study.method(name) for name in methods),
+        seeds=tuple(range(seeds)),
+        tasks=study.tasks[:1],
+    )
+    tables = {name: read_results(results / f"{name}.csv", name) for name in ("scores", "curves", "cost")}
+    scores, curves = (
+        seed_scores(tables[name][tables[name]["seed"] < seeds], study, name) for name in ("scores", "curves")
+    )
+    costs = acting_costs(tables["cost"][tables["cost"]["repetition"] != 1], study, "cost.csv")
+    figures = {
+        "speed": figure_speed.draw(scores, costs, study),
+        "nfe": figure_nfe.draw(scores, study),
+        "profiles": figure_profiles.draw(scores, study),
+        "curves": figure_learning_curves.draw(curves, study),
+    }
+    for name, figure in figures.items():
+        assert len(figure.axes) == 1
+        assert len(figure.legends[0].get_texts()) == len(methods)
+        save_figure(figure, tmp_path / f"{name}.png")
 
 
 def flow_map_of(results: Path) -> pd.DataFrame:

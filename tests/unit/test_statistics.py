@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from rliable import metrics
 from scipy import stats
 
 from gtp.errors import UserError
@@ -13,6 +14,8 @@ from gtp.statistics import (
     difference_estimate,
     interquartile_mean,
     mean_estimate,
+    performance_profile,
+    probability_of_improvement,
     seed_scores,
     tied_for_best,
 )
@@ -157,6 +160,54 @@ def test_interquartile_mean_of_one_seed_has_no_interval():
     estimate = interquartile_mean([[1.0, 2.0, 3.0, 4.0]])
     assert estimate.mean == 2.5
     assert np.isnan(estimate.low)
+
+
+# Probability of improvement
+
+
+def test_chance_of_improvement_by_hand():
+    # First task: 1 beats 0, 3 beats 0 and 2: 3 of 4 pairs. Second: each 5 ties once and loses once: 1 of 4.
+    estimate = probability_of_improvement([[1.0, 5.0], [3.0, 5.0]], [[0.0, 5.0], [2.0, 9.0]])
+    assert estimate.mean == pytest.approx((3 / 4 + 1 / 4) / 2)
+    assert estimate.low < estimate.mean < estimate.high
+    assert estimate.n == 2
+
+
+def test_chance_of_improvement_is_that_of_rliable():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 4, (3, 5)), rng.integers(0, 4, (4, 5))  # with ties
+    estimate = probability_of_improvement(first, second, repetitions=10)
+    assert estimate.mean == pytest.approx(metrics.probability_of_improvement(first, second))
+    opposite = probability_of_improvement(second, first, repetitions=10)
+    assert opposite.mean == pytest.approx(1 - estimate.mean)
+
+
+def test_chance_of_improvement_draws_seeds_within_tasks_and_repeats():
+    # On each task one method is always better, so no draw of seeds changes the chance of one half.
+    estimate = probability_of_improvement([[0.0, 9.0]] * 3, [[1.0, 8.0]] * 3, repetitions=50)
+    assert (estimate.low, estimate.mean, estimate.high) == (0.5, 0.5, 0.5)
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
+    again = [probability_of_improvement(first, second, repetitions=100, seed=seed) for seed in (0, 0, 1)]
+    assert again[0] == again[1] != again[2]
+    alone = probability_of_improvement([[1.0, 2.0]], [[0.0, 3.0]])
+    assert alone.mean == 0.5
+    assert np.isnan(alone.low)
+
+
+# Performance profiles
+
+
+def test_profile_of_a_known_matrix():
+    scores = [[0.0, 50.0], [20.0, 100.0]]
+    share, low, high = performance_profile(scores, [-1.0, 0.0, 20.0, 60.0, 100.0], repetitions=200)
+    np.testing.assert_allclose(share, [1.0, 0.75, 0.5, 0.25, 0.0])  # strictly above
+    # At 0 the second task is always above, the first with none, one or both of the draws.
+    assert (low[1], high[1]) == (0.5, 1.0)
+    assert (low[0], high[0], low[4], high[4]) == (1.0, 1.0, 0.0, 0.0)
+    share, low, _ = performance_profile([[1.0, 3.0]], [2.0])
+    assert share == [0.5]
+    assert np.isnan(low).all()
 
 
 # From episodes to seeds

@@ -327,13 +327,25 @@ def test_record_keeps_the_order_of_the_study():
     assert record["tasks"][0]["environment"] == "PointMaze_UMaze-v3"
 
 
-def test_a_method_has_one_place_in_all_views_of_a_study():
-    plan = plan_of(SMOKE)  # lists gtp, gtp-no_guidance and gaussian_bc
-    listed = {method["name"]: method["order"] for method in plan.record(plan.study.methods)["methods"]}
-    assert listed == {"gtp": 0, "gtp-no_guidance": 1, "gaussian_bc": 2}
-    everything = {method["name"]: method["order"] for method in plan.record(plan.methods)["methods"]}
-    assert listed.items() <= everything.items()
-    assert sorted(everything.values()) == list(range(len(plan.methods)))
+def test_a_method_has_one_place_in_every_study_and_ablations_are_counted_apart():
+    def places(settings):
+        plan = plan_of(settings)
+        return {method["name"]: method["order"] for method in plan.record(plan.methods)["methods"]}
+
+    everything = places(SMOKE)
+    assert everything == places(changed("methods", ["gaussian_bc", "gtp"]))
+    assert [everything[name] for name in ("gtp", "gaussian_bc", "iql")] == [0, 1, 2]
+    assert [everything[name] for name in ("gtp-no_guidance", "gtp-no_consistency")] == [0, 1]
+    listed = plan_of(SMOKE).record(["gaussian_bc"])["methods"]
+    assert [method["order"] for method in listed] == [1]
+
+
+def test_times_are_measured_at_all_numbers_of_evaluations_that_are_scored():
+    assert (
+        message_of(changed("cost.nfe", [1]))
+        == "study.yaml: cost.nfe must contain all of evaluation.nfe, and lacks 2"
+    )
+    assert plan_of(changed("cost.nfe", [1, 2, 8])).study.cost.nfe == (1, 2, 8)
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=8, unique=True), st.integers(1, 9))

@@ -7,6 +7,7 @@ import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -14,14 +15,19 @@ from scipy import stats
 from gtp.errors import UserError
 from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_results, read_study
 from gtp.statistics import Estimate, SeedScores, seed_scores
-from gtp.tables import Cell, Row, Table, latex, markdown, plus_minus, signed, with_limits
+from gtp.studies.methods import load_methods
+from gtp.tables import Cell, Row, Table, even_blocks, latex, markdown, plus_minus, signed, with_limits
 from workflow.scripts.table_ablations import ablation_table
+from workflow.scripts.table_aggregates import aggregate_table
 from workflow.scripts.table_cost import cost_table, significant
-from workflow.scripts.table_main import main_table
+from workflow.scripts.table_published import published_table, read_published
+from workflow.scripts.table_scores import score_table
 
-from .results_fixtures import write_study
+from .results_fixtures import D4RL_TASKS, write_study
 
-SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "workflow/scripts"
+PUBLISHED = ROOT / "workflow/published"
 DIVERGED = None
 
 # Scores of three seeds. A standard deviation of 10 gives the half-width 4.302653 * 10 / sqrt(3) = 24.84.
@@ -48,9 +54,17 @@ def task(name: str, suite: str = "maze", source: str = "generate") -> TaskRecord
     )
 
 
-def method(name: str, label: str, parent: str | None = None, generative: bool = True) -> MethodRecord:
+def method(
+    name: str, label: str, parent: str | None = None, generative: bool = True, group: str = "rl"
+) -> MethodRecord:
     return MethodRecord(
-        name=name, label=label, algorithm=name, group="rl", ablation_of=parent, generative=generative, order=0
+        name=name,
+        label=label,
+        algorithm=name.split("-")[0],
+        group=group,
+        ablation_of=parent,
+        generative=generative,
+        order=0,
     )
 
 
@@ -109,7 +123,7 @@ def row_of(table: Table, label: str) -> Row:
 @pytest.fixture(scope="module")
 def main() -> tuple[Table, pd.DataFrame]:
     study = make_study()
-    return main_table(make_scores(study), study)
+    return score_table(make_scores(study), study, "rl", "study.json")
 
 
 def test_main_table_cells_by_hand(main):
@@ -171,11 +185,36 @@ def test_main_caption_states_what_the_numbers_are(main):
         "† Seeds that diverged count as 0: GTP on Far (1 of 3).",
     ):
         assert statement in caption
+    assert "cloning" not in caption  # no cloning method is above these
+
+
+def test_cloning_has_a_table_of_its_own_and_the_main_one_says_where_it_is_better():
+    study = make_study(
+        methods=(
+            method("gtp-less", "GTP_less"),
+            method("bc", "BC", generative=False, group="cloning"),
+            method("gtp", "GTP", group="cloning"),
+        )
+    )
+    main, numbers = score_table(make_scores(study), study, "rl", "study.json")
+    cloning, others = score_table(make_scores(study), study, "cloning", "study.json")
+    assert (main.headings, cloning.headings) == (("Task", "GTP_less"), ("Task", "BC", "GTP"))
+    assert (main.label, cloning.label) == ("tab:main", "tab:cloning")
+    assert set(numbers["method"]) == {"gtp-less"}
+    assert set(others["method"]) == {"bc", "gtp"}
+    # Far: 50 for both GTP_less and GTP, so the method of this table is not below.
+    better = "A cloning method has a higher mean than all of these on Near (GTP, 90.0 ± 24.8)."
+    assert better in main.caption
+    assert better not in cloning.caption
+    assert bold(main, "Near") == [True]  # the best of its own table
+    only = make_study()
+    with pytest.raises(UserError, match="study.json has no method of the group cloning"):
+        score_table(make_scores(only), only, "cloning", "study.json")
 
 
 def test_suites_are_set_apart_and_averaged():
     study = make_study(tasks=(task("near", "maze"), task("far", "walking")))
-    table, numbers = main_table(make_scores(study), study)
+    table, numbers = score_table(make_scores(study), study, "rl", "study.json")
     labels = ["maze", "Near", "Average, maze", "walking", "Far", "Average, walking", "Average", "IQM"]
     assert [row.label for row in table.rows] == labels
     assert texts(table, "Average, maze") == texts(table, "Near")
@@ -184,7 +223,7 @@ def test_suites_are_set_apart_and_averaged():
 
 def test_scores_of_two_sources_are_never_averaged():
     study = make_study(tasks=(task("near", "maze"), task("far", "walking", source="d4rl")))
-    table, numbers = main_table(make_scores(study), study)
+    table, numbers = score_table(make_scores(study), study, "rl", "study.json")
     labels = ["maze, Generated data", "Near", "Average, maze"]
     labels += ["walking, D4RL data", "Far", "Average, walking"]
     assert [row.label for row in table.rows] == labels
@@ -200,11 +239,54 @@ def test_scores_of_two_sources_are_never_averaged():
 
 def test_one_seed_has_no_interval_and_no_winner():
     study = make_study(seeds=(0,))
-    table, numbers = main_table(make_scores(study), study)
+    table, numbers = score_table(make_scores(study), study, "rl", "study.json")
     assert texts(table, "Near") == ["80.0 (1)", "40.0 (1)", "85.0 (1)"]
     assert texts(table, "IQM") == ["70.0", "45.0", "52.5"]
     assert not any(bold(table, "Near"))
     assert numbers["low"].isna().all()
+
+
+# The aggregates
+
+
+def test_aggregates_by_hand():
+    study = make_study()
+    table, numbers = aggregate_table(make_scores(study), study)
+    assert table.headings == ("Method", "Mean", "IQM", "P(GTP better)")
+    assert [row.cells[0].text.split(" ±")[0] for row in table.rows] == ["70.0", "50.0", "52.5"]
+    # The middle four of six, as in the main table.
+    assert [row.cells[1].text.split(" [")[0] for row in table.rows] == ["80.0", "50.0", "52.5"]
+    # Near: 80 90 100 against 40 50 60 wins all nine pairs. Far: 60 and 90 win against 50, 0 loses: 6 of 9.
+    # Against BC: 90 and 100 win against 85, 80 does not, 6 of 9; on Far 60 and 90 win against 20, again 6.
+    chances = numbers.query("statistic == 'probability_of_improvement'").set_index("method")["estimate"]
+    assert chances["gtp-less"] == pytest.approx((1 + 6 / 9) / 2)
+    assert chances["bc"] == pytest.approx(6 / 9)
+    assert "gtp" not in chances
+    assert [row.cells[2].text[:4] for row in table.rows] == ["–", "0.83", "0.67"]
+    assert set(numbers.query("statistic == 'probability_of_improvement'")["better"]) == {"gtp"}
+
+
+def test_a_chance_is_bold_when_one_half_is_outside_its_interval():
+    study = make_study(tasks=(task("near"),))
+    table, _ = aggregate_table(make_scores(study), study)
+    # Against the ablation GTP wins every pair of every bootstrap draw; its seeds differ from BC's both ways.
+    assert table.rows[1].cells[2].text == "1.00 [1.00, 1.00]"
+    assert [row.cells[2].bold for row in table.rows] == [False, True, False]
+
+
+def test_aggregates_of_two_sources_stand_below_each_other():
+    study = make_study(tasks=(task("near", "maze"), task("far", "walking", source="d4rl")))
+    table, numbers = aggregate_table(make_scores(study), study)
+    labels = ["GTP", "GTP_less", "BC"]
+    assert [row.label for row in table.rows] == ["maze", *labels, "walking", *labels]
+    assert set(numbers["over"]) == {"suite"}
+    assert "since their data are of several sources" in table.caption
+
+
+def test_aggregates_of_one_method_and_one_seed():
+    study = make_study(seeds=(0,), methods=(method("gtp", "GTP"),))
+    table, _ = aggregate_table(make_scores(study), study)
+    assert [cell.text for cell in table.rows[0].cells] == ["70.0", "70.0", "–"]
 
 
 # The ablations
@@ -269,7 +351,8 @@ def test_ablations_without_their_parent_are_refused():
 def make_costs(study: StudyRecord, on: str = "near") -> pd.DataFrame:
     rows = []
     for by in study.methods:
-        about = {"task": on, "method": by.name, "device": "cuda", "nfe": None, "batch_size": None}
+        blank = dict.fromkeys(["nfe", "batch_size", "repetition"])
+        about = {"task": on, "method": by.name, "device": "cuda", **blank}
         for quantity, value in {
             "parameters": 1234567,
             "seed_updates_per_second": 98.765,
@@ -280,9 +363,12 @@ def make_costs(study: StudyRecord, on: str = "near") -> pd.DataFrame:
             rows.append({**about, "quantity": quantity, "value": value})
         for nfe in study.evaluated_nfe(by):
             for batch in (1, 64):
-                measured = {"nfe": nfe, "batch_size": batch, "value": 0.00123 * nfe / batch, "device": "cpu"}
-                rows.append({**about, "quantity": "seconds_per_action", **measured})
-    return pd.DataFrame(rows).astype({"nfe": float, "batch_size": float, "value": float})
+                for repetition, factor in enumerate((0.5, 2.0)):  # of geometric mean 1
+                    value = factor * 0.00123 * nfe / batch
+                    at = {"nfe": nfe, "batch_size": batch, "repetition": repetition}
+                    measured = {"quantity": "seconds_per_action", "value": value, "device": "cpu"}
+                    rows.append({**about, **measured, **at})
+    return pd.DataFrame(rows).astype(dict.fromkeys(["nfe", "batch_size", "repetition", "value"], float))
 
 
 def test_cost_cells_by_hand():
@@ -293,14 +379,41 @@ def test_cost_cells_by_hand():
     assert texts(table, "Seed-updates per second") == ["98.8"] * 3
     assert texts(table, "Training (s)") == ["3,600"] * 3
     assert texts(table, "Peak memory (MB)") == ["–"] * 3
-    assert texts(table, "Action, batch 1, K = 5 (ms)") == ["6.15", "6.15", "–"]
-    assert texts(table, "Action, batch 64, K = 1 (ms)") == ["0.0192"] * 3
+    assert texts(table, "Action, batch 1, K = 5 (µs)") == ["6,150", "6,150", "–"]
+    assert texts(table, "Action, batch 64, K = 1 (µs)") == ["19.2"] * 3
     assert texts(table, "Device of training") == ["cuda"] * 3
     assert texts(table, "Device of acting") == ["cpu"] * 3
     assert "Measured on Near." in table.caption
     row = numbers.query("method == 'gtp' and nfe == 5 and batch_size == 64").iloc[0]
-    assert row["value"] == 0.00123 * 5 / 64
-    assert len(numbers) == len(make_costs(study))
+    assert row["value"] == pytest.approx(0.00123 * 5 / 64)
+    # Logarithms of 1/2 and 2 have the standard deviation sqrt(2) ln 2, the mean of two of them ln 2.
+    spread = np.exp(stats.t.ppf(0.975, 1) * np.log(2.0))
+    assert row["high"] == pytest.approx(spread * row["value"])
+    assert row["low"] == pytest.approx(row["value"] / spread)
+    assert row["repetitions"] == 2
+    assert "geometric mean of 2 rounds" in table.caption
+    training = make_costs(study)["repetition"].isna().sum()
+    assert len(numbers) == training + 2 * (2 + 2 + 1)  # batch sizes, and K of the three methods
+
+
+def test_costs_from_before_times_were_repeated_have_no_interval():
+    study = make_study()
+    costs = make_costs(study)
+    costs = costs[costs["repetition"] != 1].assign(repetition=np.nan)
+    table, numbers = cost_table(costs, study, "cost.csv")
+    assert texts(table, "Action, batch 1, K = 1 (µs)") == ["615"] * 3
+    assert numbers["low"].isna().all()
+    assert "rounds" not in table.caption
+
+
+def test_times_at_numbers_of_evaluations_that_are_not_scored_are_shown():
+    study = make_study()
+    costs = make_costs(study)
+    more = costs[(costs["nfe"] == 5)].assign(nfe=8.0)
+    table, _ = cost_table(pd.concat([costs, more]), study, "cost.csv")
+    assert texts(table, "Action, batch 1, K = 8 (µs)") == ["6,150", "6,150", "–"]
+    with pytest.raises(UserError, match="of gtp-less at nfe 8 and batch size 1 is missing"):
+        cost_table(pd.concat([costs, more[more["method"] == "gtp"]]), study, "cost.csv")
 
 
 def test_costs_of_several_suites_stand_below_each_other():
@@ -334,6 +447,130 @@ def test_a_measurement_that_stands_twice_is_refused():
     costs = make_costs(study)
     with pytest.raises(UserError, match="cost.csv holds parameters of gtp on near twice"):
         cost_table(pd.concat([costs, costs.iloc[:1]]), study, "cost.csv")
+    acting = costs[costs["quantity"] == "seconds_per_action"]
+    with pytest.raises(UserError, match="cost.csv holds seconds_per_action of gtp on near twice"):
+        cost_table(pd.concat([costs, acting.iloc[:1]]), study, "cost.csv")
+    with pytest.raises(UserError, match="seconds_per_action of gtp on near without a positive value"):
+        cost_table(costs.assign(value=costs["value"].mask(costs["nfe"] == 5, 0.0)), study, "cost.csv")
+
+
+# The published scores
+
+
+@pytest.fixture(scope="module")
+def published() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return read_published(PUBLISHED / "scores.csv", []), read_published(PUBLISHED / "sources.csv", [])
+
+
+# Looked up one by one, and not by the program that wrote the file.
+KNOWN = {
+    ("hopper-medium-expert", "GTP", "gtp_table_2"): ("112.2", "0.6"),
+    ("antmaze-large-play", "GTP", "gtp_table_2"): ("53.5", "2.2"),
+    ("hopper-medium-expert", "GTP, ODE solver of at most 3 steps", "gtp_table_3"): ("99.7", "1.7"),
+    ("hopper-medium-expert", "GTP-BC and linear Q-term, λ = 0.1", "gtp_table_3"): ("", ""),
+    ("hopper-medium", "D-QL", "gtp_table_2"): ("90.5", ""),
+    ("hopper-medium", "Diffusion-QL", "flowrl_table_2"): ("80.4", "15.7"),
+    ("antmaze-large-diverse", "Diffusion-QL", "diffcps_table_1"): ("57.3", ""),
+    ("antmaze-medium-diverse", "C-AC", "fql_table_3"): ("0", "1"),
+    ("antmaze-umaze-diverse", "C-AC", "gtp_table_2"): ("77.6", ""),
+    ("antmaze-large-diverse", "FQL", "fql_table_3"): ("83", "4"),
+    ("walker2d-medium-replay", "FQL", "gtp_poster"): ("38.8", ""),
+    ("hopper-medium-replay", "BC", "corl_last"): ("29.81", "2.07"),
+    ("hopper-medium-replay", "BC", "corl_best"): ("68.88", "10.33"),
+    ("antmaze-large-diverse", "GMPO, GVP", "generativerl"): ("69.4", "15.2"),
+    ("hopper-medium", "GMPG, VP-SDE", "generativerl"): ("101.1", "2.6"),
+    ("walker2d-medium-expert", "GMPO, I-CFM", "generativerl"): ("110.3", "0.7"),
+}
+# Averages that differ from the mean of the printed cells by more than rounding.
+INEXACT = {
+    ("locomotion", "D-BC", "gtp_table_1"),
+    ("locomotion", "Diffusion-QL", "generativerl"),
+    ("antmaze", "GMPO, GVP", "generativerl"),
+    ("locomotion", "GMPG, VP-SDE", "generativerl"),
+}
+
+
+def test_published_cells_are_those_of_their_sources(published):
+    cells = {
+        (row.task, row.printed, row.source): (row.score, row.spread) for row in published[0].itertuples()
+    }
+    assert {key: cells[key] for key in KNOWN} == KNOWN
+
+
+def test_no_published_cell_stands_twice_and_all_name_a_source(published):
+    scores, sources = published
+    assert not scores.duplicated(["suite", "task", "printed", "source"]).any()
+    assert set(scores["source"]) == set(sources["source"])
+    assert not sources["source"].duplicated().any()
+    assert (sources[["label", "reference", "protocol"]] != "").all(axis=None)
+    assert (scores.loc[scores["score"] == "", "note"] == "diverged").all()
+    for column in ("score", "spread"):
+        assert np.isfinite(pd.to_numeric(scores.loc[scores[column] != "", column])).all()
+
+
+def test_published_scores_are_of_the_fifteen_tasks_and_of_methods_that_exist(published):
+    scores, _ = published
+    assert set(scores["method"]) <= set(load_methods(ROOT / "config/methods.yaml"))
+    assert set(scores["task"]) == {*D4RL_TASKS, "average"}
+    suites = {task: "antmaze" if "antmaze" in task else "locomotion" for task in D4RL_TASKS}
+    assert all(row.suite == suites.get(row.task, row.suite) for row in scores.itertuples())
+    unversioned = scores["dataset"].str.removesuffix("-v2").str.removesuffix("-v0")
+    assert (unversioned == scores["task"].where(scores["task"] != "average", "")).all()
+
+
+def test_published_averages_are_those_of_their_cells(published):
+    scores = published[0]
+    scores = scores[scores["score"] != ""].assign(score=lambda rows: rows["score"].astype(float))
+    checked, inexact = 0, set()
+    for key, rows in scores.groupby(["suite", "printed", "source"]):
+        cells, average = rows[rows["task"] != "average"], rows.loc[rows["task"] == "average", "score"]
+        if len(cells) == {"locomotion": 9, "antmaze": 6}[key[0]] and len(average):
+            checked += 1
+            if abs(cells["score"].mean() - average.iloc[0]) > 0.06:
+                inexact.add(key)
+    assert checked > 30
+    assert inexact == INEXACT
+
+
+def test_published_table_has_rows_by_source_and_no_score_of_ours(published):
+    methods = (
+        method("gtp", "GTP"),
+        method("gtp-linear_q", "GTP, linear", parent="gtp"),
+        method("consistency_ac", "Consistency-AC"),
+    )
+    study = make_study(tasks=(task("hopper-medium-expert", "locomotion"), task("near")), methods=methods)
+    table, numbers = published_table(*published, study, "scores.csv")
+    assert table.headings == ("Method: source", "Hopper-medium-expert")
+    assert {row.label: row.cells[0].text for row in table.rows if row.cells} == {
+        "GTP: GTP paper, Table 2": "112.2 ± 0.6",
+        "GTP: GTP paper, Table 3": "112.2 ± 0.6",
+        "GTP-BC and linear Q-term, λ = 0.01: GTP paper, Table 3": "111.4 ± 0.9",
+        "GTP-BC and linear Q-term, λ = 0.1: GTP paper, Table 3": "diverged",
+        "GTP-BC and linear Q-term, λ = 1.0: GTP paper, Table 3": "diverged",
+        "C-AC: GTP paper, Table 2": "100.4",
+    }
+    assert [row.label for row in table.rows if not row.cells] == ["GTP", "GTP, linear", "Consistency-AC"]
+    assert "None was made here" in table.caption
+    assert "arXiv 2510.11499" in table.caption
+    assert "CORL" not in table.caption  # a source of none of these
+    assert numbers["reference"].str.contains("Generative Trajectory Policies").all()
+    with pytest.raises(UserError, match="scores.csv has no score of the study's methods on its tasks"):
+        published_table(*published, make_study(), "scores.csv")
+
+
+def test_published_averages_stand_beside_all_tasks_of_a_suite_only(published):
+    tasks = tuple(task(name, "locomotion" if "maze" not in name else "antmaze") for name in D4RL_TASKS)
+    methods = (method("iql", "IQL"), method("fql", "FQL"))
+    whole, _ = published_table(*published, make_study(tasks=tasks, methods=methods), "scores.csv")
+    assert whole.blocks == (10, 7)
+    assert whole.headings.count("Average") == 2
+    assert row_of(whole, "IQL: CORL, last").cells[9].text == "81.63"
+    # Flow Q-Learning's table has no locomotion; its row is in the second part alone.
+    locomotion, antmaze = ([row.label for row in rows] for _, rows in whole.parts())
+    assert "FQL: FQL paper, Table 3" not in locomotion
+    assert "FQL: FQL paper, Table 3" in antmaze
+    part, _ = published_table(*published, make_study(tasks=tasks[1:], methods=methods), "scores.csv")
+    assert part.headings.count("Average") == 1
 
 
 @pytest.mark.parametrize(
@@ -391,6 +628,33 @@ def test_markdown_is_escaped():
     )
 
 
+def test_parts_stand_below_each_other_and_leave_out_rows_of_dashes():
+    rows = (
+        Row("left"),
+        Row("a", (Cell("1"), Cell("2"), Cell("–"))),
+        Row("right", rule=True),
+        Row("b", (Cell("–"), Cell("–"), Cell("3"))),
+    )
+    table = Table(("Task", "A", "B", "C"), rows, "Parts.", "tab:parts", blocks=(2, 1))
+    assert markdown(table) == (
+        "Parts.\n"
+        "\n| Task | A | B |\n| --- | ---: | ---: |\n| *left* |  |  |\n| a | 1 | 2 |\n"
+        "\n| Task | C |\n| --- | ---: |\n| *right* |  |\n| b | 3 |\n"
+    )
+    tex = latex(table)
+    assert tex.count("\\begin{tabular}") == tex.count("\\end{tabular}") == 2
+    assert tex.count("\\caption") == 1
+    assert "\\begin{tabular}{lrr}" in tex
+    assert "\\begin{tabular}{lr}" in tex
+
+
+@pytest.mark.parametrize(
+    ("columns", "blocks"), [(1, ()), (7, ()), (8, (4, 4)), (13, (7, 6)), (15, (5, 5, 5)), (16, (6, 5, 5))]
+)
+def test_parts_are_as_even_as_possible(columns, blocks):
+    assert even_blocks(columns) == blocks
+
+
 def test_wide_tables_are_scaled_to_the_line():
     wide = Table(("Task", *"ABCDEFG"), (Row("x", (Cell("1"),) * 7),), "Wide.", "tab:wide")
     text = latex(wide)
@@ -419,7 +683,13 @@ def test_a_number_that_is_none_is_a_dash():
 
 # The scripts, as the workflow runs them
 
-TABLES = {"table_main": "scores", "table_ablations": "scores", "table_cost": "cost"}
+TABLES = {  # table -> its script, its input and its parameters
+    "main": ("scores", "scores", {"group": "rl"}),
+    "cloning": ("scores", "scores", {"group": "cloning"}),
+    "aggregates": ("aggregates", "scores", {}),
+    "ablations": ("ablations", "scores", {}),
+    "cost": ("cost", "cost", {}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -435,11 +705,12 @@ def results(tmp_path_factory) -> Path:
 
 def run_script(name: str, source: Path, folder: Path) -> dict[str, bytes]:
     """Run a script as Snakemake does; what it wrote, by ending."""
-    table = TABLES[name]
+    script, table, params = TABLES[name]
     outputs = {ending: str(folder / f"{name}.{ending}") for ending in ("md", "tex", "csv")}
     inputs = {table: str(source / f"{table}.csv"), "study": str(source / "study.json")}
-    call = SimpleNamespace(input=SimpleNamespace(**inputs), output=SimpleNamespace(**outputs))
-    runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": call}, "__main__")
+    parts = {"input": inputs, "output": outputs, "params": params}
+    call = SimpleNamespace(**{part: SimpleNamespace(**values) for part, values in parts.items()})
+    runpy.run_path(str(SCRIPTS / f"table_{script}.py"), {"snakemake": call}, "__main__")
     return {ending: Path(path).read_bytes() for ending, path in outputs.items()}
 
 
@@ -466,12 +737,13 @@ def test_tables_are_well_formed(written, name):
     assert not set(tex) & set("±−†–")
 
 
-def test_csv_of_the_main_table_loses_no_digit(results, written):
-    numbers = pd.read_csv(io.BytesIO(written["table_main"]["csv"]), float_precision="round_trip")
+@pytest.mark.parametrize(("name", "group"), [("main", "rl"), ("cloning", "cloning")])
+def test_csv_of_the_scores_loses_no_digit(results, written, name, group):
+    numbers = pd.read_csv(io.BytesIO(written[name]["csv"]), float_precision="round_trip")
     study = read_study(results / "study.json")
     scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
     cells = numbers.query("over == 'task'")
-    assert len(cells) == len(study.tasks) * len(study.methods)
+    assert len(cells) == len(study.tasks) * sum(method.group == group for method in study.methods)
     for cell in cells.itertuples():
         assert cell.estimate == scores.of(cell.task, cell.method, cell.nfe).mean()
 
@@ -479,7 +751,7 @@ def test_csv_of_the_main_table_loses_no_digit(results, written):
 @pytest.mark.parametrize("name", TABLES)
 def test_scripts_end_with_one_line_about_a_bad_file(results, tmp_path, name):
     (tmp_path / "study.json").write_text((results / "study.json").read_text())
-    file = tmp_path / f"{TABLES[name]}.csv"
+    file = tmp_path / f"{TABLES[name][1]}.csv"
     file.write_text("study,task\n")
     with pytest.raises(SystemExit, match=rf"^error: {re.escape(str(file))} lacks the column .*run snakemake"):
         run_script(name, tmp_path, tmp_path)

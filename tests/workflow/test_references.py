@@ -14,7 +14,7 @@ def references(checkout):
     """The copy of the repository with two references: one of robots, one of robots and mazes."""
     shutil.rmtree(checkout.folder / "results/reference")
     for name, tasks in {"robots": LOCOMOTION_TASKS, "mixed": MAZE_TASKS | LOCOMOTION_TASKS}.items():
-        # Without its ablations a study has no table of them.
+        # Without its ablations, or methods that clone, a study has no table of them.
         methods = 1 if name == "robots" else 4
         folder = checkout.folder / "results/reference" / name
         write_study(folder, tasks=tasks, methods=methods, seeds=2, episodes=2)
@@ -28,15 +28,20 @@ def test_every_reference_has_the_figures_and_tables_of_its_study(references):
     both = (
         "figure_learning_curves",
         "figure_nfe",
+        "figure_speed",
+        "figure_profiles",
         "figure_flow_map",
         "figure_returns",
         "table_main",
+        "table_aggregates",
         "table_cost",
+        "table_published",
     )
     assert jobs == dict.fromkeys(both, "2") | {
         "figure_coverage": "1",
         "figure_rollouts": "1",
         "table_ablations": "1",
+        "table_cloning": "1",
     }
     assert "collect_" not in result.stdout
 

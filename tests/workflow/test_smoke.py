@@ -51,10 +51,11 @@ def test_run_announces_itself_and_shows_progress(smoke):
 
 def test_every_figure_and_table_is_there_and_not_empty(smoke):
     checkout, _ = smoke
-    for figure in ("learning_curves", "nfe", "flow_map", "returns", "coverage", "rollouts"):
+    line_figures = ("learning_curves", "nfe", "speed", "profiles")
+    for figure in (*line_figures, "flow_map", "returns", "coverage", "rollouts"):
         assert (checkout.folder / f"figures/smoke/{figure}.pdf").read_bytes().startswith(b"%PDF")
         assert (checkout.folder / f"figures/smoke/{figure}.png").read_bytes().startswith(b"\x89PNG")
-    for table in ("main", "ablations", "cost"):
+    for table in ("main", "cloning", "aggregates", "ablations", "cost", "published"):
         for ending in ("md", "tex", "csv"):
             assert (checkout.folder / f"paper_tables/smoke/{table}.{ending}").stat().st_size > 0
 
@@ -89,7 +90,7 @@ def test_curves_have_every_kept_policy(smoke):
             "study,suite,task,method,seed,nfe,episode,return,normalized_score,success,length,status,step",
         ),
         ("training", "study,task,method,seed,step,quantity,value"),
-        ("cost", "study,task,method,device,quantity,nfe,batch_size,value"),
+        ("cost", "study,task,method,device,quantity,nfe,batch_size,repetition,value"),
         ("flow_map", "study,task,method,state,sample,kind,t,a0,a1"),
         ("rollouts", "study,task,method,seed,episode,step,x,y,success"),
         ("coverage", "study,task,x,y,count"),
@@ -199,7 +200,8 @@ def test_report_contains_figures_and_tables(smoke):
     result = checkout.snakemake("--configfile", "config/smoke.yaml", "--report", "report.html")
     assert result.returncode == 0, result.stdout[-5000:]
     report = (checkout.folder / "report.html").read_text()
-    for label in ("learning curves", "learned trajectories", "main scores", "cost"):
+    figures = ("learning curves", "learned trajectories", "score against the time of an action")
+    for label in (*figures, "performance profiles", "main scores", "cost", "published scores"):
         assert label in report
 
 

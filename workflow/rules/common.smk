@@ -1,4 +1,5 @@
 # Reads the configuration and answers the questions of the other files about it; nothing else looks at `config`.
+import csv
 import json
 import os
 import re
@@ -19,6 +20,7 @@ METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"
 MINARI = "resources/minari"
 POLICIES = "gtp/behaviour/policies"
+PUBLISHED = "workflow/published"
 RUN = "<results>/<study>/runs/{task}/{method}/{seeds}"
 
 
@@ -94,7 +96,7 @@ TABLES = {
     "scores": Table("scores.csv", EPISODE),
     "curves": Table("curve.csv", f"{EPISODE} step"),
     "training": Table("training.csv", "study task method seed step quantity value"),
-    "cost": Table("cost.csv", "study task method device quantity nfe batch_size value"),
+    "cost": Table("cost.csv", "study task method device quantity nfe batch_size repetition value"),
     "flow_map": Table("flow_map.csv", "study task method state sample kind t a0 a1"),
     "rollouts": Table("rollouts.csv", "study task method seed episode step x y success"),
     "coverage": Table("coverage.csv", "study task x y count"),

@@ -72,7 +72,7 @@ rule measure_cost:
         mem_mb=4000,
         runtime="30m",
     params:
-        nfe=nfe_of,
+        nfe=timed_nfe,
         batch_sizes=STUDY.cost.batch_sizes,
         threads=STUDY.execution.threads,
     message:

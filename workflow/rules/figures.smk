@@ -52,6 +52,57 @@ rule figure_nfe:
         "../scripts/figure_nfe.py"
 
 
+rule figure_speed:
+    input:
+        scores="<results>/{view}/scores.csv",
+        cost="<results>/{view}/cost.csv",
+        study="<results>/{view}/study.json",
+        code=DRAWING_CODE + files_behind("gtp.speed"),
+    output:
+        pdf="<figures>/{view}/speed.pdf",
+        png=report(
+            "<figures>/{view}/speed.png",
+            caption="../report/figure_speed.rst",
+            category="Figures",
+            subcategory="{view}",
+            labels={"figure": "score against the time of an action"},
+        ),
+    log:
+        "<logs>/{view}/figure_speed.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "drawing {output.pdf}"
+    script:
+        "../scripts/figure_speed.py"
+
+
+rule figure_profiles:
+    input:
+        scores="<results>/{view}/scores.csv",
+        study="<results>/{view}/study.json",
+        code=DRAWING_CODE,
+    output:
+        pdf="<figures>/{view}/profiles.pdf",
+        png=report(
+            "<figures>/{view}/profiles.png",
+            caption="../report/figure_profiles.rst",
+            category="Figures",
+            subcategory="{view}",
+            labels={"figure": "performance profiles"},
+        ),
+    log:
+        "<logs>/{view}/figure_profiles.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "drawing {output.pdf}"
+    script:
+        "../scripts/figure_profiles.py"
+
+
 rule figure_flow_map:
     input:
         flow_map="<results>/{view}/flow_map.csv",

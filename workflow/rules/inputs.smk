@@ -88,6 +88,11 @@ def nfe_of(wildcards):
     return STUDY.evaluation.nfe if PLAN.methods[wildcards.method].generative else (1,)
 
 
+def timed_nfe(wildcards):
+    """Numbers of function evaluations at which the time of an action is measured."""
+    return STUDY.cost.nfe if PLAN.methods[wildcards.method].generative else (1,)
+
+
 def evaluate_options(wildcards, output):
     """How the last policy is scored; in mazes some paths are recorded for the figure."""
     settings = {"episodes": STUDY.evaluation.episodes, "nfe": nfe_of(wildcards), "output": output.scores}
@@ -152,16 +157,31 @@ def tables_of(view, names):
     return expand("<tables>/{view}/{name}.{format}", view=view, name=names, format=["md", "tex", "csv"])
 
 
-def figure_names(mazes):
-    """The figures of a study, from the maze of each of its tasks, None where it has none."""
-    names = ["learning_curves", "nfe", "flow_map"]
+def figure_names(record):
+    """The figures of a study, from its record (the content of study.json)."""
+    mazes = [task["maze"] for task in record["tasks"]]
+    names = ["learning_curves", "nfe", "speed", "profiles", "flow_map"]
     names += ["coverage", "rollouts"] if any(mazes) else []
     return names + ([] if all(mazes) else ["returns"])
 
 
-def table_names(parents):
-    """The tables of a study, from its methods: name -> the method that it is an ablation of, or None."""
-    return ["main", "cost"] + (["ablations"] if {*parents.values()} & {*parents} else [])
+def table_names(record):
+    """The tables of a study, from its record (the content of study.json)."""
+    methods = record["methods"]
+    groups = {method["group"] for method in methods}
+    names = [name for name, group in (("main", "rl"), ("cloning", "cloning")) if group in groups]
+    names += ["aggregates", "cost"]
+    if {method["ablation_of"] for method in methods} & {method["name"] for method in methods}:
+        names.append("ablations")
+    return names + (["published"] if has_published(record) else [])
+
+
+def has_published(record):
+    """Whether others have published scores of a study's methods on its tasks."""
+    tasks = {task["name"] for task in record["tasks"]}
+    methods = {method["name"] for method in record["methods"]}
+    with open(f"{PUBLISHED}/scores.csv", newline="", encoding="utf-8") as file:
+        return any(row["task"] in tasks and row["method"] in methods for row in csv.DictReader(file))
 
 
 def products_of_ablation(view):
@@ -175,12 +195,11 @@ def products_of_references(wildcards):
     for name in REFERENCES:
         view = f"reference/{name}"
         try:
-            study = read_study(f"results/{view}/study.json")
+            record = asdict(read_study(f"results/{view}/study.json"))
         except UserError as error:
             sys.exit(f"error: {error}")
-        parents = {method.name: method.ablation_of for method in study.methods}
-        files += figures_of(view, figure_names([task.maze for task in study.tasks]))
-        files += tables_of(view, table_names(parents))
+        files += figures_of(view, figure_names(record))
+        files += tables_of(view, table_names(record))
     return files
 
 

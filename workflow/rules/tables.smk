@@ -22,10 +22,66 @@ rule table_main:
     localrule: True
     conda:
         "../../environment.yml"
+    params:
+        group="rl",
     message:
         "writing {output.md}"
     script:
-        "../scripts/table_main.py"
+        "../scripts/table_scores.py"
+
+
+rule table_cloning:
+    input:
+        scores="<results>/{view}/scores.csv",
+        study="<results>/{view}/study.json",
+        code=TABLE_CODE,
+    output:
+        md="<tables>/{view}/cloning.md",
+        tex="<tables>/{view}/cloning.tex",
+        csv=report(
+            "<tables>/{view}/cloning.csv",
+            caption="../report/table_cloning.rst",
+            category="Tables",
+            subcategory="{view}",
+            labels={"table": "scores of cloning"},
+        ),
+    log:
+        "<logs>/{view}/table_cloning.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        group="cloning",
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/table_scores.py"
+
+
+rule table_aggregates:
+    input:
+        scores="<results>/{view}/scores.csv",
+        study="<results>/{view}/study.json",
+        code=TABLE_CODE,
+    output:
+        md="<tables>/{view}/aggregates.md",
+        tex="<tables>/{view}/aggregates.tex",
+        csv=report(
+            "<tables>/{view}/aggregates.csv",
+            caption="../report/table_aggregates.rst",
+            category="Tables",
+            subcategory="{view}",
+            labels={"table": "aggregates over tasks"},
+        ),
+    log:
+        "<logs>/{view}/table_aggregates.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/table_aggregates.py"
 
 
 rule table_ablations:
@@ -58,7 +114,7 @@ rule table_cost:
     input:
         cost="<results>/{view}/cost.csv",
         study="<results>/{view}/study.json",
-        code=TABLE_CODE,
+        code=TABLE_CODE + files_behind("gtp.speed"),
     output:
         md="<tables>/{view}/cost.md",
         tex="<tables>/{view}/cost.tex",
@@ -78,3 +134,30 @@ rule table_cost:
         "writing {output.md}"
     script:
         "../scripts/table_cost.py"
+
+
+rule table_published:
+    input:
+        published=f"{PUBLISHED}/scores.csv",
+        sources=f"{PUBLISHED}/sources.csv",
+        study="<results>/{view}/study.json",
+        code=TABLE_CODE,
+    output:
+        md="<tables>/{view}/published.md",
+        tex="<tables>/{view}/published.tex",
+        csv=report(
+            "<tables>/{view}/published.csv",
+            caption="../report/table_published.rst",
+            category="Tables",
+            subcategory="{view}",
+            labels={"table": "published scores"},
+        ),
+    log:
+        "<logs>/{view}/table_published.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/table_published.py"

@@ -1,6 +1,7 @@
 # Targets: names for `snakemake <target>`. Figures and tables of the study, its ablations, and the references.
-FIGURES = figure_names([ORIGINS[task].spec.maze for task in STUDY.tasks])
-STUDY_TABLES = table_names({name: PLAN.methods[name].ablation_of for name in STUDY.methods})
+RECORD = PLAN.record(STUDY.methods)
+FIGURES = figure_names(RECORD)
+STUDY_TABLES = table_names(RECORD)
 
 
 rule figures:

@@ -1,6 +1,7 @@
 """Figure: the trajectories from noise to actions that each method has learned in one state."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -100,7 +101,7 @@ def draw_box(axes: Axes, paths: pd.DataFrame, data: pd.DataFrame, look: MethodSt
     axes.plot(
         ends.loc[inside, "a0"],
         ends.loc[inside, "a1"],
-        **look.line(marker="o", markersize=3.4, linestyle="", zorder=5),
+        **replace(look, hollow=False).line(marker="o", markersize=3.4, linestyle="", zorder=5),
     )
     if not inside.all():
         axes.text(0.97, 0.02, f"{(~inside).sum()} beyond", transform=axes.transAxes, ha="right", fontsize=6.5)

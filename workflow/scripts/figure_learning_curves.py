@@ -1,8 +1,8 @@
 """Figure: normalised score during training, mean over seeds with its 95 % interval, a panel for each task."""
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from gtp.errors import ending_in_one_line
 from gtp.plotting import (
@@ -11,14 +11,17 @@ from gtp.plotting import (
     house_style,
     label_panels,
     legend_above,
+    legend_lines,
+    method_rows,
     method_styles,
     panel_grid,
     percent_score,
+    row_labels,
     sample_notice,
     save_figure,
     set_score_limits,
 )
-from gtp.results import StudyRecord, TaskRecord, read_study
+from gtp.results import StudyRecord, read_study
 from gtp.statistics import SeedScores, read_seed_scores
 
 BOUNDED = 6
@@ -28,13 +31,20 @@ BOUNDED = 6
 @house_style()
 def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     """The figure from the seeds' scores at each step of training."""
-    styles = method_styles(study)
-    figure, panels = panel_grid(len(study.tasks), share_y=all(map(percent_score, study.tasks)))
+    styles, rows = method_styles(study), method_rows(study)
+    share = all(map(percent_score, study.tasks))
+    figure, panels = panel_grid(len(study.tasks), len(rows), share_y=share)
     factor, unit = update_unit(study.steps)
-    for axes, task in zip(panels, study.tasks, strict=True):
-        draw_task(axes, task, scores, styles, factor)
-    label_panels(panels, [task.label for task in study.tasks], unit, "normalised score")
-    legend_above(figure, [Line2D([], [], label=m.label, **styles[m.name].line()) for m in study.methods])
+    for index, task in enumerate(study.tasks):
+        curves = {method.name: scores.curve(task.name, method.name) for method in study.methods}
+        for axes, methods in zip(panels[:, index], rows.values(), strict=True):
+            draw_curves(axes, {m.name: curves[m.name] for m in methods}, styles, factor)
+            # Suites may train for different numbers of updates; the rows of one task share their limits.
+            axes.set_xlim(0, 1.03 * max(curve["step"].max() for curve in curves.values()) / factor)
+            set_score_limits(axes, task, [mean for curve in curves.values() for mean in curve["mean"]])
+    titles = [task.label for task in study.tasks]
+    label_panels(panels, titles, unit, row_labels(rows, "normalised score"))
+    legend_above(figure, legend_lines(study, styles))
     footnote(
         figure,
         sample_notice(len(study.seeds), scores.episodes()),
@@ -44,16 +54,14 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     return figure
 
 
-def draw_task(
-    axes: Axes, task: TaskRecord, scores: SeedScores, styles: dict[str, MethodStyle], factor: float
+def draw_curves(
+    axes: Axes, curves: dict[str, pd.DataFrame], styles: dict[str, MethodStyle], factor: float
 ) -> None:
-    """One panel: all methods on one task; `factor` updates are one unit of the horizontal axis."""
+    """One panel: the curve of each method on one task; `factor` updates are one unit of the x-axis."""
     # Later methods would cover the first, which the figure is about.
-    crowd = len(styles)
-    means: list[float] = []
-    last = 0.0
-    for order, (method, look) in enumerate(styles.items()):
-        curve = scores.curve(task.name, method)
+    crowd = len(curves)
+    for order, (method, curve) in enumerate(curves.items()):
+        look = styles[method]
         updates, layer = curve["step"] / factor, 3 + (crowd - order) / crowd
         axes.plot(updates, curve["mean"], zorder=layer, **look.line(clip_on=False))
         shade = {"color": look.color, "alpha": 0.6 / (crowd + 1), "linewidth": 0}
@@ -61,10 +69,6 @@ def draw_task(
         if crowd <= BOUNDED:
             bound = {"color": look.color, "linestyle": look.linestyle, "linewidth": 0.4, "alpha": 0.7}
             axes.plot(updates, curve[["low", "high"]], **bound)
-        means += curve["mean"].tolist()
-        last = max(last, float(updates.max()))
-    axes.set_xlim(0, 1.03 * last)  # suites may train for different numbers of updates
-    set_score_limits(axes, task, means)
     axes.grid(axis="y")
 
 

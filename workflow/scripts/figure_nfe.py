@@ -3,23 +3,26 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from gtp.errors import ending_in_one_line
 from gtp.plotting import (
+    MethodStyle,
     footnote,
     house_style,
     label_panels,
     legend_above,
+    legend_lines,
+    method_rows,
     method_styles,
     panel_grid,
     percent_score,
+    row_labels,
     sample_notice,
     save_figure,
     set_score_limits,
 )
-from gtp.results import StudyRecord, TaskRecord, read_study
-from gtp.statistics import SeedScores, mean_estimate, read_seed_scores
+from gtp.results import MethodRecord, StudyRecord, read_study
+from gtp.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
 
 DODGE = 1.06
 """Factor between neighbouring methods on the logarithmic axis, so that their intervals stand side by side."""
@@ -28,20 +31,23 @@ DODGE = 1.06
 @house_style()
 def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     """The figure from the seeds' scores at each K."""
-    styles = method_styles(study)
-    figure, panels = panel_grid(len(study.tasks), share_y=all(map(percent_score, study.tasks)))
-    for axes, task in zip(panels, study.tasks, strict=True):
-        draw_task(axes, task, scores, study)
+    styles, rows = method_styles(study), method_rows(study)
+    share = all(map(percent_score, study.tasks))
+    figure, panels = panel_grid(len(study.tasks), len(rows), share_y=share)
+    for index, task in enumerate(study.tasks):
+        estimates = {
+            method.name: [
+                mean_estimate(scores.of(task.name, method.name, k)) for k in study.evaluated_nfe(method)
+            ]
+            for method in study.methods
+        }
+        for axes, methods in zip(panels[:, index], rows.values(), strict=True):
+            draw_scores(axes, methods, estimates, study.nfe, styles)
+            # The rows of one task share their limits.
+            set_score_limits(axes, task, [e.mean for several in estimates.values() for e in several])
     titles = [task.label for task in study.tasks]
-    label_panels(panels, titles, "function evaluations $K$", "normalised score")
-    plain = {"marker": ""}
-    legend_above(
-        figure,
-        [
-            Line2D([], [], label=m.label, **styles[m.name].line(**({} if m.generative else plain)))
-            for m in study.methods
-        ],
-    )
+    label_panels(panels, titles, "function evaluations $K$", row_labels(rows, "normalised score"))
+    legend_above(figure, legend_lines(study, styles))
     footnote(
         figure,
         sample_notice(len(study.seeds), scores.episodes()),
@@ -51,22 +57,25 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     return figure
 
 
-def draw_task(axes: Axes, task: TaskRecord, scores: SeedScores, study: StudyRecord) -> None:
+def draw_scores(
+    axes: Axes,
+    methods: list[MethodRecord],
+    estimates: dict[str, list[Estimate]],
+    nfe: tuple[int, ...],
+    styles: dict[str, MethodStyle],
+) -> None:
     """One panel: a curve for each generative method, a horizontal band for the others, which have no K."""
-    styles = method_styles(study)
-    generative = [method.name for method in study.methods if method.generative]
-    means: list[float] = []
-    for order, method in enumerate(study.methods):
-        look, nfe = styles[method.name], study.evaluated_nfe(method)
-        estimates = [mean_estimate(scores.of(task.name, method.name, k)) for k in nfe]
-        means += [estimate.mean for estimate in estimates]
-        layer = 5 - order / len(study.methods)  # the first method on top
+    generative = [method.name for method in methods if method.generative]
+    for order, method in enumerate(methods):
+        look, own = styles[method.name], estimates[method.name]
+        means = [estimate.mean for estimate in own]
+        layer = 5 - order / len(methods)  # the first method on top
         if method.generative:
             place = generative.index(method.name) - (len(generative) - 1) / 2
             axes.errorbar(
                 np.array(nfe) * DODGE ** (place * min(1, 4 / len(generative))),
-                [estimate.mean for estimate in estimates],
-                yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in estimates]),
+                means,
+                yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in own]),
                 elinewidth=0.7,
                 capsize=1.5,
                 capthick=0.7,
@@ -74,14 +83,15 @@ def draw_task(axes: Axes, task: TaskRecord, scores: SeedScores, study: StudyReco
                 **look.line(),
             )
         else:
-            axes.axhline(means[-1], color=look.color, linestyle=look.linestyle, zorder=2)
-            if estimates[0].n > 1:
-                axes.axhspan(estimates[0].low, estimates[0].high, color=look.color, alpha=0.15, linewidth=0)
+            # The marker at the right edge ties the line to the legend's.
+            ends = {"markevery": [1], "clip_on": False, "transform": axes.get_yaxis_transform()}
+            axes.plot([0, 1], [means[0]] * 2, **look.line(zorder=2, **ends))
+            if own[0].n > 1:
+                axes.axhspan(own[0].low, own[0].high, color=look.color, alpha=0.15, linewidth=0)
     axes.set_xscale("log")
-    axes.set_xlim(min(study.nfe) / 1.25, max(study.nfe) * 1.25)
-    axes.set_xticks(study.nfe, [f"{k:g}" for k in study.nfe])
+    axes.set_xlim(min(nfe) / 1.25, max(nfe) * 1.25)
+    axes.set_xticks(nfe, [f"{k:g}" for k in nfe])
     axes.set_xticks([], minor=True)
-    set_score_limits(axes, task, means)
     axes.grid(axis="y")
 
 

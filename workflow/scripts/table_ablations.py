@@ -8,7 +8,7 @@ import pandas as pd
 from gtp.errors import UserError, ending_in_one_line
 from gtp.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_study
 from gtp.statistics import Estimate, SeedScores, average_difference, average_estimate, read_seed_scores
-from gtp.tables import Cell, Row, Table, plus_minus, protocol, write_table
+from gtp.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, write_table
 
 CAPTION = (
     "Ablations. {parents}: normalised score, mean over seeds ± half-width of the 95 % interval (Student's t"
@@ -46,7 +46,8 @@ def ablation_table(scores: SeedScores, study: StudyRecord, file: str) -> tuple[T
         scores.divergence_notice(study),
     ]
     headings = ("Task", *(method.label for method, _ in columns))
-    table = Table(headings, tuple(rows), " ".join(filter(None, notices)), "tab:ablations")
+    caption = " ".join(filter(None, notices))
+    table = Table(headings, tuple(rows), caption, "tab:ablations", even_blocks(len(columns)))
     return table, pd.DataFrame(numbers)
 
 

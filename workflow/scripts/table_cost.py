@@ -2,19 +2,21 @@
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import pandas as pd
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.results import REMEDY, MethodRecord, StudyRecord, read_results, read_study
-from gtp.tables import Cell, Row, Table, write_table
+from gtp.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.speed import ActingCosts, acting_costs
+from gtp.tables import Cell, Row, Table, even_blocks, write_table
 
 CAPTION = (
     "Cost of training and of acting. Seed-updates per second: gradient steps per second times the seeds"
     " trained side by side. Training: wall-clock time of one job with all its seeds, compilation included."
     " Peak memory: resident set of the training process, on a GPU what its allocator held. Action: time of"
     " one call with a batch of observations at K function evaluations, transfers included, divided by the"
-    " batch. –: does not apply or was not measured."
+    " batch{repeated}. –: does not apply or was not measured."
 )
 
 
@@ -42,68 +44,96 @@ TRAINING: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 def cost_table(costs: pd.DataFrame, study: StudyRecord, file: str) -> tuple[Table, pd.DataFrame]:
-    """The table, rows quantities and columns methods, and the rows of cost.csv behind it in its order.
+    """The table, rows quantities and columns methods, and its numbers: one row for each cell.
 
     Raises: UserError naming `file` when a measurement is missing or stands there twice.
     """
-    keys = ["task", "method", "quantity", "nfe", "batch_size"]
-    costs = costs[costs["method"].isin([method.name for method in study.methods])]
-    if (twice := costs.duplicated(keys)).any():
-        row = costs[twice].iloc[0]
+    acting = acting_costs(costs, study, file)
+    training = costs[costs["method"].isin([m.name for m in study.methods]) & costs["quantity"].isin(TRAINING)]
+    if (twice := training.duplicated(["task", "method", "quantity"])).any():
+        row = training[twice].iloc[0]
         raise UserError(f"{file} holds {row['quantity']} of {row['method']} on {row['task']} twice; {REMEDY}")
-    measured = [task for task in study.tasks if task.name in set(costs["task"])]
-    if missing := set(study.suites()) - {task.suite for task in measured}:
-        raise UserError(f"{file} has no row of the suite {min(missing)}; {REMEDY}")
+    measured = [acting.measured_on(study, suite) for suite in study.suites()]
     rows, numbers = [], []
     for task in measured:
         if len(measured) > 1:
             rows.append(Row(f"{task.suite}, measured on {task.label}", rule=bool(rows)))
-        for label, cells in task_rows(costs[costs["task"] == task.name], study, f"{file}, {task.name}"):
-            rows.append(Row(label, tuple(Cell(text) for text, _ in cells)))
-            numbers += [number for _, number in cells if number is not None]
-    caption = CAPTION if len(measured) > 1 else f"{CAPTION} Measured on {measured[0].label}."
+        own = training[training["task"] == task.name]
+        for part in (training_rows(own, study, f"{file}, {task.name}"), acting_rows(acting, study, task)):
+            for label, cells in part:
+                rows.append(Row(label, tuple(Cell(text) for text, _ in cells)))
+                numbers += [{"task": task.name, **number} for _, number in cells if number is not None]
+    repeated = acting.repetitions()
+    repeated = f", geometric mean of {repeated} rounds of measurements" if repeated != "1" else ""
+    caption = CAPTION.format(repeated=repeated)
+    caption = caption if len(measured) > 1 else f"{caption} Measured on {measured[0].label}."
     headings = ("Quantity", *(method.label for method in study.methods))
-    table = Table(headings, tuple(rows), caption, "tab:cost")
-    columns = ["task", "method", "device", "quantity", "nfe", "batch_size", "value"]
-    frame = pd.DataFrame(numbers)[columns].drop_duplicates()
-    return table, frame.astype({"nfe": "Int64", "batch_size": "Int64"})
+    table = Table(headings, tuple(rows), caption, "tab:cost", even_blocks(len(study.methods)))
+    columns = [
+        "task",
+        "method",
+        "device",
+        "quantity",
+        "nfe",
+        "batch_size",
+        "value",
+        "low",
+        "high",
+        "repetitions",
+    ]
+    frame = pd.DataFrame(numbers, columns=columns)
+    return table, frame.astype(dict.fromkeys(["nfe", "batch_size", "repetitions"], "Int64"))
 
 
-def task_rows(
+CellWithNumber = tuple[str, dict | None]
+"""Text of a cell, and its row of the CSV."""
+
+
+def training_rows(
     costs: pd.DataFrame, study: StudyRecord, where: str
-) -> Iterator[tuple[str, list[tuple[str, pd.Series | None]]]]:
-    """For one task, (label, for each method the text of its cell and the row of cost.csv it is from)."""
+) -> Iterator[tuple[str, list[CellWithNumber]]]:
+    """(label, cells) of what training measured on one task, `costs`."""
     for quantity, (label, write) in TRAINING.items():
-        found = [measurement(costs, method, quantity, None, None, where) for method in study.methods]
-        yield label, [(write(row["value"]), row) for row in found]
+        found = []
+        for method in study.methods:
+            rows = costs[(costs["method"] == method.name) & (costs["quantity"] == quantity)]
+            if rows.empty:
+                raise UserError(f"{where}: {quantity} of {method.name} is missing; {REMEDY}")
+            found.append(rows.iloc[0])
+        about = ["method", "device", "quantity", "value"]
+        yield label, [(write(row["value"]), row[about].to_dict()) for row in found]
         if quantity == "seed_updates_per_second":
             yield "Device of training", [(row["device"], None) for row in found]
-    acting = costs[costs["quantity"] == "seconds_per_action"]
-    for batch in sorted(acting["batch_size"].dropna().unique()):
-        for nfe in sorted({nfe for method in study.methods for nfe in study.evaluated_nfe(method)}):
-            cells: list[tuple[str, pd.Series | None]] = []
-            for method in study.methods:
-                if nfe in study.evaluated_nfe(method):
-                    row = measurement(costs, method, "seconds_per_action", nfe, batch, where)
-                    cells.append((significant(1000 * row["value"]), row))
-                else:
-                    cells.append(("–", None))
-            yield f"Action, batch {batch:g}, K = {nfe} (ms)", cells
-    devices = acting.groupby("method")["device"].agg(lambda names: ", ".join(sorted(set(names))))
-    yield "Device of acting", [(devices.get(method.name, "–"), None) for method in study.methods]
 
 
-def measurement(
-    costs: pd.DataFrame, method: MethodRecord, quantity: str, nfe: int | None, batch: float | None, where: str
-) -> pd.Series:
-    """The one row of cost.csv about this. Raises UserError when there is none."""
-    rows = costs[(costs["method"] == method.name) & (costs["quantity"] == quantity)]
-    for column, wanted in (("nfe", nfe), ("batch_size", batch)):
-        rows = rows[rows[column].isna() if wanted is None else rows[column] == wanted]
-    if rows.empty:
-        at = "" if nfe is None else f" at nfe {nfe} and batch size {batch:g}"
-        raise UserError(f"{where}: {quantity} of {method.name}{at} is missing; {REMEDY}")
-    return rows.iloc[0]
+def acting_rows(
+    costs: ActingCosts, study: StudyRecord, task: TaskRecord
+) -> Iterator[tuple[str, list[CellWithNumber]]]:
+    """(label, cells) of the time of an action on one task, at each batch size and K."""
+    needed = {method.name: costs.nfe(study, method) for method in study.methods}
+    for batch, nfe in product(
+        costs.batch_sizes(), sorted({nfe for several in needed.values() for nfe in several})
+    ):
+        cells: list[CellWithNumber] = []
+        for method in study.methods:
+            if nfe not in needed[method.name]:
+                cells.append(("–", None))
+                continue
+            seconds = costs.seconds(task.name, method.name, nfe, batch)
+            number = {
+                "method": method.name,
+                "device": costs.devices(task.name, method.name),
+                "quantity": "seconds_per_action",
+                "nfe": nfe,
+                "batch_size": batch,
+                "value": seconds.mean,
+                "low": seconds.low,
+                "high": seconds.high,
+                "repetitions": seconds.n,
+            }
+            cells.append((significant(1e6 * seconds.mean), number))
+        yield f"Action, batch {batch}, K = {nfe} (µs)", cells
+    yield "Device of acting", [(costs.devices(task.name, method.name), None) for method in study.methods]
 
 
 if __name__ == "__main__":

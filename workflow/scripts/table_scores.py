@@ -1,11 +1,12 @@
-"""Scores of all methods on all tasks, with averages and the interquartile mean."""
+"""Scores of the methods of one group on all tasks, with averages and the interquartile mean."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from gtp.errors import ending_in_one_line
+from gtp.errors import UserError, ending_in_one_line
 from gtp.results import SOURCES, MethodRecord, StudyRecord, TaskRecord, read_study
 from gtp.statistics import (
     Estimate,
@@ -15,13 +16,19 @@ from gtp.statistics import (
     read_seed_scores,
     tied_for_best,
 )
-from gtp.tables import Cell, Row, Table, plus_minus, protocol, with_limits, write_table
+from gtp.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, with_limits, write_table
 
+TITLES = {
+    "rl": "Offline reinforcement learning: methods that use rewards.",
+    "cloning": "Cloning: methods that learn from actions alone.",
+}
+"""Group of methods -> the first sentence of its table's caption."""
+LABELS = {"rl": "tab:main", "cloning": "tab:cloning"}
 CAPTION = (
-    "Normalised score: mean over seeds of each seed's mean over episodes ± half-width of the 95 % interval"
-    " (Student's t over seeds), number of seeds in brackets. {protocol} Bold: every method for which the 95 %"
-    " Welch interval of its difference to the highest mean holds 0; no correction for several comparisons."
-    " Averages weigh tasks equally.{overall}"
+    "{title} Normalised score: mean over seeds of each seed's mean over episodes ± half-width of the 95 %"
+    " interval (Student's t over seeds), number of seeds in brackets. {protocol} Bold: every method of this"
+    " table for which the 95 % Welch interval of its difference to the highest mean of the table holds 0; no"
+    " correction for several comparisons. Averages weigh tasks equally.{overall}"
 )
 OVERALL = (
     " IQM: interquartile mean over seeds and tasks with a bootstrap interval stratified by task.",
@@ -30,8 +37,15 @@ OVERALL = (
 """With tasks of one source, and of several."""
 
 
-def main_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.DataFrame]:
-    """The table, rows tasks and columns methods, and its numbers: one row for each cell."""
+def score_table(scores: SeedScores, whole: StudyRecord, group: str, file: str) -> tuple[Table, pd.DataFrame]:
+    """The table of the methods of a group, rl or cloning, and its numbers: one row for each cell.
+
+    Rows are tasks, by suite, and columns methods. Raises: UserError naming `file`, the study's record, when
+    it has no method of the group.
+    """
+    study = replace(whole, methods=tuple(method for method in whole.methods if method.group == group))
+    if not study.methods:
+        raise UserError(f"{file} has no method of the group {group}; add one to the study's methods")
     rows, numbers = [], []
     suites = study.suites()
     for suite, tasks in suites.items():
@@ -52,14 +66,29 @@ def main_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.DataFr
             rows.append(row)
             numbers += [{"over": "all", "suite": "", "task": "", **cell} for cell in cells]
     notices = [
-        CAPTION.format(protocol=protocol(scores, study), overall=OVERALL[not study.one_source]),
+        CAPTION.format(
+            title=TITLES[group], protocol=protocol(scores, study), overall=OVERALL[not study.one_source]
+        ),
+        better_without_rewards(scores, whole, study) if group == "rl" else "",
         study.score_notice(),
         study.data_notice(),
         divergence_notice(scores, study),
     ]
     headings = ("Task", *(method.label for method in study.methods))
-    table = Table(headings, tuple(rows), " ".join(filter(None, notices)), "tab:main")
+    caption = " ".join(filter(None, notices))
+    table = Table(headings, tuple(rows), caption, LABELS[group], even_blocks(len(study.methods)))
     return table, pd.DataFrame(numbers)
+
+
+def better_without_rewards(scores: SeedScores, whole: StudyRecord, shown: StudyRecord) -> str:
+    """A sentence on the tasks whose highest mean a cloning method has, empty when there are none."""
+    cells = []
+    for task in whole.tasks:
+        means = {m.name: average_estimate(samples_of(scores, whole, m, [task])) for m in whole.methods}
+        best = max(whole.methods, key=lambda method: means[method.name].mean)
+        if best not in shown.methods:
+            cells.append(f"{task.label} ({best.label}, {plus_minus(means[best.name])})")
+    return f"A cloning method has a higher mean than all of these on {', '.join(cells)}." if cells else ""
 
 
 def mean_row(
@@ -80,7 +109,7 @@ def interquartile_row(scores: SeedScores, study: StudyRecord) -> tuple[Row, list
     """The interquartile mean over all tasks of every method: the row for print, and its numbers."""
     cells, numbers = [], []
     for method in study.methods:
-        value = interquartile_mean(np.column_stack(samples_of(scores, study, method, study.tasks)))
+        value = interquartile_mean(scores.matrix(study.tasks, method, study.headline(method)))
         cells.append(Cell(with_limits(value)))
         numbers.append({**numbers_of(scores, study, method, study.tasks, "iqm", value), "best": ""})
     return Row("IQM", tuple(cells)), numbers
@@ -122,8 +151,9 @@ def divergence_notice(scores: SeedScores, study: StudyRecord) -> str:
 
 if __name__ == "__main__":
     with ending_in_one_line():
-        study = read_study(snakemake.input.study)
+        file = snakemake.input.study
+        study = read_study(file)
         scores = read_seed_scores(snakemake.input.scores, "scores", study)
-        table, numbers = main_table(scores, study)
+        table, numbers = score_table(scores, study, snakemake.params.group, file)
         output = snakemake.output
         write_table(table, numbers, md=output.md, tex=output.tex, csv=output.csv)

@@ -1,0 +1,158 @@
+"""Figure: normalised score against the time that an action takes, a panel for each task."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+from gtp.errors import ending_in_one_line
+from gtp.plotting import (
+    MethodStyle,
+    footnote,
+    house_style,
+    label_panels,
+    legend_above,
+    legend_lines,
+    method_rows,
+    method_styles,
+    panel_grid,
+    percent_score,
+    row_labels,
+    sample_notice,
+    save_figure,
+    set_score_limits,
+)
+from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.speed import ActingCosts, read_acting_costs
+from gtp.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
+
+TICKS = (1, 2, 5)
+"""Leading digits of the times that an axis names."""
+
+
+@house_style()
+def draw(scores: SeedScores, costs: ActingCosts, study: StudyRecord) -> Figure:
+    """The figure from the seeds' scores at each K and the time of one action there, at the smallest batch."""
+    styles, rows = method_styles(study), method_rows(study)
+    batch = costs.batch_sizes()[0]
+    share = all(map(percent_score, study.tasks))
+    figure, panels = panel_grid(len(study.tasks), len(rows), share_y=share)
+    for index, task in enumerate(study.tasks):
+        points = {
+            method.name: points_of(scores, costs, study, task, method, batch) for method in study.methods
+        }
+        limits = time_limits([time for several in points.values() for time, _ in several])
+        for axes, methods in zip(panels[:, index], rows.values(), strict=True):
+            draw_points(axes, methods, points, study, styles)
+            set_times(axes, *limits)
+            # The rows of one task share their limits.
+            set_score_limits(axes, task, [score.mean for several in points.values() for _, score in several])
+    titles = [task.label for task in study.tasks]
+    label_panels(panels, titles, "time of an action (ms)", row_labels(rows, "normalised score"))
+    legend_above(figure, legend_lines(study, styles))
+    footnote(
+        figure,
+        sample_notice(len(study.seeds), scores.episodes()),
+        time_notice(costs, study, batch),
+        study.data_notice(),
+        scores.divergence_notice(study),
+    )
+    return figure
+
+
+def points_of(
+    scores: SeedScores,
+    costs: ActingCosts,
+    study: StudyRecord,
+    task: TaskRecord,
+    method: MethodRecord,
+    batch: int,
+) -> list[tuple[Estimate, Estimate]]:
+    """Time of an action (ms) and score of a method on one task, at each K at which it is scored."""
+    measured = costs.measured_on(study, task.suite).name
+    points = []
+    for nfe in study.evaluated_nfe(method):
+        seconds = costs.seconds(measured, method.name, nfe, batch)
+        time = Estimate(1e3 * seconds.mean, 1e3 * seconds.low, 1e3 * seconds.high, seconds.n)
+        points.append((time, mean_estimate(scores.of(task.name, method.name, nfe))))
+    return points
+
+
+def draw_points(
+    axes: Axes,
+    methods: Sequence[MethodRecord],
+    points: Mapping[str, list[tuple[Estimate, Estimate]]],
+    study: StudyRecord,
+    styles: Mapping[str, MethodStyle],
+) -> None:
+    """One panel: a line for each method, a point with both intervals at each K; the first names its K."""
+    for order, method in enumerate(methods):
+        times, scores = zip(*points[method.name], strict=True)
+        axes.errorbar(
+            [time.mean for time in times],
+            [score.mean for score in scores],
+            xerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in times]),
+            yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in scores]),
+            elinewidth=0.7,
+            capsize=1.2,
+            capthick=0.7,
+            zorder=5 - order / len(methods),  # the first method on top
+            **styles[method.name].line(),
+        )
+    named = next((method for method in methods if method.generative), None)
+    for nfe, (time, score) in zip(study.nfe, points[named.name], strict=True) if named else ():
+        color = styles[named.name].color
+        axes.annotate(
+            f"{nfe:g}", (time.mean, score.mean), (2.2, 2.5), textcoords="offset points", fontsize=5.5,
+            color=color, zorder=6,
+        )  # fmt: skip
+    axes.grid(axis="y")
+
+
+def time_limits(times: Sequence[Estimate]) -> tuple[float, float]:
+    """Range of the horizontal axis: all means and intervals, with room around them."""
+    low = min(np.nanmin([time.mean, time.low]) for time in times)
+    high = max(np.nanmax([time.mean, time.high]) for time in times)
+    room = (high / low) ** 0.08 * 1.05
+    return low / room, high * room
+
+
+def set_times(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic axis of milliseconds with a few plain numbers."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    digits = TICKS if high / low < 30 else TICKS[:1]
+    ticks = [digit * decade for decade in decades for digit in digits if low <= digit * decade <= high]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def time_notice(costs: ActingCosts, study: StudyRecord, batch: int) -> str:
+    """What a time is, and what its interval is over."""
+    tasks = {costs.measured_on(study, suite).name: None for suite in study.suites()}
+    devices = {costs.devices(task, method.name) for task in tasks for method in study.methods}
+    what = "one observation" if batch == 1 else f"a batch of {batch}, per observation"
+    repetitions = costs.repetitions()
+    interval = (
+        "measured once, so no interval"
+        if repetitions == "1"
+        else f"geometric mean and 95 % $t$ interval over {repetitions} rounds in one process"
+    )
+    where = ", ".join(study.task_label(task) for task in tasks)
+    return (
+        f"Time: {what}, on {', '.join(sorted(devices))}, {interval}; measured on {where}."
+        " Numbers beside points: $K$."
+    )
+
+
+if __name__ == "__main__":
+    with ending_in_one_line():
+        study = read_study(snakemake.input.study)
+        scores = read_seed_scores(snakemake.input.scores, "scores", study)
+        costs = read_acting_costs(snakemake.input.cost, study)
+        save_figure(draw(scores, costs, study), snakemake.output.pdf, snakemake.output.png)
