@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -49,7 +50,7 @@ class AdvantageWeighted(InSampleCritic):
     """Weights for the losses of a policy on the data, from the advantages (IQL, equation 7)."""
 
     beta: float = 3.0
-    """Inverse temperature of the advantages: large is greedy, 0 clones the behaviour."""
+    """Inverse temperature of the advantages, in units of IQL's rewards: large is greedy, 0 clones."""
     max_weight: float = 100.0
     """Upper clip of the advantage weights."""
 
@@ -59,6 +60,9 @@ class AdvantageWeighted(InSampleCritic):
             raise ValueError(f"beta must be finite and not negative, got {self.beta}")
         if not 0.0 < self.max_weight < math.inf:
             raise ValueError(f"max_weight must be finite and positive, got {self.max_weight}")
+
+    def for_reward_unit(self, unit: float) -> Self:
+        return replace(self, beta=self.beta * unit)
 
     def weights(self, networks: Networks, batch: Batch) -> Tensor:
         """min(exp(beta A), max_weight) with A = min_j Q'_j(s, a) - V(s), without gradient. Shape (B,)."""

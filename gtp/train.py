@@ -30,6 +30,7 @@ from gtp.algorithms.base import Algorithm
 from gtp.checkpoint import load_checkpoint, save_checkpoint
 from gtp.config import TrainConfig
 from gtp.data.columns import training_columns
+from gtp.data.reward_unit import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.files import require_writable, sha256_of, write_atomically, write_text
@@ -104,7 +105,13 @@ class Run:
 
 def code_digest(algorithm: Algorithm) -> str:
     """SHA-256 of the modules that decide what a run computes: the method's, the learner's, the data's."""
-    files = files_behind(type(algorithm).__module__, "gtp.learner", "gtp.randomness", "gtp.data.columns")
+    files = files_behind(
+        type(algorithm).__module__,
+        "gtp.learner",
+        "gtp.randomness",
+        "gtp.data.columns",
+        "gtp.data.reward_unit",
+    )
     return sha256_of(Path(__file__), *(ROOT / file for file in files))
 
 
@@ -163,9 +170,9 @@ def train(
     torch.set_num_threads(execution.threads)
     device = choose_device(execution.device)
     compiled = choose_compiled(execution.compile, device)
-    run = Run(
-        algorithm, config, transitions, tuple(seeds), device, compiled, label or algorithms.name_of(algorithm)
-    )
+    label = label or algorithms.name_of(algorithm)
+    algorithm = algorithm.for_reward_unit(reward_unit(transitions, config.discount))
+    run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
     require_writable(output)
     with exclusive(scratch):

@@ -8,7 +8,7 @@ or keeps state. The trainer vectorises over seeds from outside.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -94,6 +94,14 @@ class Algorithm(ABC):
     @abstractmethod
     def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
         """Actions in [-1, 1]. Shapes: obs (B, O), noise as `noise_shape` says -> (B, A)."""
+
+    def for_reward_unit(self, unit: float) -> Self:
+        """This method for rewards of which one unit is `unit` of those that its paper assumes.
+
+        Where a hyperparameter belongs to a scale of rewards it changes with the unit, so that it means the
+        same on all tasks; most methods do not depend on the scale. See gtp.data.reward_unit.
+        """
+        return self
 
     def noise_shape(self, batch_size: int, action_size: int) -> tuple[int, ...]:
         """Shape of the standard normal noise that `act` consumes."""

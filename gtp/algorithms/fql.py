@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ class FQL(Algorithm):
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     alpha: float = 10.0
-    """Weight of the distillation beside Q; the one hyperparameter to tune, on the scale of the rewards."""
+    """Weight of the distillation beside Q, whose unit is that of rewards -1 and 0 in mazes and of returns that
+    span 1000 elsewhere; the one hyperparameter to tune."""
     flow_steps: int = 10
     """Euler steps of the flow in the distillation."""
     aggregate: Literal["mean", "min"] = "mean"
@@ -42,6 +43,10 @@ class FQL(Algorithm):
     @property
     def averaged(self) -> tuple[str, ...]:
         return ("actor", "critic")
+
+    def for_reward_unit(self, unit: float) -> Self:
+        """A normalised Q-term does not depend on the unit."""
+        return self if self.normalize_q else replace(self, alpha=self.alpha / unit)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
         inputs = sizes.observation + sizes.action

@@ -7,8 +7,8 @@ mu the rest of the gradient. docs/methods.md says why.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,8 @@ class GMPG(FlowPolicy):
     path: Literal["vp", "gvp", "linear"] = "vp"
     """Generative model, as in GMPO; the one that scores best for GMPG in the paper."""
     beta: float = 4.0
-    """Weight of Q against the divergence in bits per action dimension. Published per task, 0.25 to 20."""
+    """Weight of Q, in units of IQL's rewards, against the divergence in bits per action dimension. Published
+    per task, 0.25 to 20."""
     cloning_share: float = 0.5
     """Our choice. Share of training in which the actor clones the behaviour, before the policy gradient."""
     gradient_nfe: int = 5
@@ -51,6 +52,9 @@ class GMPG(FlowPolicy):
             raise ValueError(f"gradient_nfe must be at least 1, got {self.gradient_nfe}")
         if not 0.0 < self.level < math.inf:
             raise ValueError(f"level must be finite and positive, got {self.level}")
+
+    def for_reward_unit(self, unit: float) -> Self:
+        return replace(self, beta=self.beta * unit)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
         """Beside actor and critic, `behaviour`: mu, the actor as it was when it had cloned."""

@@ -16,7 +16,8 @@ class GMPO(AdvantageWeighted, FlowPolicy):
     """Forward KL(pi* || pi): the matching loss, weighted with min(exp(beta A), max_weight) on the data."""
 
     beta: float = 8.0
-    """Inverse temperature of the advantages: large is greedy, 0 clones. Published per task, from 1 to 16."""
+    """Inverse temperature of the advantages, in units of IQL's rewards: large is greedy, 0 clones. Published
+    per task, from 1 to 16."""
 
     def updates(self) -> tuple[Update, ...]:
         return (*super().updates(), Update("actor", self.actor_loss))

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from gtp.config import TaskSpec
 from gtp.data.card import CARD_NAME, data_files, verify_card
 from gtp.data.dataset import dataset_folder, open_dataset, read_episodes
+from gtp.data.reward_unit import RETURN_RANGE
 from gtp.data.transitions import Transitions, observation_statistics, scale_actions
 from gtp.environments import (
     HeldAction,
@@ -119,7 +120,7 @@ def transform_rewards(
                 f"dataset {dataset_id} has {len(returns)} episode(s), all of the same return;"
                 " set reward_normalization to 'none' or use more data"
             )
-        rewards = rewards * (1000.0 / spread)
+        rewards = rewards * (RETURN_RANGE / spread)
     return (task.reward_scale * (rewards + task.reward_shift)).astype(np.float32)
 
 
