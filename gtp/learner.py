@@ -47,7 +47,9 @@ class Learner:
         self.steps_done = 0
         self.stages = stage_starts(algorithm, config.steps)
         self.quantities: list[str] = []
-        self._update = torch.compile(self.raw_update, dynamic=False) if compiled else self.raw_update
+        self._update = (
+            torch.compile(self.raw_update, dynamic=False, fullgraph=True) if compiled else self.raw_update
+        )
         self._graphs: dict[int, CapturedUpdate] = {}
 
     @property

@@ -59,7 +59,8 @@ class GTP(SolutionMapPolicy):
 
     @property
     def weighted(self) -> bool:
-        return self.guidance == "advantage" and super().weighted
+        # Not super().weighted: torch.compile takes a property reached through super() to be always true.
+        return self.guidance == "advantage" and self.eta > 0.0
 
     @property
     def climbing(self) -> bool:

@@ -1,0 +1,42 @@
+"""Every method of config/methods.yaml compiles into one graph, and the graph computes what Python does.
+
+A part that torch.compile cannot trace would otherwise run eagerly, silently and several times slower.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gtp import algorithms
+from gtp.algorithms.base import Batch
+from gtp.config import TrainConfig
+from gtp.learner import Learner
+from gtp.randomness import draw_block
+from gtp.studies.methods import load_methods
+
+CONFIG = TrainConfig(steps=10, batch_size=8, hidden_size=8, hidden_layers=1)
+METHODS = load_methods(Path(__file__).parents[2] / "config/methods.yaml")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_traced_update_is_the_update(name):
+    method = METHODS[name]
+    algorithm = algorithms.get(method.algorithm)(**method.settings("locomotion"))
+    generator = torch.Generator().manual_seed(0)
+    data = Batch(*(torch.rand(20, *shape, generator=generator) for shape in ((3,), (2,), (), (3,), ())))
+    rows = torch.randint(20, (2, CONFIG.batch_size), generator=generator)
+    noise = draw_block(algorithm.draws(CONFIG.batch_size, 2), [0, 1], 0, torch.device("cpu"))
+    draws = {name: values[0] for name, values in noise.items()}
+    torch.compiler.reset()
+    plain, traced = (
+        Learner(algorithm, CONFIG, 3, 2, [0, 1], torch.device("cpu"), compiled=False) for _ in range(2)
+    )
+    traced._update = torch.compile(traced.raw_update, backend="eager", fullgraph=True)
+    for stage in plain.stages:
+        for learner in (plain, traced):
+            learner.steps_done = stage
+            learner.step.fill_(stage)
+        expected = plain.update(data, rows, draws)
+        torch.testing.assert_close(traced.update(data, rows, draws), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(traced.state(), plain.state(), rtol=1e-3, atol=1e-4)
