@@ -25,8 +25,8 @@ class FQL(Algorithm):
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     alpha: float = 10.0
-    """Weight of the distillation beside Q, whose unit is that of rewards -1 and 0 in mazes and of returns that
-    span 1000 elsewhere; the one hyperparameter to tune."""
+    """Weight of the distillation beside Q, for rewards of -1 and 0 in mazes and returns that span 1000
+    elsewhere; the one hyperparameter to tune."""
     flow_steps: int = 10
     """Euler steps of the flow in the distillation."""
     aggregate: Literal["mean", "min"] = "mean"
