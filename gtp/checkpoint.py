@@ -7,22 +7,17 @@ digest of everything that determines the run; a file from another run is refused
 import json
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
+import torch
 from torch import Tensor
 
 from gtp.errors import UserError
-from gtp.files import write_atomically
+from gtp.tensor_files import read_tensor_file, write_tensor_file
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict) -> None:
-    """Write tensors and a JSON header as one safetensors file, atomically."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"header": json.dumps(header, sort_keys=True)}
-    content = safetensors.torch.save(
-        contiguous, metadata
-    )  # save_file would make it readable by its owner only
-    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    """Write tensors and a JSON header as one file, atomically."""
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    write_tensor_file(path, arrays, {"header": json.dumps(header, sort_keys=True)})
 
 
 def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor], dict]:
@@ -30,18 +25,14 @@ def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor],
 
     Raises UserError that names the file and the remedy when it is missing, truncated, foreign or too large.
     """
+    arrays, metadata = read_tensor_file(path, f"a {kind} file", remedy)
     try:
-        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
-            header = json.loads((file.metadata() or {}).get("header", "{}"))
-            if header.get("format") != kind:
-                raise UserError(f"{path} is not a {kind} file; {remedy}")
-            return {name: file.get_tensor(name) for name in list(file.keys())}, header
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; {remedy}") from error
-    except MemoryError as error:
-        raise UserError(f"not enough memory to load {path}; free memory or use a smaller file") from error
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        header = json.loads(metadata.get("header", "{}"))
+    except ValueError as error:
         raise UserError(f"{path} is truncated or not a {kind} file; {remedy}") from error
+    if header.get("format") != kind:
+        raise UserError(f"{path} is not a {kind} file; {remedy}")
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, header
 
 
 def save_checkpoint(

@@ -6,11 +6,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from gtp.errors import UserError
-from gtp.files import write_atomically
+from gtp.tensor_files import read_tensor_file, write_tensor_file
 
 FOLDER = Path(__file__).parent / "policies"
 FORMAT = "gtp-behaviour-1"
@@ -85,16 +83,10 @@ def load_policies(robot: str) -> BehaviourPolicies:
     """The shipped policies of a robot. Raises UserError when the file is missing or damaged."""
     path = policies_file(robot)
     remedy = f"restore it, or train it anew: snakemake gtp/behaviour/policies/{path.name}"
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise UserError(f"no behaviour policies for {robot!r} at {path}; {remedy}") from error
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be read ({error}); {remedy}") from error
+    stored, metadata = read_tensor_file(path, "a file of behaviour policies", remedy)
     if metadata.get("format") != FORMAT:
         raise UserError(f"{path} is not a file of behaviour policies; {remedy}")
+    arrays = {name: array.astype(np.float64) for name, array in stored.items()}
     steps = tuple(json.loads(metadata["steps"]))
     layers = sum(name.startswith("weight.") for name in arrays)
     return BehaviourPolicies(
@@ -120,4 +112,4 @@ def save_policies(
     """Write the arrays of snapshots of one training run, stacked; `medium` is the place of that policy."""
     stacked = {name: np.stack([snapshot[name] for snapshot in snapshots]) for name in snapshots[0]}
     metadata = {"format": FORMAT, "robot": robot, "steps": json.dumps(steps), "medium": str(medium)}
-    write_atomically(path, lambda temporary: temporary.write_bytes(save(stacked, metadata)))
+    write_tensor_file(path, stacked, metadata)

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from gtp.config import TaskSpec
 from gtp.errors import UserError
-from gtp.files import sha256_of, write_atomically
+from gtp.files import sha256_of
+from gtp.tensor_files import read_tensor_file, write_tensor_file
 
 FORMAT = "gtp-transitions-1"
 STD_FLOOR = 1e-3  # a feature that never varies must not be blown up by normalisation
@@ -144,12 +143,8 @@ def save_transitions(path: Path, transitions: Transitions) -> None:
         "dataset_id": transitions.dataset_id,
         "dataset_digest": transitions.dataset_digest,
     }
-    arrays = {name: np.ascontiguousarray(getattr(transitions, name)) for name in ARRAYS}
-    # One key alone: safetensors writes several in an order that changes from run to run.
-    metadata = {"gtp": json.dumps(header, sort_keys=True)}
-    # Not save_file, which makes files that other members of a group cannot read.
-    content = save(arrays, metadata=metadata)
-    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    arrays = {name: getattr(transitions, name) for name in ARRAYS}
+    write_tensor_file(path, arrays, {"gtp": json.dumps(header, sort_keys=True)})
 
 
 def load_transitions(path: Path) -> Transitions:
@@ -157,26 +152,18 @@ def load_transitions(path: Path) -> Transitions:
 
     Raises: UserError when the file is missing, truncated, of another kind, unsound or larger than memory.
     """
-    path = Path(path)
+    path, kind = Path(path), "a file of transitions"
     remedy = "prepare it again with `python -m gtp dataset prepare`"
+    arrays, metadata = read_tensor_file(path, kind, remedy)
     try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get("gtp", "null"))
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise UserError(f"{path} is not a file of transitions ({FORMAT}); {remedy}")
-            arrays = {name: file.get_tensor(name) for name in ARRAYS}
+        header = json.loads(metadata.get("gtp", "null"))
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            raise UserError(f"{path} is not {kind} ({FORMAT}); {remedy}")
+        arrays = {name: arrays[name] for name in ARRAYS}
         task = TaskSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in header["task"].items()})
         dataset_id, dataset_digest = header["dataset_id"], header["dataset_digest"]
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; {remedy}") from error
-    except MemoryError as error:
-        raise UserError(
-            f"{path} does not fit into memory; free memory or prepare a smaller dataset"
-        ) from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is truncated or not a file of transitions; {remedy}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is truncated or not {kind}; {remedy}") from error
     problem = find_problem(arrays)
     if problem is not None:
         raise UserError(f"{path}: {problem}; {remedy}")

@@ -75,9 +75,9 @@ def test_action_is_the_networks_of_torch():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no behaviour policies for 'hopper'"),
-        (b"", "cannot be read"),
-        (b"\x10\0\0\0\0\0\0\0{}", "cannot be read"),
+        (None, "does not exist"),
+        (b"", "is truncated or not a file of behaviour policies"),
+        (b"\x10\0\0\0\0\0\0\0{}", "is truncated or not a file of behaviour policies"),
     ],
 )
 def test_unusable_files_are_one_line_with_the_remedy(content, message, folder):
