@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-STUDIES = ["quick", "laptop", "paper", "choices", "smoke"]
+from gtp.studies.methods import load_methods
+
+STUDIES = ["quick", "laptop", "rivals", "paper", "choices", "smoke"]
 ABLATIONS = [
     "no_guidance",
     "no_consistency",
@@ -37,7 +39,7 @@ def test_default_target_is_the_whole_quick_study(checkout):
     assert result.returncode == 0, result.stdout
     assert planned(result.stdout, "reproduce") == 1
     for suite in ("pointmaze", "antmaze", "locomotion"):
-        assert planned(result.stdout, f"train_{suite}") == 4
+        assert planned(result.stdout, f"train_{suite}") == 6
     assert planned(result.stdout, "generate_dataset") == 3
     assert planned(result.stdout, "figure_nfe") == 1
     assert planned(result.stdout, "figure_coverage") == 1
@@ -45,10 +47,12 @@ def test_default_target_is_the_whole_quick_study(checkout):
 
 
 def test_paper_study_plans_the_full_grid(checkout):
+    """Every method of config/methods.yaml but gtp-greedier, with which hyperparameters were chosen."""
+    methods = len(load_methods(checkout.folder / "config/methods.yaml")) - 1
     result = checkout.snakemake("-n", "--configfile", "config/paper.yaml")
     assert result.returncode == 0, result.stdout
-    assert planned(result.stdout, "train_locomotion") == 9 * 10
-    assert planned(result.stdout, "train_antmaze") == 6 * 10
+    assert planned(result.stdout, "train_locomotion") == 9 * methods
+    assert planned(result.stdout, "train_antmaze") == 6 * methods
     assert planned(result.stdout, "figure_returns") == 1
 
 
@@ -102,3 +106,8 @@ def test_key_given_twice_in_a_study_is_refused(checkout):
 def test_lint_is_clean(checkout):
     result = checkout.snakemake("--lint")
     assert result.returncode == 0, result.stdout
+
+
+def test_a_study_replaces_what_the_default_study_sets_for_suites(checkout):
+    result = checkout.snakemake("-n", "-p", "--configfile", "config/rivals.yaml")
+    assert set(re.findall(r"--train.steps (\d+)", result.stdout)) == {"12000"}

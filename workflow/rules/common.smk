@@ -41,10 +41,12 @@ def read_plan():
     # The files of --configfile come first in the list, before the default study that they extend.
     given = workflow.overwrite_configfiles or workflow.configfiles
     files = [os.path.relpath(path) for path in given]
-    update_config(config, numbers_in(workflow.config_settings.config))
     try:
         for path in files:
-            read_mapping(path)  # Snakemake keeps the last of two equal keys without a word; this does not
+            written = read_mapping(path)  # Snakemake keeps the last of two equal keys without a word; this does not
+            # Snakemake would merge the entries of a study's suites with those of the default study.
+            config["train_by_suite"] = written.get("train_by_suite", config["train_by_suite"])
+        update_config(config, numbers_in(workflow.config_settings.config))
         return load_plan(config, METHODS_FILE, TASKS_FILE, file=files[-1])
     except UserError as error:
         sys.exit(f"error: {error}")
