@@ -12,6 +12,7 @@ import platform
 import sys
 import time
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,7 @@ from gtp.algorithms.base import Algorithm, Batch
 from gtp.config import TrainConfig
 from gtp.errors import UserError
 from gtp.files import write_text
-from gtp.learner import Learner, bind
+from gtp.learner import Learner, bind, stage_starts
 from gtp.progress import say
 from gtp.randomness import draw_block, draw_indices
 from gtp.timing import seconds_per_call
@@ -77,11 +78,12 @@ def bench(config: BenchConfig) -> dict:
         "acting": [],
     }
     for compiled in sorted({False, choose_compiled("auto", device)}):
-        for count in config.seeds:
-            row = training_row(algorithm, config, count, device, compiled, rate)
+        for count, stage in product(config.seeds, stage_starts(algorithm, TrainConfig().steps)):
+            row = training_row(algorithm, config, count, stage, device, compiled, rate)
             record["training"].append(row)
             say(
-                f"{'compiled' if compiled else 'eager'}, {count} seed{'s' if count > 1 else ''}:"
+                f"{'compiled' if compiled else 'eager'}, {count} seed{'s' if count > 1 else ''}"
+                f"{f', from update {stage:,}' if stage else ''}:"
                 f" {row['updates_per_second']:.1f} updates/s,"
                 f" {row['seed_updates_per_second']:.1f} seed-updates/s,"
                 f" {100 * row['share_of_matrix_product_rate']:.0f} % of the matrix rate,"
@@ -119,11 +121,11 @@ def matrix_product_rate(device: torch.device) -> float:
     size = MATRIX[device.type]
     a = torch.randn(size, size, device=device)
 
-    def product():
+    def multiply():
         a @ a
         synchronize(device)
 
-    return 2 * size**3 / seconds_per_call(product, repetitions=5)
+    return 2 * size**3 / seconds_per_call(multiply, repetitions=5)
 
 
 def make_learner(algorithm: Algorithm, config: BenchConfig, count: int, device: torch.device, compiled: bool):
@@ -145,10 +147,14 @@ def make_learner(algorithm: Algorithm, config: BenchConfig, count: int, device: 
 
 
 def training_row(
-    algorithm, config: BenchConfig, count: int, device, compiled: bool, matrix_rate: float
+    algorithm, config: BenchConfig, count: int, stage: int, device, compiled: bool, matrix_rate: float
 ) -> dict:
-    """Rate of the whole update: minibatch gathering, every gradient step, Adam and moving averages."""
+    """Rate of the whole update: minibatch gathering, every gradient step, Adam and moving averages.
+
+    `stage` is the update with which the measured stage of training begins; most methods have one, from 0.
+    """
     learner, data, rows, noise = make_learner(algorithm, config, count, device, compiled)
+    learner.start_at(stage)
 
     def update(i: int) -> None:
         learner.update(data, rows[i % len(rows)], {name: v[i % len(rows)] for name, v in noise.items()})
@@ -165,10 +171,11 @@ def training_row(
             steps += 1
         synchronize(device)
     rate = steps / (time.perf_counter() - warm)
-    flops = count * update_flops(algorithm, config, device)
+    flops = count * update_flops(algorithm, config, stage, device)
     return {
         "compiled": compiled,
         "seeds": count,
+        "first_update": stage,
         "updates_per_second": rate,
         "seed_updates_per_second": rate * count,
         "warm_up_seconds": warm - started,
@@ -178,12 +185,12 @@ def training_row(
     }
 
 
-def update_flops(algorithm: Algorithm, config: BenchConfig, device: torch.device) -> int:
-    """Floating-point operations of the matrix products in one seed's update, at the start of training."""
+def update_flops(algorithm: Algorithm, config: BenchConfig, stage: int, device: torch.device) -> int:
+    """Floating-point operations of the matrix products in one seed's update within a stage."""
     learner, data, rows, noise = make_learner(algorithm, config, 1, device, compiled=False)
     counter = FlopCounterMode(display=False)
     with counter:
-        learner.raw_update(data, rows[0], {name: values[0] for name, values in noise.items()}, stage=0)
+        learner.raw_update(data, rows[0], {name: values[0] for name, values in noise.items()}, stage)
     return counter.get_total_flops()
 
 

@@ -85,6 +85,11 @@ class Learner:
                     for value in moments[update.network].values():
                         value.zero_()
 
+    def start_at(self, step: int) -> None:
+        """Count as if `step` updates had been made, so that a later stage can be looked at by itself."""
+        self.step.fill_(step)
+        self.steps_done = step
+
     def raw_update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor], stage: int) -> Tensor:
         """`update` within a stage as plain Python: what is compiled and captured."""
         self.step += 1

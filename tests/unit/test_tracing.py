@@ -35,8 +35,7 @@ def test_the_traced_update_is_the_update(name):
     traced._update = torch.compile(traced.raw_update, backend="eager", fullgraph=True)
     for stage in plain.stages:
         for learner in (plain, traced):
-            learner.steps_done = stage
-            learner.step.fill_(stage)
+            learner.start_at(stage)
         expected = plain.update(data, rows, draws)
         torch.testing.assert_close(traced.update(data, rows, draws), expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(traced.state(), plain.state(), rtol=1e-3, atol=1e-4)
