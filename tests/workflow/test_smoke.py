@@ -220,9 +220,7 @@ def test_finished_study_becomes_the_reference_and_is_redrawn_to_the_byte(smoke):
     assert record["study"] == "smoke"
     assert record["commit"] == checkout.run("git", "rev-parse", "HEAD").stdout.strip()
     assert record["minutes"] > 0
-    for committed in (
-        checkout.folder / "results/reference"
-    ).iterdir():  # redrawing all takes minutes
+    for committed in (checkout.folder / "results/reference").iterdir():  # redrawing all takes minutes
         if committed.name != "smoke":
             shutil.rmtree(committed)
     result = checkout.snakemake("reference", "--cores", "2")
