@@ -43,10 +43,9 @@ def read_plan():
     files = [os.path.relpath(path) for path in given]
     try:
         for path in files:
-            written = read_mapping(
-                path
-            )  # Snakemake keeps the last of two equal keys without a word; this does not
-            # Snakemake would merge the entries of a study's suites with those of the default study.
+            # Of two equal keys Snakemake keeps the last without a word, and it would merge the entries of a
+            # study's suites with those of the default study.
+            written = read_mapping(path)
             config["train_by_suite"] = written.get("train_by_suite", config["train_by_suite"])
         update_config(config, numbers_in(workflow.config_settings.config))
         return load_plan(config, METHODS_FILE, TASKS_FILE, file=files[-1])
