@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gtp.algorithms.base import Batch, Networks
+from gtp.algorithms.base import Algorithm, Batch, Networks
 from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
 from gtp.learner import Learner, bind
@@ -31,7 +31,7 @@ class Accuracy:
 
 
 def clone_mixture(
-    algorithm: GTP, mixture: GaussianMixture, config: TrainConfig, seed: int, compiled: bool = False
+    algorithm: Algorithm, mixture: GaussianMixture, config: TrainConfig, seed: int, compiled: bool = False
 ) -> Networks:
     """Train `algorithm` on draws of `mixture` as the actions of a single state; its networks, on the CPU."""
     size, device = mixture.means.shape[1], torch.device("cpu")
