@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gtp.algorithms.base import Algorithm, Batch, Networks, Update
+from gtp.algorithm import Algorithm, Batch, Networks, Update
 from gtp.critics import max_q_backup, q_of_samples, td_target, twin_q_loss
 from gtp.guidance import choose_by_value, normalized_q_loss
 from gtp.networks import MLP, TIME_FEATURES, Sizes, TwinQ

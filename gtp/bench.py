@@ -21,7 +21,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from gtp import algorithms
-from gtp.algorithms.base import Algorithm, Batch
+from gtp.algorithm import Algorithm, Batch
 from gtp.config import TrainConfig
 from gtp.errors import UserError
 from gtp.files import write_text

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from gtp.algorithms.base import Networks
+from gtp.algorithm import Networks
 from gtp.in_sample import InSampleCritic
 from gtp.networks import MLP, TIME_FEATURES, Sizes, time_features
 from gtp.paths import PATHS, Field, ddim, euler

@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from gtp.algorithms.base import Algorithm, Batch, Networks, Update
+from gtp.algorithm import Algorithm, Batch, Networks, Update
 from gtp.critics import expectile_loss, twin_q_loss, value_target
 from gtp.networks import Sizes, StateValue, TwinQ
 

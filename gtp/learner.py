@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
-from gtp.algorithms.base import Algorithm, Batch, Networks, Update
+from gtp.algorithm import Algorithm, Batch, Networks, Update
 from gtp.config import TrainConfig
 from gtp.networks import Sizes
 from gtp.optimizer import adam_, average_, clip_by_global_norm

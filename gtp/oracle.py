@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gtp.algorithms.base import Algorithm, Batch, Networks
+from gtp.algorithm import Algorithm, Batch, Networks
 from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
 from gtp.learner import Learner, bind

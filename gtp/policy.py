@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gtp import algorithms
-from gtp.algorithms.base import Algorithm
+from gtp.algorithm import Algorithm
 from gtp.checkpoint import read_tensors, write_tensors
 from gtp.config import TaskSpec
 from gtp.data.columns import observation_scaling

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from gtp.algorithms.base import Algorithm, Batch, Networks, Update
+from gtp.algorithm import Algorithm, Batch, Networks, Update
 from gtp.critics import expectile_loss, max_q_backup, td_target, twin_q_loss
 from gtp.guidance import NegativeAdvantage, advantage_weights
 from gtp.networks import MLP, TIME_FEATURES, Sizes, StateValue, TwinQ, time_features

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from gtp import algorithms
-from gtp.algorithms.base import Algorithm
+from gtp.algorithm import Algorithm
 from gtp.checkpoint import load_checkpoint, save_checkpoint
 from gtp.config import TrainConfig
 from gtp.data.columns import training_columns

@@ -4,13 +4,13 @@ import difflib
 import importlib
 import pkgutil
 
-from gtp.algorithms.base import Algorithm
+from gtp.algorithm import Algorithm
 from gtp.errors import UserError
 
 
 def names() -> list[str]:
     """Names of all methods, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def get(name: str) -> type[Algorithm]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gtp.actor_critic import ActorCritic
-from gtp.algorithms.base import Batch, Networks
+from gtp.algorithm import Batch, Networks
 from gtp.algorithms.consistency_bc import ConsistencyBC
 
 

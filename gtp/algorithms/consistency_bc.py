@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gtp.actor_critic import StochasticCloning
-from gtp.algorithms.base import Batch, Networks
+from gtp.algorithm import Batch, Networks
 from gtp.consistency import (
     Consistency,
     consistency_function,

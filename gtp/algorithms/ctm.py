@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gtp.algorithms.base import Batch, Networks
+from gtp.algorithm import Batch, Networks
 from gtp.guidance import weight_statistics
 from gtp.randomness import Draw
 from gtp.solution_map import Map, Preconditioning, heun, solution_map

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from gtp.algorithms.base import Algorithm, Batch, Networks, Update
+from gtp.algorithm import Algorithm, Batch, Networks, Update
 from gtp.critics import twin_q_loss, value_target
 from gtp.networks import MLP, TIME_FEATURES, Sizes, TwinQ, time_features
 from gtp.paths import PATHS, euler

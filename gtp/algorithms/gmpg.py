@@ -13,7 +13,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from gtp.algorithms.base import Batch, Copy, Networks, Update
+from gtp.algorithm import Batch, Copy, Networks, Update
 from gtp.flow_policy import FlowPolicy, velocity_network
 from gtp.networks import Sizes
 from gtp.paths import PATHS

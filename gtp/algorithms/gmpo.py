@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gtp.algorithms.base import Batch, Networks, Update
+from gtp.algorithm import Batch, Networks, Update
 from gtp.flow_policy import FlowPolicy
 from gtp.guidance import weight_statistics
 from gtp.in_sample import AdvantageWeighted

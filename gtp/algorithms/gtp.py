@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gtp.algorithms.base import Batch, Networks
+from gtp.algorithm import Batch, Networks
 from gtp.guidance import linear_q_loss, weight_statistics
 from gtp.randomness import Draw
 from gtp.solution_map import Map, Preconditioning, heun, solution_map

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gtp.algorithms.base import Batch, Networks, Update
+from gtp.algorithm import Batch, Networks, Update
 from gtp.guidance import weight_statistics
 from gtp.in_sample import AdvantageWeighted
 from gtp.networks import GaussianActor, Sizes, gaussian_log_likelihood

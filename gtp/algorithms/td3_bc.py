@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gtp.algorithms.base import Algorithm, Batch, Networks, Update
+from gtp.algorithm import Algorithm, Batch, Networks, Update
 from gtp.critics import td_target, twin_q_loss
 from gtp.networks import DeterministicActor, Sizes, TwinQ
 from gtp.randomness import Draw

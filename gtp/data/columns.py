@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gtp.algorithms.base import Batch
+from gtp.algorithm import Batch
 from gtp.config import TrainConfig
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError

@@ -2,7 +2,7 @@
 
 import torch
 
-from gtp.algorithms.base import Algorithm, Batch
+from gtp.algorithm import Algorithm, Batch
 from gtp.networks import Sizes
 from gtp.randomness import Draw
 

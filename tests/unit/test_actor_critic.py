@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gtp import algorithms
-from gtp.algorithms.base import Batch
+from gtp.algorithm import Batch
 from gtp.algorithms.consistency_ac import ConsistencyAC
 from gtp.algorithms.diffusion_ql import DiffusionQL
 from gtp.config import TrainConfig

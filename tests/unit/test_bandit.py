@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gtp import algorithms
-from gtp.algorithms.base import Batch
+from gtp.algorithm import Batch
 from gtp.config import TrainConfig
 from gtp.learner import Learner, bind
 from gtp.randomness import BLOCK, draw_block, draw_indices, generator

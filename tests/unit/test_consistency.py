@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from gtp.algorithms.base import Batch
+from gtp.algorithm import Batch
 from gtp.algorithms.consistency_bc import ConsistencyBC
 from gtp.consistency import (
     consistency_function,

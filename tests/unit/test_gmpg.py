@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gtp.algorithms.base import Batch
+from gtp.algorithm import Batch
 from gtp.algorithms.gmpg import GMPG, local_entropy
 from gtp.learner import Learner, bind
 from gtp.networks import time_features

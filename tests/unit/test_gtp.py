@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.func import functional_call
 
-from gtp.algorithms.base import Batch
+from gtp.algorithm import Batch
 from gtp.algorithms.gtp import GTP
 from gtp.networks import Sizes
 from gtp.randomness import Draw

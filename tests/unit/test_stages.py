@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from gtp.algorithms.base import Algorithm, Batch, Copy, Update
+from gtp.algorithm import Algorithm, Batch, Copy, Update
 from gtp.learner import Learner, stage_starts
 from gtp.optimizer import adam_
 from gtp.train import Execution, train

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gtp import algorithms
-from gtp.algorithms.base import Batch
+from gtp.algorithm import Batch
 from gtp.config import TrainConfig
 from gtp.learner import Learner
 from gtp.randomness import draw_block

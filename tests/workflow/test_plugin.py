@@ -5,7 +5,7 @@ TOY = '''"""Regression on the dataset's actions."""
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gtp.algorithms.base import Algorithm, Update
+from gtp.algorithm import Algorithm, Update
 from gtp.networks import DeterministicActor
 
 
