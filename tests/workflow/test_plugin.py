@@ -1,57 +1,25 @@
-"""A new method is one new file and one entry: nothing else is touched, and it stands in the tables."""
+"""The example of docs/methods.md: a new method is one new file and one entry, and it stands in the tables."""
 
-TOY = '''"""Regression on the dataset's actions."""
+import re
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-from gtp.algorithm import Algorithm, Update
-from gtp.networks import DeterministicActor
+from .conftest import ROOT
 
 
-@dataclass(frozen=True, kw_only=True)
-class Toy(Algorithm):
-    generative: ClassVar[bool] = False
-    acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
-    scale: float = 1.0
-    averaged = ("actor",)
-
-    def networks(self, sizes):
-        return {"actor": DeterministicActor(sizes)}
-
-    def draws(self, batch_size, action_size):
-        return {}
-
-    def updates(self):
-        return (Update("actor", self.actor_loss),)
-
-    def actor_loss(self, networks, batch, draws, progress):
-        return self.scale * (networks["actor"](batch.obs) - batch.act).square().mean(), {}
-
-    def act(self, networks, obs, noise, nfe):
-        return networks["actor_ema"](obs)
-
-
-ALGORITHM = Toy
-'''
-ENTRY = """
-toy:
-  algorithm: toy
-  set: {scale: 2.0}
-  label: Toy regression
-  group: cloning
-"""
+def example(language: str) -> str:
+    """The one block of a language in docs/methods.md."""
+    (block,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs/methods.md").read_text(), re.DOTALL)
+    return block
 
 
 def test_a_new_method_is_one_file_and_one_entry(checkout):
-    (checkout.folder / "gtp/algorithms/toy.py").write_text(TOY)
+    (checkout.folder / "gtp/algorithms/l1_bc.py").write_text(example("python"))
     with open(checkout.folder / "config/methods.yaml", "a") as methods:
-        methods.write(ENTRY)
-    smaller = ['methods=["gaussian_bc","toy"]', 'tasks=["pointmaze-umaze"]']
+        methods.write("\n" + example("yaml"))
+    smaller = ['methods=["gaussian_bc","l1_bc"]', 'tasks=["pointmaze-umaze"]']
     study = ["--configfile", "config/smoke.yaml", "--config", *smaller]
     tables = [f"paper_tables/smoke/{name}.md" for name in ("cloning", "cost")]
     result = checkout.snakemake("--cores", "2", *tables, "figures/smoke/learning_curves.png", *study)
     assert result.returncode == 0, result.stdout[-5000:]
     for table in tables:
-        assert "Toy regression" in (checkout.folder / table).read_text()
-    assert "scale" in checkout.run("python", "-m", "gtp", "train", "toy", "--help").stdout
+        assert "Median cloning" in (checkout.folder / table).read_text()
+    assert "scale" in checkout.run("python", "-m", "gtp", "train", "l1_bc", "--help").stdout
