@@ -59,9 +59,12 @@ def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]
     return bound
 
 
-AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
-    tuple(Annotated[algorithms.get(name), tyro.conf.subcommand(name)] for name in algorithms.names())
-]
+try:
+    AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
+        tuple(Annotated[algorithms.get(name), tyro.conf.subcommand(name)] for name in algorithms.names())
+    ]
+except UserError as error:  # a method's file that cannot be imported
+    sys.exit(f"gtp: error: {error}")
 
 
 AnyRecipe = Union[  # noqa: UP007 (likewise)
@@ -132,7 +135,7 @@ def evaluate(
     """
     from gtp import evaluate as evaluation
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     rows, positions = evaluation.evaluate(
         list(policy),
         list(nfe),
@@ -165,7 +168,7 @@ def cost(
         batch_sizes: Observations per call.
         threads: CPU threads of this process.
     """
-    torch.set_num_threads(threads)
+    use_threads(threads)
     write_cost(output, measure(policy, run, list(nfe), list(batch_sizes)))
 
 
@@ -206,7 +209,7 @@ def oracle(
         std: Standard deviation of the four modes at (+-0.6, +-0.6).
         threads: CPU threads of this process.
     """
-    torch.set_num_threads(threads)
+    use_threads(threads)
     print(json.dumps(measure_accuracy(replace(algorithm, eta=0.0), four_corners(std), train, nfe, seeds)))
 
 
@@ -381,9 +384,19 @@ def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None
     training.train_behaviour(robot, work, output, seed=seed, command=command_line())
 
 
+def use_threads(threads: int) -> None:
+    """Raises UserError for a number of CPU threads below 1."""
+    if threads < 1:
+        raise UserError(f"threads must be at least 1, got {threads}")
+    torch.set_num_threads(threads)
+
+
 def command_line() -> str:
     """What the user typed, for the record, with the program's public name."""
     return shlex.join(["gtp", *sys.argv[1:]])
+
+
+OUT_OF_MEMORY = "out of memory; use a smaller batch, dataset or network, or another device"
 
 
 def main() -> None:
@@ -393,7 +406,11 @@ def main() -> None:
     except UserError as error:
         fail(str(error))
     except (MemoryError, torch.OutOfMemoryError):
-        fail("out of memory; use a smaller batch, dataset or network, or another device")
+        fail(OUT_OF_MEMORY)
+    except RuntimeError as error:  # how torch says it of a CPU
+        if "can't allocate memory" not in str(error):
+            raise
+        fail(OUT_OF_MEMORY)
     except KeyboardInterrupt:
         fail("interrupted; the same command resumes from the last checkpoint")
 

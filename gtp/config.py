@@ -3,6 +3,7 @@
 Nothing here says where a run happens or how fast; that is `gtp.train.Execution`.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,14 +101,14 @@ class TrainConfig:
         for name in ("steps", "batch_size", "n_step", "hidden_size", "hidden_layers", "snapshots"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate}")
         if not 0.0 <= self.ema_decay < 1.0:
             raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
         if not 0.0 < self.discount <= 1.0:
             raise ValueError(f"discount must lie in (0, 1], got {self.discount}")
-        if self.gradient_clip < 0:
-            raise ValueError(f"gradient_clip must not be negative, got {self.gradient_clip}")
+        if not 0.0 <= self.gradient_clip < math.inf:
+            raise ValueError(f"gradient_clip must be finite and not negative, got {self.gradient_clip}")
         if self.snapshots > self.steps:
             raise ValueError(f"snapshots must not exceed steps, got {self.snapshots} and {self.steps}")
 

@@ -49,7 +49,7 @@ def measure(policy_file: Path, run_file: Path, nfe: list[int], batch_sizes: list
     try:
         run = json.loads(Path(run_file).read_text(encoding="utf-8"))
         rows = [(name, "", "", "", run["device"], run[name]) for name in RECORDED]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
     device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
     policy = load_policy(policy_file, device=device)

@@ -66,8 +66,7 @@ class Rollouts:
         the method.
         """
         if policy.diverged_at is not None:
-            status = f"diverged@{policy.diverged_at}"
-            return [Episode(policy.seed, policy.step, nfe, -1, None, None, None, None, status)], []
+            return [diverged(policy, nfe, policy.diverged_at)], []
         count = len(self.environments)
         observations = np.stack(
             [
@@ -82,6 +81,8 @@ class Rollouts:
         while active:
             noise = acting_noise(policy.noise_shape(count), policy.seed, int(lengths.max()))
             actions = policy.act(observations, nfe, noise)
+            if not np.isfinite(actions).all():  # the very last update may ruin the weights unnoticed
+                return [diverged(policy, nfe, policy.step)], []
             for i in active:
                 if i < tracked:
                     paths[i].append(position(self.environments[i]))
@@ -119,6 +120,11 @@ class Rollouts:
         return rows, positions
 
 
+def diverged(policy: Policy, nfe: int, step: int) -> Episode:
+    """The one row of a policy that cannot act since a training step."""
+    return Episode(policy.seed, policy.step, nfe, -1, None, None, None, None, f"diverged@{step}")
+
+
 def position(environment: gym.Env) -> tuple[float, float]:
     """Where the body of a maze task is, (x, y) in the simulator's units."""
     x, y = environment.unwrapped.data.qpos[:2]
@@ -141,8 +147,10 @@ def evaluate(
     """
     if episodes < 1 or not nfe or min(nfe) < 1:
         raise UserError(f"episodes and nfe must be at least 1, got episodes {episodes} and nfe {nfe}")
-    if rollout_episodes > episodes:
-        raise UserError(f"rollout episodes ({rollout_episodes}) must not exceed episodes ({episodes})")
+    if len(set(nfe)) != len(nfe):
+        raise UserError(f"nfe names a number twice: {nfe}; name each once")
+    if not 0 <= rollout_episodes <= episodes:
+        raise UserError(f"rollout episodes must be from 0 to {episodes}, got {rollout_episodes}")
     first = load_policy(policies[0])
     steps_of = nfe if first.algorithm.generative else [1]
     rollout_nfe = max(steps_of) if rollout_nfe is None or not first.algorithm.generative else rollout_nfe
@@ -157,8 +165,8 @@ def evaluate(
     for path in policies:
         for seed in first.seeds:
             policy = load_policy(path, seed)
-            if policy.task != first.task:
-                raise UserError(f"{path} was trained on another task than {policies[0]}; evaluate them apart")
+            if (policy.task, policy.label, policy.algorithm) != (first.task, first.label, first.algorithm):
+                raise UserError(f"{path} and {policies[0]} differ in task or method; evaluate them apart")
             for k in steps_of:
                 tracked = rollout_episodes if path == policies[-1] and k == rollout_nfe else 0
                 found, tracks = rollouts.run(policy, k, tracked, progress.advance)

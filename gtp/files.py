@@ -36,6 +36,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 def require_writable(folder: Path) -> None:
     """Make `folder` and try a file in it, so that hours of work do not end in an error. Raises UserError."""
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise UserError(f"{folder} is a file where a folder is expected; choose another")
     probe = Path(folder) / "probe"
     write_atomically(probe, lambda temporary: temporary.touch())
     probe.unlink()

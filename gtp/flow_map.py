@@ -49,8 +49,10 @@ def flow_map(policy: Policy, transitions: Transitions, samples: int, nfe: int) -
     """Paths of `samples` noise samples through K = nfe jumps in the most divided state, and the data there.
 
     Actions are in [-1, 1] units, times in the policy's own. Raises UserError when actions do not have two
-    dimensions, or for a method that has no solution map.
+    dimensions, for a method that has no solution map, and for numbers below 1.
     """
+    if samples < 1 or nfe < 1:
+        raise UserError(f"samples and nfe must be at least 1, got {samples} and {nfe}")
     if transitions.actions.shape[1] != 2:
         raise UserError(
             f"a flow map is drawn for two action dimensions; {transitions.task.name} has"

@@ -198,12 +198,9 @@ class SeedScores:
         )
 
     def episodes(self) -> str:
-        """How many episodes are behind each seed's score: a number, or a range where seeds differ."""
+        """How many episodes are behind each seed's score, in words; the number is the same for all."""
         counts = self.table.loc[~self.table["diverged"], "episodes"]
-        if counts.empty:
-            return "no"
-        low, high = counts.min(), counts.max()
-        return f"{low}" if low == high else f"{low} to {high}"
+        return "no" if counts.empty else f"{counts.iloc[0]}"
 
     def divergence_notice(self, study: StudyRecord) -> str:
         """One sentence on the seeds that diverged, empty when none did."""
@@ -228,7 +225,7 @@ def seed_scores(episodes: pd.DataFrame, study: StudyRecord, file: str) -> SeedSc
     A diverged seed (status diverged@<step>) counts as DIVERGED_SCORE and is marked. Rows of methods or tasks
     that the study does not list are left out.
     Raises: UserError naming `file` when an episode stands there twice or has no score, or when a seed of the
-    study is missing: averages over fewer seeds than claimed are not made.
+    study or some of its episodes are missing: averages over less than is claimed are not made.
     """
     keys = ["task", "method", "nfe", *(["step"] if "step" in episodes else []), "seed"]
     rows = episodes[
@@ -246,6 +243,11 @@ def seed_scores(episodes: pd.DataFrame, study: StudyRecord, file: str) -> SeedSc
     table = rows.groupby(keys, as_index=False).agg(
         score=("score", "mean"), episodes=("score", "size"), diverged=("diverged", "any")
     )
+    sound = table[~table["diverged"]]
+    if sound["episodes"].nunique() > 1:
+        fewest = sound.loc[sound["episodes"].idxmin()]
+        some = f"{fewest['episodes']} of {sound['episodes'].max()} episodes"
+        raise UserError(f"{file} has {some}: {_name(fewest, keys)}; {REMEDY}")
     if "step" not in table:
         table["step"] = study.steps
     expected = set(study.seeds)

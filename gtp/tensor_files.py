@@ -28,6 +28,8 @@ def read_tensor_file(path: Path, kind: str, remedy: str) -> tuple[dict[str, np.n
     Raises: UserError, one line with path and remedy, when the file is missing, unreadable, truncated or
     larger than memory.
     """
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder; name a file in it")
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in list(file.keys())}, file.metadata() or {}

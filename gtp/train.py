@@ -62,13 +62,13 @@ class Execution:
     def __post_init__(self):
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
-        if self.progress_seconds < 0 or self.checkpoint_seconds < 0:
-            raise ValueError("progress_seconds and checkpoint_seconds must not be negative")
+        if not (self.progress_seconds >= 0 and self.checkpoint_seconds >= 0):
+            raise ValueError("progress_seconds and checkpoint_seconds must be numbers, and not negative")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one call of `train` is to do; everything in it but `label` enters the run's digest."""
+    """What one call of `train` is to do; all of it enters the run's digest."""
 
     algorithm: Algorithm
     config: TrainConfig
@@ -79,12 +79,16 @@ class Run:
     label: str
 
     def settings(self) -> dict:
-        """All that determines the result: method, budget, seeds, data, code, device, torch."""
+        """All that determines the result: method, budget, seeds, data, code, device, torch.
+
+        The label too, since it stands in the policies: of two methods with equal settings each is trained.
+        """
         arrays = hashlib.sha256()
         for name in ("observations", "actions", "rewards", "next_observations", "terminations"):
             arrays.update(getattr(self.transitions, name).tobytes())
         return {
             "algorithm": algorithms.name_of(self.algorithm),
+            "label": self.label,
             "hyperparameters": asdict(self.algorithm),
             "config": asdict(self.config),
             "seeds": list(self.seeds),
@@ -165,8 +169,8 @@ def train(
     Raises UserError for bad seeds, a missing device, files that cannot be read or written, or a
     checkpoint that is damaged.
     """
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise UserError(f"seeds must be distinct and at least one, got {list(seeds)}; name each seed once")
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise UserError(f"seeds must be distinct, not negative, and at least one, got {list(seeds)}")
     torch.set_num_threads(execution.threads)
     device = choose_device(execution.device)
     compiled = choose_compiled(execution.compile, device)
@@ -294,13 +298,18 @@ def exclusive(scratch: Path) -> Iterator[None]:
         raise UserError(
             f"another process is training this very run ({scratch} is locked); wait for it to end"
         ) from error
-    except PermissionError as error:
+    except OSError as error:
         raise UserError(
             f"cannot write to {scratch}: {error.strerror}; choose --checkpoints where you may write"
         ) from error
 
 
 def publish(scratch: Path, output: Path) -> None:
-    """Copy a finished run's results into `output`, run.json last: with it, the folder is complete."""
+    """Copy a finished run's results into `output`, run.json last: with it, the folder is complete.
+
+    What an older run left there goes first, its run.json before all else.
+    """
+    for old in [output / "run.json", *output.glob("policy-*.safetensors")]:
+        old.unlink(missing_ok=True)
     for source in [*sorted(scratch.glob("policy-*")), scratch / "training.csv", scratch / "run.json"]:
         write_atomically(output / source.name, partial(shutil.copyfile, source))

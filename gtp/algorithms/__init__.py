@@ -14,13 +14,22 @@ def names() -> list[str]:
 
 
 def get(name: str) -> type[Algorithm]:
-    """The class of a method. Raises UserError that names the nearest method when there is none."""
+    """The class of a method.
+
+    Raises UserError that names the nearest method when there is none, or the file when it is unsound.
+    """
     if name not in names():
         nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)
         raise UserError(
             f"unknown algorithm '{name}'; did you mean '{nearest[0]}'? (one of {', '.join(names())})"
         )
-    return importlib.import_module(f"{__name__}.{name}").ALGORITHM
+    try:
+        return importlib.import_module(f"{__name__}.{name}").ALGORITHM
+    except Exception as error:  # whatever a file of one's own may raise
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(
+            f"gtp/algorithms/{name}.py is not a method ({problem}); mend it or take it away"
+        ) from error
 
 
 def name_of(algorithm: Algorithm) -> str:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from gtp import algorithms
 from gtp.config import TrainConfig
 from gtp.errors import UserError
 from gtp.studies.methods import Method, load_methods
 from gtp.studies.reading import parse, place, suggest
 from gtp.studies.study import Study
-from gtp.studies.tasks import Origin, Task, load_tasks
+from gtp.studies.tasks import Generated, Origin, Task, load_tasks
 
 
 @dataclass(frozen=True)
@@ -115,19 +117,46 @@ def load_plan(
         for name in names:
             if name not in known:
                 raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}{suggest(name, known)}")
-    for name in study.flow_map.methods:
-        if not plan.methods[name].generative:
-            raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no trajectories")
+    _check_flow_map(plan, file)
+    _check_nfe(plan, file)
     _check_overrides(plan, file, str(methods_file))
     _check_sources(plan, file)
     _check_datasets(plan, file)
     return plan
 
 
+def _check_flow_map(plan: Plan, file: str) -> None:
+    """Paths from noise to actions are drawn for solution maps, in the plane."""
+    wanted = plan.study.flow_map
+    for name in wanted.methods:
+        if not hasattr(algorithms.get(plan.methods[name].algorithm), "phi"):
+            raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no solution map")
+    dataset = plan.origin(wanted.task).dataset
+    if isinstance(dataset, Generated) and dataset.recipe != "waypoint":
+        raise UserError(
+            f"{place(file, ('flow_map', 'task'))}: actions of '{wanted.task}' have more than two dimensions;"
+            " name a point maze"
+        )
+
+
+def _check_nfe(plan: Plan, file: str) -> None:
+    """A sampler that is handed its noise takes no more evaluations than there is noise for."""
+    study = plan.study
+    for name, suite in product(study.methods, plan.suites()):
+        method = plan.methods[name]
+        algorithm = algorithms.get(method.algorithm)(**method.settings(suite))
+        limit = getattr(algorithm, "max_nfe", None)
+        if limit is not None and max(study.cost.nfe) > limit:
+            raise UserError(
+                f"{place(file, ('cost', 'nfe'))}: {max(study.cost.nfe)} is more than '{name}' can take;"
+                f" lower it, or set max_nfe of '{name}' above {limit}"
+            )
+
+
 def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
     """`train_by_suite` and `set_by_suite` must name suites that exist, the former with sound values."""
     suites = {task.suite for task in plan.tasks.values()}
-    for name in plan.study.methods:
+    for name in dict.fromkeys([*plan.study.methods, *plan.study.flow_map.methods]):
         for suite in plan.methods[name].set_by_suite:
             if suite not in suites:
                 path = (name, "set_by_suite", suite)

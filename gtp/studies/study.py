@@ -107,6 +107,8 @@ class Study:
         _check_list("tasks", self.tasks)
         _check_list("methods", self.methods)
         _check_list("seeds", self.seeds, least=0)
+        if max(self.seeds) >= 2**31:
+            raise ValueError(f"seeds must be below 2^31, got {max(self.seeds)}")
         if self.seeds_per_job != "all":
             _at_least(1, "seeds_per_job", self.seeds_per_job)
         _at_least(1, "dataset_steps", self.dataset_steps)

@@ -89,10 +89,22 @@ MISTAKES = {
         ["train", "gtp", "--data", "half.safetensors", "--output", "out"],
         "half.safetensors is truncated or not a file of transitions",
     ),
-    "equal seeds": (["train", "gtp", *DATA, *EAGER, "--seeds", "1", "1"], "name each seed once"),
+    "equal seeds": (["train", "gtp", *DATA, *EAGER, "--seeds", "1", "1"], "seeds must be distinct"),
     "no folder": (
         ["train", "gtp", "--data", "data.safetensors", "--output", "file/out", *QUICK, *EAGER],
         "cannot write",
+    ),
+    "infinite step size": (
+        ["train", "gtp", *DATA, "--train.learning-rate", "inf"],
+        "learning_rate must be finite and positive, got inf",
+    ),
+    "checkpoints in a file": (
+        ["train", "gtp", *DATA, *QUICK, *EAGER, "--checkpoints", "file"],
+        "choose --checkpoints where you may write",
+    ),
+    "no threads": (
+        ["evaluate", "--policy", "none", "--output", "s.csv", "--threads", "0"],
+        "threads must be at least 1, got 0",
     ),
     "missing policy": (["evaluate", "--policy", "none", "--output", "s.csv"], "none does not exist"),
     "missing dataset": (

@@ -137,7 +137,7 @@ def test_bad_requests(folder):
     ):
         with pytest.raises(UserError, match=message):
             evaluate(*arguments)
-    with pytest.raises(UserError, match="rollout episodes .* must not exceed episodes"):
+    with pytest.raises(UserError, match="rollout episodes must be from 0 to 1, got 2"):
         evaluate([policy], [1], 1, rollout_episodes=2)
 
 

@@ -108,7 +108,10 @@ def test_paper_study_has_the_papers_grid_and_budget():
         ("study", "a/b", "study must be a name"),
         ("evaluation.headline_nfe", 7, "headline_nfe must be one of nfe, got 7 and [1, 2]"),
         ("evaluation.rollout_episodes", 5, "rollout_episodes must not exceed episodes, got 5 and 2"),
-        ("flow_map.methods", ["gaussian_bc"], "'gaussian_bc' learns no trajectories"),
+        ("seeds", [2**31], "seeds must be below 2^31, got 2147483648"),
+        ("flow_map.methods", ["gaussian_bc"], "'gaussian_bc' learns no solution map"),
+        ("flow_map.methods", ["diffusion_ql"], "'diffusion_ql' learns no solution map"),
+        ("flow_map.task", "hopper-medium", "actions of 'hopper-medium' have more than two dimensions"),
         ("flow_map.task", "nowhere", "study.yaml: flow_map.task: 'nowhere' has no entry"),
         (
             "train_by_suite",
@@ -421,3 +424,29 @@ def test_part_of_the_laptop_study_is_a_part_of_it():
     assert {k: v for k, v in part.items() if k not in listed} == {
         k: v for k, v in whole.items() if k not in listed
     }
+
+
+def test_more_evaluations_than_a_sampler_has_noise_for_are_refused():
+    settings = changed("cost.nfe", [1, 2, 17])
+    assert plan_of(settings)
+    message = message_of({**settings, "methods": ["diffusion_ql"]})
+    assert "cost.nfe: 17 is more than 'diffusion_ql' can take" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("label: {{name}}\n", "a key must be a name"), ("a: \x07\n", "is not YAML")]
+)
+def test_unreadable_yaml_is_one_line(tmp_path, text, problem):
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(UserError, match=problem) as caught:
+        read_mapping(tmp_path / "study.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["def broken(:", "raise ImportError('no such thing')", "x = 1"])
+def test_an_unsound_file_of_a_method_is_named(tmp_path, monkeypatch, source):
+    (tmp_path / "unsound.py").write_text(source)
+    monkeypatch.setattr(algorithms, "__path__", [*algorithms.__path__, str(tmp_path)])
+    with pytest.raises(UserError, match=r"gtp/algorithms/unsound\.py is not a method \(") as caught:
+        algorithms.get("unsound")
+    assert "\n" not in str(caught.value)

@@ -215,7 +215,9 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
 
 
 def test_bad_requests_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"seeds must be distinct and at least one, got \[1, 1\]"):
+    with pytest.raises(
+        UserError, match=r"seeds must be distinct, not negative, and at least one, got \[1, 1\]"
+    ):
         run(tmp_path, seeds=(1, 1))
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no CUDA device is visible: use --execution.device cpu"):
@@ -236,7 +238,7 @@ def test_unwritable_output_is_one_line(tmp_path, monkeypatch):
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setattr("gtp.train.Learner", None)  # the complaint comes before any training
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match="is a file where a folder is expected"):
         train(
             GTP(eta=0.0),
             CONFIG,

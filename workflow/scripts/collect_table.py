@@ -12,15 +12,18 @@ from gtp.files import write_text
 def labelled_rows(path: Path, labels: dict[str, str], columns: list[str]) -> Iterator[list[str]]:
     """The rows of one file in the order of `columns`, each from `labels` or from the file; values stay text.
 
-    Raises: UserError when the file lacks a column.
+    Raises: UserError when the file lacks a column or is no CSV.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = set(columns) - set(labels) - set(reader.fieldnames or ())
-        if missing:
-            raise UserError(f"{path} lacks the column {min(missing)}; delete the file and run again")
-        for row in reader:
-            yield [labels[column] if column in labels else row[column] for column in columns]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = set(columns) - set(labels) - set(reader.fieldnames or ())
+            if missing:
+                raise UserError(f"{path} lacks the column {min(missing)}; delete the file and run again")
+            for row in reader:
+                yield [labels[column] if column in labels else row[column] for column in columns]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not a CSV ({error}); delete the file and run again") from error
 
 
 def collect(parts: Iterable[tuple[Path, dict[str, str]]], columns: list[str], output: Path) -> None:
