@@ -40,7 +40,7 @@ class VariancePreserving:
         return (0.5 * log_abar).exp() * act + (-torch.expm1(log_abar)).sqrt() * noise
 
     def condition(self, level: Tensor) -> Tensor:
-        """What the network is told about a level > 0: log(sigma) / 4, as every method here conditions.
+        """What the network is told about a level > 0: log(sigma) / 4, as GTP conditions.
 
         sigma = sqrt((1 - abar) / abar) is the noise's standard deviation in x_i / sqrt(abar_i). Any shape.
         """

@@ -288,7 +288,8 @@ def sample_notice(seeds: int, episodes: str) -> str:
     """What means and intervals of scores are taken over."""
     if seeds == 1:
         return f"One seed, so no interval; {episodes} episodes."
-    return f"Mean and 95 % $t$ interval over {seeds} seeds, {episodes} episodes each."
+    unit = "episode" if episodes == "1" else "episodes"
+    return f"Mean and 95 % $t$ interval over {seeds} seeds, {episodes} {unit} each."
 
 
 def save_figure(figure: Figure, *paths: Path) -> None:
