@@ -127,8 +127,8 @@ class StateValue(MLP):
 def time_features(c_noise: Tensor, width: int = TIME_FEATURES) -> Tensor:
     """Sinusoidal features of a conditioning time. Shapes: (...) -> (..., width).
 
-    The frequencies are geometric from 0.5 to 16 rad per unit of c_noise, which is log(t) / 4, or on flow paths
-    t itself, so that the slowest is monotone over all times and the fastest tells neighbouring times apart.
+    The frequencies are geometric from 0.5 to 16 rad per unit of c_noise (log(t) / 4, or on flow paths
+    t itself), so that the slowest is monotone over all times and the fastest tells neighbouring times apart.
     """
     frequencies = 0.5 * torch.exp(
         torch.arange(width // 2, device=c_noise.device) * (math.log(32.0) / (width // 2 - 1))
