@@ -178,8 +178,8 @@ def train(
     algorithm = algorithm.for_reward_unit(reward_unit(transitions, config.discount))
     run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
-    require_writable(output)
     with exclusive(scratch):
+        require_writable(output)
         record = _train(run, scratch, execution)
         publish(scratch, output)
     shutil.rmtree(scratch, ignore_errors=True)
