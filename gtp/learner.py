@@ -9,7 +9,7 @@ compiled function, and which one runs follows from the number of steps alone.
 
 import shutil
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -20,7 +20,7 @@ from gtp.algorithm import Algorithm, Batch, Networks, Update
 from gtp.config import TrainConfig
 from gtp.networks import Sizes
 from gtp.optimizer import adam_, average_, clip_by_global_norm
-from gtp.randomness import derive_seed
+from gtp.randomness import BLOCK, derive_seed, draw_block, draw_indices
 
 
 class Learner:
@@ -56,6 +56,18 @@ class Learner:
     def stage(self) -> int:
         """The stage of the next update, named by the steps done before it."""
         return self.stages[bisect_right(self.stages, self.steps_done) - 1]
+
+    def inputs(self, data: Batch) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """Minibatch rows (S, B) and noise name -> (S, ...) for one update after the other, without end."""
+        size, action_size = data.act.shape
+        draws = self.algorithm.draws(self.config.batch_size, action_size)
+        block, offset = divmod(self.steps_done, BLOCK)
+        while True:
+            rows = draw_indices(size, self.config.batch_size, self.seeds, block, self.device)
+            noise = draw_block(draws, self.seeds, block, self.device)
+            for i in range(offset, BLOCK):
+                yield rows[i], {name: values[i] for name, values in noise.items()}
+            block, offset = block + 1, 0
 
     def update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
         """One training step of every seed; the logged quantities, (Q, S) in the order of `quantities`.

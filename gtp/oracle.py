@@ -11,7 +11,7 @@ from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
 from gtp.learner import Learner, bind
 from gtp.mixture import GaussianMixture
-from gtp.randomness import BLOCK, draw_block, draw_indices, generator
+from gtp.randomness import generator
 from gtp.train import choose_compiled
 
 ACTIONS = 20_000
@@ -43,13 +43,9 @@ def clone_mixture(
         discount=torch.zeros(ACTIONS),
     )
     learner = Learner(algorithm, config, 1, size, [seed], device, compiled)
-    draws = algorithm.draws(config.batch_size, size)
-    for step in range(config.steps):
-        block, offset = divmod(step, BLOCK)
-        if offset == 0:
-            rows = draw_indices(ACTIONS, config.batch_size, [seed], block, device)
-            noise = draw_block(draws, [seed], block, device)
-        learner.update(data, rows[offset], {name: values[offset] for name, values in noise.items()})
+    inputs = learner.inputs(data)
+    for _ in range(config.steps):
+        learner.update(data, *next(inputs))
     params = {name: {leaf: v[0] for leaf, v in leaves.items()} for name, leaves in learner.params.items()}
     return bind(learner.modules, params)
 

@@ -23,7 +23,6 @@ from typing import Literal
 
 import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
 
 from gtp import algorithms
 from gtp.algorithm import Algorithm
@@ -37,7 +36,6 @@ from gtp.files import require_writable, sha256_of, write_atomically, write_text
 from gtp.learner import Learner, compiler_available
 from gtp.policy import save_policy
 from gtp.progress import Progress, say
-from gtp.randomness import BLOCK, draw_block, draw_indices
 from gtp.source_files import ROOT, files_behind
 
 LOG_INTERVALS = 100
@@ -136,19 +134,6 @@ def choose_compiled(wanted: str, device: torch.device) -> bool:
     return wanted == "auto"
 
 
-def noise_stream(run: Run, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Minibatch rows (S, B) and noise name -> (S, ...) for the steps from `first_step` on, without end."""
-    size, action_size = len(run.transitions), run.transitions.actions.shape[1]
-    draws = run.algorithm.draws(run.config.batch_size, action_size)
-    block, offset = divmod(first_step, BLOCK)
-    while True:
-        rows = draw_indices(size, run.config.batch_size, list(run.seeds), block, run.device)
-        noise = draw_block(draws, list(run.seeds), block, run.device)
-        for i in range(offset, BLOCK):
-            yield rows[i], {name: values[i] for name, values in noise.items()}
-        block, offset = block + 1, 0
-
-
 def train(
     algorithm: Algorithm,
     config: TrainConfig,
@@ -219,10 +204,10 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
     started = saved = time.monotonic()
     warm_up = {}  # stage -> seconds of its first update, most of which is compilation
     total, in_interval = None, 0
-    stream = noise_stream(run, first)
+    inputs = learner.inputs(data)
     for step in range(first + 1, config.steps + 1):
         stage, before = learner.stage, time.monotonic()
-        logged = learner.update(data, *next(stream))
+        logged = learner.update(data, *next(inputs))
         warm_up.setdefault(stage, time.monotonic() - before)
         total = logged.clone() if total is None else total.add_(logged)
         in_interval += 1

@@ -14,7 +14,7 @@ from gtp import algorithms
 from gtp.algorithm import Batch
 from gtp.config import TrainConfig
 from gtp.learner import Learner, bind
-from gtp.randomness import BLOCK, draw_block, draw_indices, generator
+from gtp.randomness import generator
 from gtp.studies.methods import load_methods
 
 METHODS = load_methods(Path(__file__).parents[2] / "config" / "methods.yaml")
@@ -39,13 +39,10 @@ def actions(name: str) -> torch.Tensor:
     method = METHODS[name]
     algorithm = algorithms.get(method.algorithm)(**method.set)
     learner = Learner(algorithm, CONFIG, 1, 2, [SEED], CPU, compiled=False)
-    data, draws = bandit(), algorithm.draws(CONFIG.batch_size, 2)
-    for step in range(CONFIG.steps):
-        block, offset = divmod(step, BLOCK)
-        if offset == 0:
-            rows = draw_indices(SIZE, CONFIG.batch_size, [SEED], block, CPU)
-            noise = draw_block(draws, [SEED], block, CPU)
-        learner.update(data, rows[offset], {key: values[offset] for key, values in noise.items()})
+    data = bandit()
+    inputs = learner.inputs(data)
+    for _ in range(CONFIG.steps):
+        learner.update(data, *next(inputs))
     params = {key: {leaf: v[0] for leaf, v in leaves.items()} for key, leaves in learner.params.items()}
     shape = algorithm.noise_shape(SAMPLES, 2)
     with torch.inference_mode():

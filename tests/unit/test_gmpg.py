@@ -12,7 +12,6 @@ from gtp.algorithms.gmpg import GMPG, local_entropy
 from gtp.learner import Learner, bind
 from gtp.networks import time_features
 from gtp.paths import PATHS
-from gtp.randomness import BLOCK, draw_block, draw_indices
 
 from .one_step import START, B, make, receivers
 from .training_fixtures import CONFIG
@@ -166,13 +165,10 @@ def bandit(reward, mean: float, std: float, count: int = 4000) -> Batch:
     return Batch(torch.zeros(count, 1), act, reward(act[:, 0]), torch.zeros(count, 1), torch.zeros(count))
 
 
-def advance(learner: Learner, data: Batch, algorithm: GMPG, steps: int) -> None:
-    draws = algorithm.draws(learner.config.batch_size, data.act.shape[1])
-    for step in range(learner.steps_done, learner.steps_done + steps):
-        block, offset = divmod(step, BLOCK)
-        rows = draw_indices(len(data.act), learner.config.batch_size, learner.seeds, block, learner.device)
-        noise = draw_block(draws, learner.seeds, block, learner.device)
-        learner.update(data, rows[offset], {name: values[offset] for name, values in noise.items()})
+def advance(learner: Learner, data: Batch, steps: int) -> None:
+    inputs = learner.inputs(data)
+    for _ in range(steps):
+        learner.update(data, *next(inputs))
 
 
 def test_the_policy_gradient_starts_from_the_clone_and_resumes_across_the_boundary():
@@ -183,19 +179,19 @@ def test_the_policy_gradient_starts_from_the_clone_and_resumes_across_the_bounda
         return Learner(algorithm, config, 1, 1, [0, 7], torch.device("cpu"), compiled=False)
 
     straight = learner()
-    advance(straight, data, algorithm, 10)
+    advance(straight, data, 10)
     clone = {name: value.clone() for name, value in straight.params["actor_ema"].items()}
-    advance(straight, data, algorithm, 1)
+    advance(straight, data, 1)
     for leaf, value in straight.params["actor"].items():  # one step of Adam away from the clone
         assert (value - clone[leaf]).abs().max() <= 1.01 * config.learning_rate
     assert "policy/entropy" in straight.quantities
-    advance(straight, data, algorithm, 9)
+    advance(straight, data, 9)
     assert all(torch.equal(value, clone[name]) for name, value in straight.params["behaviour"].items())
     for taken in (9, 10, 11):
         first, second = learner(), learner()
-        advance(first, data, algorithm, taken)
+        advance(first, data, taken)
         second.load_state({name: value.clone() for name, value in first.state().items()})
-        advance(second, data, algorithm, 20 - taken)
+        advance(second, data, 20 - taken)
         assert all(torch.equal(value, second.state()[name]) for name, value in straight.state().items())
 
 
@@ -215,7 +211,7 @@ def test_bandit_reaches_the_optimum_of_its_objective():
     samples, divergence = {}, {}
     shift = beta * math.log(2.0) * (std**2 + algorithm.level**2)
     for name in ("clone", "policy"):
-        advance(learner, data, algorithm, 450)
+        advance(learner, data, 450)
         params = {n: {leaf: v[0] for leaf, v in leaves.items()} for n, leaves in learner.params.items()}
         act = algorithm.act(bind(learner.modules, params), torch.zeros(4000, 1), noise, 4)
         samples[name] = act.mean().item(), act.std().item()
