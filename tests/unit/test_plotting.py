@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gtp.errors import UserError
+from gtp.maze_plotting import maze_of
 from gtp.plotting import (
     COLORS,
     CROWD,
@@ -27,7 +28,6 @@ from gtp.plotting import (
     legend_above,
     legend_columns,
     legend_lines,
-    maze_of,
     method_rows,
     method_styles,
     panel_grid,
@@ -254,7 +254,7 @@ def test_few_methods_share_a_row_and_many_stand_in_rows_by_what_they_are():
     }
     assert row_labels(rows, "score")[2] == "cloning\nscore"
     assert row_labels([""], "score") == ["score"]
-    lines = legend_lines(many, method_styles(many))
+    lines = legend_lines(many)
     assert len(lines) == 12  # each method once, although the first is in every row
 
 

@@ -158,7 +158,7 @@ rule figure_coverage:
         coverage="<results>/{view}/coverage.csv",
         mazes="<results>/{view}/mazes.csv",
         study="<results>/{view}/study.json",
-        code=DRAWING_CODE,
+        code=DRAWING_CODE + files_behind("gtp.maze_plotting"),
     output:
         pdf="<figures>/{view}/coverage.pdf",
         png=report(
@@ -184,7 +184,7 @@ rule figure_rollouts:
         rollouts="<results>/{view}/rollouts.csv",
         mazes="<results>/{view}/mazes.csv",
         study="<results>/{view}/study.json",
-        code=DRAWING_CODE,
+        code=DRAWING_CODE + files_behind("gtp.maze_plotting"),
     output:
         pdf="<figures>/{view}/rollouts.pdf",
         png=report(

@@ -11,21 +11,18 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.plotting import (
+from gtp.maze_plotting import (
     SUITE_WIDTH,
-    TEXT_WIDTH,
     Maze,
     add_row,
     draw_maze,
-    footnote,
-    house_style,
     maze_marks,
     maze_of,
     maze_suites,
     name_suite,
     row_height,
-    save_figure,
 )
+from gtp.plotting import TEXT_WIDTH, footnote, house_style, save_figure
 from gtp.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
 
 GAP, TITLE, SCALE, NOTE, EDGE = 0.15, 0.22, 0.62, 0.22, 0.05

@@ -7,21 +7,14 @@ from matplotlib.figure import Figure
 from gtp.errors import ending_in_one_line
 from gtp.plotting import (
     MethodStyle,
-    footnote,
+    Panels,
     house_style,
-    label_panels,
-    legend_above,
-    legend_lines,
-    method_rows,
     method_styles,
-    panel_grid,
-    percent_score,
-    row_labels,
     sample_notice,
     save_figure,
-    set_score_limits,
+    task_figure,
 )
-from gtp.results import StudyRecord, read_study
+from gtp.results import StudyRecord, TaskRecord, read_study
 from gtp.statistics import SeedScores, read_seed_scores
 
 BOUNDED = 6
@@ -31,27 +24,23 @@ BOUNDED = 6
 @house_style()
 def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     """The figure from the seeds' scores at each step of training."""
-    styles, rows = method_styles(study), method_rows(study)
-    share = all(map(percent_score, study.tasks))
-    figure, panels = panel_grid(len(study.tasks), len(rows), share_y=share)
+    styles = method_styles(study)
     factor, unit = update_unit(study.steps)
-    for index, task in enumerate(study.tasks):
+
+    def draw_task(task: TaskRecord, panels: Panels) -> list[float]:
         curves = {method.name: scores.curve(task.name, method.name) for method in study.methods}
-        for axes, methods in zip(panels[:, index], rows.values(), strict=True):
+        for axes, methods in panels:
             draw_curves(axes, {m.name: curves[m.name] for m in methods}, styles, factor)
-            # Suites may train for different numbers of updates; the rows of one task share their limits.
+            # Suites may train for different numbers of updates.
             axes.set_xlim(0, 1.03 * max(curve["step"].max() for curve in curves.values()) / factor)
-            set_score_limits(axes, task, [mean for curve in curves.values() for mean in curve["mean"]])
-    titles = [task.label for task in study.tasks]
-    label_panels(panels, titles, unit, row_labels(rows, "normalised score"))
-    legend_above(figure, legend_lines(study, styles))
-    footnote(
-        figure,
+        return [mean for curve in curves.values() for mean in curve["mean"]]
+
+    notices = [
         sample_notice(len(study.seeds), scores.episodes()),
         study.data_notice(),
         scores.divergence_notice(study),
-    )
-    return figure
+    ]
+    return task_figure(study, draw_task, unit, notices)
 
 
 def draw_curves(

@@ -7,21 +7,14 @@ from matplotlib.figure import Figure
 from gtp.errors import ending_in_one_line
 from gtp.plotting import (
     MethodStyle,
-    footnote,
+    Panels,
     house_style,
-    label_panels,
-    legend_above,
-    legend_lines,
-    method_rows,
     method_styles,
-    panel_grid,
-    percent_score,
-    row_labels,
     sample_notice,
     save_figure,
-    set_score_limits,
+    task_figure,
 )
-from gtp.results import MethodRecord, StudyRecord, read_study
+from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_study
 from gtp.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
 
 DODGE = 1.06
@@ -31,30 +24,25 @@ DODGE = 1.06
 @house_style()
 def draw(scores: SeedScores, study: StudyRecord) -> Figure:
     """The figure from the seeds' scores at each K."""
-    styles, rows = method_styles(study), method_rows(study)
-    share = all(map(percent_score, study.tasks))
-    figure, panels = panel_grid(len(study.tasks), len(rows), share_y=share)
-    for index, task in enumerate(study.tasks):
+    styles = method_styles(study)
+
+    def draw_task(task: TaskRecord, panels: Panels) -> list[float]:
         estimates = {
             method.name: [
                 mean_estimate(scores.of(task.name, method.name, k)) for k in study.evaluated_nfe(method)
             ]
             for method in study.methods
         }
-        for axes, methods in zip(panels[:, index], rows.values(), strict=True):
+        for axes, methods in panels:
             draw_scores(axes, methods, estimates, study.nfe, styles)
-            # The rows of one task share their limits.
-            set_score_limits(axes, task, [e.mean for several in estimates.values() for e in several])
-    titles = [task.label for task in study.tasks]
-    label_panels(panels, titles, "function evaluations $K$", row_labels(rows, "normalised score"))
-    legend_above(figure, legend_lines(study, styles))
-    footnote(
-        figure,
+        return [e.mean for several in estimates.values() for e in several]
+
+    notices = [
         sample_notice(len(study.seeds), scores.episodes()),
         study.data_notice(),
         scores.divergence_notice(study),
-    )
-    return figure
+    ]
+    return task_figure(study, draw_task, "function evaluations $K$", notices)
 
 
 def draw_scores(

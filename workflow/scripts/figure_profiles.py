@@ -50,7 +50,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
         label_panels(panels, list(rows), XLABEL, [YLABEL])
     else:
         label_panels(panels, list(pools), XLABEL, row_labels(rows, YLABEL))
-    legend_above(figure, legend_lines(study, styles))
+    legend_above(figure, legend_lines(study))
     footnote(
         figure,
         f"A run is one of {len(study.seeds)} seeds on one task, {scores.episodes()} episodes.",

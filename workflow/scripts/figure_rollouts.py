@@ -11,23 +11,25 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gtp.errors import ending_in_one_line
-from gtp.plotting import (
-    INK,
+from gtp.maze_plotting import (
     SUITE_WIDTH,
-    TEXT_WIDTH,
     Maze,
-    MethodStyle,
     add_row,
     draw_maze,
-    footnote,
-    house_style,
-    legend_above,
     mark_scale,
     maze_marks,
     maze_of,
     maze_suites,
-    method_styles,
     name_suite,
+)
+from gtp.plotting import (
+    INK,
+    TEXT_WIDTH,
+    MethodStyle,
+    footnote,
+    house_style,
+    legend_above,
+    method_styles,
     save_figure,
     wrap,
 )

@@ -10,19 +10,12 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from gtp.errors import ending_in_one_line
 from gtp.plotting import (
     MethodStyle,
-    footnote,
+    Panels,
     house_style,
-    label_panels,
-    legend_above,
-    legend_lines,
-    method_rows,
     method_styles,
-    panel_grid,
-    percent_score,
-    row_labels,
     sample_notice,
     save_figure,
-    set_score_limits,
+    task_figure,
 )
 from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_study
 from gtp.speed import ActingCosts, read_acting_costs
@@ -35,31 +28,26 @@ TICKS = (1, 2, 5)
 @house_style()
 def draw(scores: SeedScores, costs: ActingCosts, study: StudyRecord) -> Figure:
     """The figure from the seeds' scores at each K and the time of one action there, at the smallest batch."""
-    styles, rows = method_styles(study), method_rows(study)
+    styles = method_styles(study)
     batch = costs.batch_sizes()[0]
-    share = all(map(percent_score, study.tasks))
-    figure, panels = panel_grid(len(study.tasks), len(rows), share_y=share)
-    for index, task in enumerate(study.tasks):
+
+    def draw_task(task: TaskRecord, panels: Panels) -> list[float]:
         points = {
             method.name: points_of(scores, costs, study, task, method, batch) for method in study.methods
         }
         limits = time_limits([time for several in points.values() for time, _ in several])
-        for axes, methods in zip(panels[:, index], rows.values(), strict=True):
+        for axes, methods in panels:
             draw_points(axes, methods, points, study, styles)
             set_times(axes, *limits)
-            # The rows of one task share their limits.
-            set_score_limits(axes, task, [score.mean for several in points.values() for _, score in several])
-    titles = [task.label for task in study.tasks]
-    label_panels(panels, titles, "time of an action (ms)", row_labels(rows, "normalised score"))
-    legend_above(figure, legend_lines(study, styles))
-    footnote(
-        figure,
+        return [score.mean for several in points.values() for _, score in several]
+
+    notices = [
         sample_notice(len(study.seeds), scores.episodes()),
         time_notice(costs, study, batch),
         study.data_notice(),
         scores.divergence_notice(study),
-    )
-    return figure
+    ]
+    return task_figure(study, draw_task, "time of an action (ms)", notices)
 
 
 def points_of(
