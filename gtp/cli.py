@@ -7,6 +7,7 @@ one line on stderr and status 2.
 import contextlib
 import io
 import json
+import os
 import re
 import shlex
 import sys
@@ -413,6 +414,9 @@ def main() -> None:
         fail(OUT_OF_MEMORY)
     except KeyboardInterrupt:
         fail("interrupted; the same command resumes from the last checkpoint")
+    except BrokenPipeError:  # whoever reads the output, `head` say, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again
+        sys.exit(1)
 
 
 def parse() -> Callable[[], None]:

@@ -194,13 +194,10 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
     boundaries = {config.steps * (i + 1) // LOG_INTERVALS for i in range(LOG_INTERVALS)} - {0}
     boundaries |= set(learner.stages) - {0}  # another stage logs other quantities
     snapshots = set(config.snapshot_steps())
-    progress = Progress(
-        f"train {run.transitions.task.name} {run.label}",
-        config.steps,
-        "steps",
-        done=first,
-        interval=execution.progress_seconds,
-    )
+    what = f"train {run.transitions.task.name} {run.label}"
+    if run.compiled:
+        say(f"{what}: compiling, which may take a minute")
+    progress = Progress(what, config.steps, "steps", done=first, interval=execution.progress_seconds)
     started = saved = time.monotonic()
     warm_up = {}  # stage -> seconds of its first update, most of which is compilation
     total, in_interval = None, 0

@@ -26,6 +26,13 @@ def gtp(*arguments, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
+def test_a_reader_that_stops_early_sees_no_traceback():
+    root = Path(__file__).parents[2]
+    command = f"{shlex.quote(sys.executable)} -m gtp train gtp --help | true"
+    result = subprocess.run(command, shell=True, cwd=root, capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+
+
 def test_one_run_without_the_workflow(tmp_path):
     """Generate, prepare, train, evaluate, measure, draw: each verb on what the one before it wrote."""
     dataset = "--id generated/pointmaze/u-v0 --root minari"
