@@ -24,8 +24,8 @@ with contextlib.redirect_stderr(io.StringIO()):  # importing it prints a notice 
 gym.register_envs(gymnasium_robotics)
 gym.register("gtp/D4RLAntMaze-v0", entry_point="gtp.d4rl_ant:D4RLAntMaze")
 
-# Hyperparameters are chosen on these two maps, which no table of results uses: two rooms joined by a short
-# and a long corridor, and one corridor with four bends.
+# Hyperparameters are chosen on these three maps, which no table of results uses: two rooms joined by a short
+# and a long corridor, one corridor with four bends, and two equal ways around a pillar.
 ROOMS = [
     [1, 1, 1, 1, 1, 1, 1, 1],
     [1, 0, 0, 1, 0, 0, 0, 1],
@@ -45,6 +45,13 @@ ZIGZAG = [
     [1, 0, 0, 0, 1],
     [1, 1, 1, 1, 1],
 ]
+RING = [
+    [1, 1, 1, 1, 1],
+    [1, 0, 0, 0, 1],
+    [1, 0, 1, 0, 1],
+    [1, 0, 0, 0, 1],
+    [1, 1, 1, 1, 1],
+]
 
 GOAL_MARK = maps.GOAL  # a free cell that goals are drawn from; without any, all free cells are
 
@@ -56,6 +63,7 @@ MAZES: dict[str, list[list[int]]] = {
     "large": maps.LARGE_MAZE,
     "rooms": ROOMS,
     "zigzag": ZIGZAG,
+    "ring": RING,
 }
 
 

@@ -24,6 +24,7 @@ ENVIRONMENTS = {
     "large": "AntMaze_Large-v4",
     "rooms": "AntMaze_Medium-v4",  # on our own maps
     "zigzag": "AntMaze_UMaze-v4",
+    "ring": "AntMaze_UMaze-v4",
 }
 EPISODES_PER_CHUNK = 5  # of full length
 Cells = tuple[tuple[int, int], ...]

@@ -23,6 +23,7 @@ ENVIRONMENTS = {
     "large": "PointMaze_Large-v3",
     "rooms": "PointMaze_Medium-v3",  # on our own maps
     "zigzag": "PointMaze_UMaze-v3",
+    "ring": "PointMaze_UMaze-v3",
 }
 
 
