@@ -81,7 +81,7 @@ def parse(kind: type[T], data: Any, file: str, path: KeyPath = ()) -> T:
         text = json.dumps(data, default=str)
         return pydantic.TypeAdapter(kind).validate_json(text, strict=True, extra="forbid")
     except pydantic.ValidationError as error:
-        raise UserError(_explain(error.errors()[0], kind, file, path)) from error
+        raise UserError(_explain(error.errors(), kind, file, path)) from error
     except UserError as error:  # of the dataclass itself
         raise UserError(f"{place(file, path)}: {error}") from error
 
@@ -115,10 +115,17 @@ def check_name(name: str, file: str) -> None:
         raise UserError(f"{file}: '{name}' is not a name of letters and digits joined by single - or _")
 
 
-def _explain(error: dict, kind: type, file: str, path: KeyPath) -> str:
-    """Pydantic's account of one error in our words."""
+def _explain(errors: list[dict], kind: type, file: str, path: KeyPath) -> str:
+    """The first of pydantic's errors in our words."""
+    error = errors[0]
     where, value, context = place(file, path + error["loc"]), error["input"], error.get("ctx", {})
     match error["type"]:
+        case "literal_error" if str(error["loc"][-1]).startswith("literal["):
+            # A union, whose members pydantic names as if they were keys: the others' errors follow.
+            field = error["loc"][:-1]
+            others = [EXPECTED[e["type"]] for e in errors[1:] if e["loc"][:-1] == field]
+            choices = " or ".join([context["expected"].replace("'", ""), *others])
+            return f"{place(file, path + field)}: expected {choices}, got {value!r}"
         case "unexpected_keyword_argument":
             return f"{where}: unknown key{suggest(error['loc'][-1], _valid_keys(kind, error['loc'][:-1]))}"
         case "missing":

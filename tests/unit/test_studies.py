@@ -104,6 +104,7 @@ def test_paper_study_has_the_papers_grid_and_budget():
         ("seeds", [-1], "seeds must be at least 0, got -1"),
         ("seeds", [True], "study.yaml: seeds.0: expected a whole number, got True"),
         ("seeds_per_job", 0, "seeds_per_job must be at least 1, got 0"),
+        ("seeds_per_job", "some", "study.yaml: seeds_per_job: expected all or a whole number, got 'some'"),
         ("study", "reference", "study must be a name"),
         ("study", "a/b", "study must be a name"),
         ("evaluation.headline_nfe", 7, "headline_nfe must be one of nfe, got 7 and [1, 2]"),
