@@ -89,8 +89,10 @@ def tied_for_best(samples: Sequence[Sequence[ArrayLike]]) -> list[bool]:
 
     samples[m][i] (n_i,) are the scores of method m's seeds on task i. A method is marked when Welch's
     interval of the difference of its average to the highest one holds 0. With one seed that interval is
-    unknown and nothing is marked.
+    unknown and nothing is marked, nor is a method that has none beside it.
     """
+    if len(samples) == 1:
+        return [False]
     best = max(samples, key=lambda tasks: average_estimate(tasks).mean)
     differences = [average_difference(tasks, best) for tasks in samples]
     return [difference.low <= 0.0 <= difference.high for difference in differences]

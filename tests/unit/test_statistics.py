@@ -105,6 +105,7 @@ def test_average_difference_of_one_task_is_the_difference():
 def test_methods_that_the_data_cannot_tell_from_the_best_are_tied():
     best, near, far = [[90.0, 95.0, 99.0]], [[80.0, 95.0, 92.0]], [[10.0, 12.0, 11.0]]
     assert tied_for_best([far, best, near]) == [False, True, True]
+    assert tied_for_best([best]) == [False]
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
