@@ -75,7 +75,7 @@ from gtp.data.transitions import load_transitions
 from gtp.train import Execution, train
 from training_fixtures import CONFIG
 train(algorithms.get({method!r})(), CONFIG, load_transitions(Path("data.safetensors")), (0, 1),
-      output=Path("out"), checkpoints=Path("checkpoints"),
+      output=Path("out"), checkpoints=Path("out/checkpoints"),
       execution=Execution(device="cpu", compile="off", checkpoint_seconds=0))
 """
 
@@ -89,36 +89,36 @@ def start(folder: Path, method: str) -> subprocess.Popen:
     )
 
 
-@pytest.mark.parametrize("method", algorithms.names())
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
-    """SIGKILL as soon as a checkpoint exists; the same command then ends where a straight run ends."""
-    save_transitions(tmp_path / "data.safetensors", tiny_transitions())
-    process = start(tmp_path, method)
-    while not list(tmp_path.glob("checkpoints/*/checkpoint.safetensors")):
+def kill_on_the_way(folder: Path, method: str) -> Path:
+    """The checkpoint of a run into folder/out that SIGKILL ends as soon as there is one."""
+    save_transitions(folder / "data.safetensors", tiny_transitions())
+    process = start(folder, method)
+    while not (found := list(folder.glob("out/checkpoints/*/checkpoint.safetensors"))):
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "out/run.json").exists()
-    finished = start(tmp_path, method)
-    assert finished.wait() == 0, finished.stderr.read().decode()
+    assert not (folder / "out/run.json").exists()
+    return found[0]
+
+
+@pytest.mark.parametrize("method", algorithms.names())
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
+    """SIGKILL as soon as a checkpoint exists; the same call then ends where a straight run ends."""
+    kill_on_the_way(tmp_path, method)
+    run(tmp_path / "out", method, seeds=(0, 1))
     assert json.loads((tmp_path / "out/run.json").read_text())["resumed_at"] > 0
     run(tmp_path / "straight", method, seeds=(0, 1))
     for step in CONFIG.snapshot_steps():
         resumed = parameters(tmp_path / f"out/policy-{step}.safetensors")
         straight = parameters(tmp_path / f"straight/policy-{step}.safetensors")
         assert all(torch.equal(resumed[name], straight[name]) for name in straight)
-    assert not list((tmp_path / "checkpoints").glob("*/"))
+    assert not list((tmp_path / "out/checkpoints").glob("*/"))
 
 
 def test_training_log_is_the_same_after_a_resume(tmp_path):
     """Quantities are averages over log intervals; a resume must not lose or repeat a part of one."""
-    save_transitions(tmp_path / "data.safetensors", tiny_transitions())
-    process = start(tmp_path, "gtp")
-    while not list(tmp_path.glob("checkpoints/*/checkpoint.safetensors")):
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_on_the_way(tmp_path, "gtp")
     assert start(tmp_path, "gtp").wait() == 0
     run(tmp_path / "straight", seeds=(0, 1))
 
@@ -185,19 +185,8 @@ def test_n_step_returns_by_hand():
     assert discount.tolist() == [0.5, 0.5, 0.0, 0.5, 0.5]
 
 
-def checkpoint_of(folder: Path) -> Path:
-    """The checkpoint of a run that is killed on its way, in folder."""
-    save_transitions(folder / "data.safetensors", tiny_transitions())
-    process = start(folder, "gtp")
-    while not (found := list(folder.glob("checkpoints/*/checkpoint.safetensors"))):
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return found[0]
-
-
 def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
-    path = checkpoint_of(tmp_path)
+    path = kill_on_the_way(tmp_path, "gtp")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     process = start(tmp_path, "gtp")
