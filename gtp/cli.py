@@ -30,7 +30,7 @@ from gtp.data.expectations import Expectations
 from gtp.data.recipes import RECIPES
 from gtp.data.transitions import load_transitions, save_transitions
 from gtp.errors import UserError
-from gtp.files import write_text
+from gtp.files import require_writable, write_text
 from gtp.flow_map import Point, flow_map
 from gtp.oracle import four_corners, measure_accuracy
 from gtp.policy import describe, load_policy
@@ -137,6 +137,8 @@ def evaluate(
     from gtp import evaluate as evaluation
 
     use_threads(threads)
+    for path in filter(None, (output, rollouts)):
+        require_writable(path.parent)
     rows, positions = evaluation.evaluate(
         list(policy),
         list(nfe),

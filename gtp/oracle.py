@@ -1,5 +1,6 @@
 """GTP against a known answer: train on actions of a Gaussian mixture, compare with the exact solution map."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from gtp.algorithm import Algorithm, Batch, Networks
 from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
+from gtp.errors import UserError
 from gtp.learner import Learner, bind
 from gtp.mixture import GaussianMixture
 from gtp.randomness import generator
@@ -82,8 +84,12 @@ def measure_accuracy(
 ) -> list[dict]:
     """`clone_mixture` and `compare` for each seed; per K, the means over the seeds.
 
-    The update is compiled if there is a compiler.
+    The update is compiled if there is a compiler. Raises UserError for numbers that make no sense.
     """
+    if not nfe or min(nfe) < 1 or not seeds:
+        raise UserError(f"one seed and nfe of 1 are the least, got seeds {seeds} and nfe {nfe}")
+    if not 0.0 < mixture.std < math.inf:
+        raise UserError(f"std must be finite and positive, got {mixture.std}")
     compiled = choose_compiled("auto", torch.device("cpu"))
     runs = [
         compare(algorithm, clone_mixture(algorithm, mixture, config, seed, compiled), mixture, nfe, seed)
