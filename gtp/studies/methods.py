@@ -52,7 +52,19 @@ def load_methods(path: Path) -> dict[str, Method]:
         for suite in method.set_by_suite:
             parse(algorithm, method.settings(suite), str(path), (name, "set_by_suite", suite))
     _check_ablations(methods, str(path))
+    _check_labels(methods, str(path))
     return methods
+
+
+def _check_labels(methods: dict[str, Method], file: str) -> None:
+    """Figures and tables know a method by its label alone."""
+    owners: dict[str, str] = {}
+    for name, method in methods.items():
+        where = place(file, (name, "label"))
+        if not method.label.strip():
+            raise UserError(f"{where} is empty")
+        if owners.setdefault(method.label, name) != name:
+            raise UserError(f"{where}: '{method.label}' is {owners[method.label]}'s label; choose another")
 
 
 def _check_ablations(methods: dict[str, Method], file: str) -> None:

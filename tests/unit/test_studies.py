@@ -155,6 +155,8 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
         ({"a": {**METHOD, "algorithm": "gpt"}}, "a.algorithm: unknown algorithm 'gpt'; did you mean 'gtp'?"),
         ({"a": {**METHOD, "grp": "rl"}}, "a.grp: unknown key; did you mean 'group'?"),
         ({"a": {"algorithm": "gtp", "group": "rl"}}, "a.label is missing"),
+        ({"a": {**METHOD, "label": " "}}, "a.label is empty"),
+        ({"a": METHOD, "b": METHOD}, "b.label: 'L' is a's label; choose another"),
         ({"a": None}, "a: expected a mapping, got None"),
         ({"a b": METHOD}, "'a b' is not a name"),
         ({"gtp": METHOD, "gtp-x": {**METHOD, "ablation_of": "gpt"}}, "unknown method 'gpt'; did you mean"),
