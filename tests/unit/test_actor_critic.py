@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from gtp import algorithms
-from gtp.algorithm import Batch
 from gtp.algorithms.consistency_ac import ConsistencyAC
 from gtp.algorithms.diffusion_ql import DiffusionQL
 from gtp.config import TrainConfig
@@ -14,54 +13,23 @@ from gtp.critics import q_of_samples
 from gtp.errors import UserError
 from gtp.guidance import choose_by_value, normalized_q_loss
 from gtp.mixture import GaussianMixture
-from gtp.networks import Sizes
 from gtp.oracle import clone_mixture
 from gtp.policy import load_policy
 from gtp.randomness import acting_noise
 from gtp.train import Execution, train
 
+from .one_step import B, receivers
+from .one_step import make as one_step
 from .training_fixtures import CONFIG, tiny_transitions
 
-SIZES = Sizes(observation=3, action=2, hidden=16, layers=2)
-B = 8
 CLONING = {"diffusion_ql": "diffusion_bc", "consistency_ac": "consistency_bc"}
 GUIDED, CLONED = list(CLONING), list(CLONING.values())
 
 
 def make(method: str, **settings):
-    """A method, its networks with EMA copies, a batch, the draws of one step and its progress; float64."""
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    try:
-        algorithm = algorithms.get(method)(**settings)
-        networks = algorithm.networks(SIZES)
-        networks |= {f"{name}_ema": algorithm.networks(SIZES)[name] for name in algorithm.averaged}
-        batch = Batch(
-            obs=torch.randn(B, 3),
-            act=torch.rand(B, 2) * 2 - 1,
-            rew=torch.randn(B),
-            next_obs=torch.randn(B, 3),
-            discount=0.99 * (torch.rand(B) > 0.3).double(),
-        )
-        draws = {
-            name: torch.randn(draw.shape) if draw.kind == "normal" else torch.rand(draw.shape)
-            for name, draw in algorithm.draws(B, 2).items()
-        }
-    finally:
-        torch.set_default_dtype(torch.float32)
-    return algorithm, networks, batch, draws, torch.tensor(0.5, dtype=torch.float64)
-
-
-def moved(loss, networks) -> set[str]:
-    """Names of the networks that a loss sends a gradient to."""
-    for network in networks.values():
-        network.zero_grad(set_to_none=True)
-    loss.backward()
-    return {
-        name
-        for name, network in networks.items()
-        if any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
-    }
+    """A method, and networks, batch, draws and progress of a step half way."""
+    algorithm = algorithms.get(method)(**settings)
+    return algorithm, *one_step(algorithm), torch.tensor(0.5, dtype=torch.float64)
 
 
 def test_q_loss_is_minus_one_for_equal_positive_heads_whatever_their_scale():
@@ -120,7 +88,7 @@ def test_cloning_trains_no_critic(method):
     algorithm, networks, batch, draws, progress = make(method)
     assert set(networks) == {"actor", "actor_ema"}
     assert [update.network for update in algorithm.updates()] == ["actor"]
-    assert moved(algorithm.actor_loss(networks, batch, draws, progress)[0], networks) == {"actor"}
+    assert receivers(algorithm.actor_loss(networks, batch, draws, progress)[0], networks) == {"actor"}
 
 
 @pytest.mark.parametrize("method", GUIDED)
@@ -152,8 +120,8 @@ def test_where_gradients_go(method):
     algorithm, networks, batch, draws, progress = make(method)
     critic, actor = algorithm.updates()
     assert (critic.network, actor.network) == ("critic", "actor")
-    assert moved(critic.loss(networks, batch, draws, progress)[0], networks) == {"critic"}
-    assert moved(actor.loss(networks, batch, draws, progress)[0], networks) == {"critic", "actor"}
+    assert receivers(critic.loss(networks, batch, draws, progress)[0], networks) == {"critic"}
+    assert receivers(actor.loss(networks, batch, draws, progress)[0], networks) == {"critic", "actor"}
 
 
 @pytest.mark.parametrize("method", GUIDED)
