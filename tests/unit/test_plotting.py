@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gtp.errors import UserError
-from gtp.maze_plotting import maze_of
-from gtp.plotting import (
+from gtp.report.mazes import maze_of
+from gtp.report.plotting import (
     COLORS,
     CROWD,
     columns_for,
@@ -36,9 +36,9 @@ from gtp.plotting import (
     set_score_limits,
     wrap,
 )
-from gtp.results import read_results, read_study
-from gtp.speed import acting_costs
-from gtp.statistics import seed_scores
+from gtp.report.results import read_results, read_study
+from gtp.report.speed import acting_costs
+from gtp.report.statistics import seed_scores
 from workflow.scripts import (
     figure_coverage,
     figure_flow_map,

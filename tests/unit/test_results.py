@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gtp.errors import UserError
-from gtp.results import COLUMNS, read_results, read_study
+from gtp.report.results import COLUMNS, read_results, read_study
 
 from .results_fixtures import write_study
 

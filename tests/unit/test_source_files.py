@@ -9,7 +9,7 @@ def test_code_behind_a_method_has_its_own_module_and_no_other_methods():
     files = files_behind("gtp.train", "gtp.algorithms.gtp")
     assert {"gtp/train.py", "gtp/algorithms/gtp.py", "gtp/networks.py", "gtp/solution_map.py"} <= set(files)
     assert "gtp/algorithms/gaussian_bc.py" not in files
-    assert not {"gtp/cli.py", "gtp/evaluate.py", "gtp/errors.py", "gtp/plotting.py"} & set(files)
+    assert not {"gtp/cli.py", "gtp/evaluate.py", "gtp/errors.py", "gtp/report/plotting.py"} & set(files)
 
 
 def test_code_behind_follows_imports_inside_functions(tmp_path, monkeypatch):

@@ -7,8 +7,8 @@ from rliable import metrics
 from scipy import stats
 
 from gtp.errors import UserError
-from gtp.results import read_results, read_study
-from gtp.statistics import (
+from gtp.report.results import read_results, read_study
+from gtp.report.statistics import (
     average_difference,
     average_estimate,
     difference_estimate,

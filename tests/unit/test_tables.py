@@ -13,10 +13,10 @@ import pytest
 from scipy import stats
 
 from gtp.errors import UserError
-from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_results, read_study
-from gtp.statistics import Estimate, SeedScores, seed_scores
+from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.statistics import Estimate, SeedScores, seed_scores
+from gtp.report.tables import Cell, Row, Table, even_blocks, latex, markdown, plus_minus, signed, with_limits
 from gtp.studies.methods import load_methods
-from gtp.tables import Cell, Row, Table, even_blocks, latex, markdown, plus_minus, signed, with_limits
 from workflow.scripts.table_ablations import ablation_table
 from workflow.scripts.table_aggregates import aggregate_table
 from workflow.scripts.table_cost import cost_table, significant

@@ -158,7 +158,7 @@ def test_editing_a_label_trains_nothing(smoke):
         ("gtp/algorithms/gaussian_bc.py", {"gaussian_bc"}),
         ("gtp/algorithms/gtp.py", {"gtp", "gtp-no_guidance"}),
         ("gtp/learner.py", {"gtp", "gtp-no_guidance", "gaussian_bc"}),
-        ("gtp/plotting.py", set()),
+        ("gtp/report/plotting.py", set()),
         ("gtp/cli.py", set()),
     ],
 )

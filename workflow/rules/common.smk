@@ -12,7 +12,7 @@ import torch
 from snakemake.utils import update_config
 
 from gtp.errors import UserError
-from gtp.results import read_study
+from gtp.report.results import read_study
 from gtp.source_files import files_behind
 from gtp.studies import flags, load_plan, read_mapping, suggest
 

@@ -1,5 +1,5 @@
 # Figures: each is a function of the tidy tables of its view, drawn by workflow/scripts/figure_<name>.py.
-DRAWING_CODE = files_behind("gtp.plotting", "gtp.results", "gtp.statistics")
+DRAWING_CODE = files_behind("gtp.report.plotting", "gtp.report.results", "gtp.report.statistics")
 
 
 rule figure_learning_curves:
@@ -57,7 +57,7 @@ rule figure_speed:
         scores="<results>/{view}/scores.csv",
         cost="<results>/{view}/cost.csv",
         study="<results>/{view}/study.json",
-        code=DRAWING_CODE + files_behind("gtp.speed"),
+        code=DRAWING_CODE + files_behind("gtp.report.speed"),
     output:
         pdf="<figures>/{view}/speed.pdf",
         png=report(
@@ -158,7 +158,7 @@ rule figure_coverage:
         coverage="<results>/{view}/coverage.csv",
         mazes="<results>/{view}/mazes.csv",
         study="<results>/{view}/study.json",
-        code=DRAWING_CODE + files_behind("gtp.maze_plotting"),
+        code=DRAWING_CODE + files_behind("gtp.report.mazes"),
     output:
         pdf="<figures>/{view}/coverage.pdf",
         png=report(
@@ -184,7 +184,7 @@ rule figure_rollouts:
         rollouts="<results>/{view}/rollouts.csv",
         mazes="<results>/{view}/mazes.csv",
         study="<results>/{view}/study.json",
-        code=DRAWING_CODE + files_behind("gtp.maze_plotting"),
+        code=DRAWING_CODE + files_behind("gtp.report.mazes"),
     output:
         pdf="<figures>/{view}/rollouts.pdf",
         png=report(

@@ -1,5 +1,5 @@
 # Tables: each is a function of the tidy tables of its view, as Markdown, LaTeX and CSV.
-TABLE_CODE = files_behind("gtp.tables")
+TABLE_CODE = files_behind("gtp.report.tables")
 
 
 rule table_main:
@@ -114,7 +114,7 @@ rule table_cost:
     input:
         cost="<results>/{view}/cost.csv",
         study="<results>/{view}/study.json",
-        code=TABLE_CODE + files_behind("gtp.speed"),
+        code=TABLE_CODE + files_behind("gtp.report.speed"),
     output:
         md="<tables>/{view}/cost.md",
         tex="<tables>/{view}/cost.tex",

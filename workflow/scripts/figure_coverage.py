@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.maze_plotting import (
+from gtp.report.mazes import (
     SUITE_WIDTH,
     Maze,
     add_row,
@@ -22,8 +22,8 @@ from gtp.maze_plotting import (
     name_suite,
     row_height,
 )
-from gtp.plotting import TEXT_WIDTH, footnote, house_style, save_figure
-from gtp.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.plotting import TEXT_WIDTH, footnote, house_style, save_figure
+from gtp.report.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
 
 GAP, TITLE, SCALE, NOTE, EDGE = 0.15, 0.22, 0.62, 0.22, 0.05
 """Inches: between mazes, above them for names, colour scale at the right, footnote, left edge."""

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Rectangle
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.plotting import (
+from gtp.report.plotting import (
     INK,
     TEXT_WIDTH,
     MethodStyle,
@@ -24,7 +24,7 @@ from gtp.plotting import (
     save_figure,
     wrap,
 )
-from gtp.results import REMEDY, StudyRecord, read_results, read_study
+from gtp.report.results import REMEDY, StudyRecord, read_results, read_study
 
 PER_ROW = 4
 LEAST_ZOOM, MOST_ZOOM = 1.25, 2.0

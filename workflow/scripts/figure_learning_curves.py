@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gtp.errors import ending_in_one_line
-from gtp.plotting import (
+from gtp.report.plotting import (
     MethodStyle,
     Panels,
     house_style,
@@ -14,8 +14,8 @@ from gtp.plotting import (
     save_figure,
     task_figure,
 )
-from gtp.results import StudyRecord, TaskRecord, read_study
-from gtp.statistics import SeedScores, read_seed_scores
+from gtp.report.results import StudyRecord, TaskRecord, read_study
+from gtp.report.statistics import SeedScores, read_seed_scores
 
 BOUNDED = 6
 """With at most so many methods the bands have outlines, which tell them apart where they overlap."""

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gtp.errors import ending_in_one_line
-from gtp.plotting import (
+from gtp.report.plotting import (
     MethodStyle,
     Panels,
     house_style,
@@ -14,8 +14,8 @@ from gtp.plotting import (
     save_figure,
     task_figure,
 )
-from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_study
-from gtp.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
+from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
 
 DODGE = 1.06
 """Factor between neighbouring methods on the logarithmic axis, so that their intervals stand side by side."""

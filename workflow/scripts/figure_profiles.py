@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gtp.errors import ending_in_one_line
-from gtp.plotting import (
+from gtp.report.plotting import (
     MethodStyle,
     footnote,
     house_style,
@@ -20,8 +20,8 @@ from gtp.plotting import (
     row_labels,
     save_figure,
 )
-from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_study
-from gtp.statistics import SeedScores, performance_profile, read_seed_scores
+from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.statistics import SeedScores, performance_profile, read_seed_scores
 
 THRESHOLDS, MARKS = 201, 8
 """Points of a curve, and how many of them carry a marker."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gtp.errors import ending_in_one_line
-from gtp.maze_plotting import (
+from gtp.report.mazes import (
     SUITE_WIDTH,
     Maze,
     add_row,
@@ -22,7 +22,7 @@ from gtp.maze_plotting import (
     maze_suites,
     name_suite,
 )
-from gtp.plotting import (
+from gtp.report.plotting import (
     INK,
     TEXT_WIDTH,
     MethodStyle,
@@ -33,7 +33,7 @@ from gtp.plotting import (
     save_figure,
     wrap,
 )
-from gtp.results import MethodRecord, StudyRecord, read_results, read_study
+from gtp.report.results import MethodRecord, StudyRecord, read_results, read_study
 
 GAP, COUNTS, LEGEND, NOTE, MARGIN, LINE = 0.1, 0.16, 0.22, 0.18, 0.62, 0.125
 """Inches: between columns, counts below mazes, legend, footnote, tasks' names at the left, a line of text."""

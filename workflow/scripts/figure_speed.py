@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from gtp.errors import ending_in_one_line
-from gtp.plotting import (
+from gtp.report.plotting import (
     MethodStyle,
     Panels,
     house_style,
@@ -17,9 +17,9 @@ from gtp.plotting import (
     save_figure,
     task_figure,
 )
-from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_study
-from gtp.speed import ActingCosts, read_acting_costs
-from gtp.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
+from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.speed import ActingCosts, read_acting_costs
+from gtp.report.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
 
 TICKS = (1, 2, 5)
 """Leading digits of the times that an axis names."""

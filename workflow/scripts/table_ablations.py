@@ -6,9 +6,9 @@ from dataclasses import replace
 import pandas as pd
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_study
-from gtp.statistics import Estimate, SeedScores, average_difference, average_estimate, read_seed_scores
-from gtp.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, write_table
+from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.statistics import Estimate, SeedScores, average_difference, average_estimate, read_seed_scores
+from gtp.report.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, write_table
 
 CAPTION = (
     "Ablations. {parents}: normalised score, mean over seeds ± half-width of the 95 % interval (Student's t"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from gtp.errors import ending_in_one_line
-from gtp.results import MethodRecord, StudyRecord, TaskRecord, read_study
-from gtp.statistics import (
+from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.statistics import (
     Estimate,
     SeedScores,
     average_estimate,
@@ -14,7 +14,7 @@ from gtp.statistics import (
     probability_of_improvement,
     read_seed_scores,
 )
-from gtp.tables import Cell, Row, Table, plus_minus, protocol, with_limits, write_table
+from gtp.report.tables import Cell, Row, Table, plus_minus, protocol, with_limits, write_table
 
 CAPTION = (
     "Normalised score over {pools}. Mean: every task weighs the same; ± half-width of the 95 % interval"

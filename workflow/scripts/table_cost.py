@@ -7,9 +7,9 @@ from itertools import product
 import pandas as pd
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
-from gtp.speed import ActingCosts, acting_costs
-from gtp.tables import Cell, Row, Table, even_blocks, write_table
+from gtp.report.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.speed import ActingCosts, acting_costs
+from gtp.report.tables import Cell, Row, Table, even_blocks, write_table
 
 CAPTION = (
     "Cost of training and of acting. Seed-updates per second: gradient steps per second times the seeds"

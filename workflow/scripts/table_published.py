@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.results import StudyRecord, read_study
-from gtp.tables import Cell, Row, Table, write_table
+from gtp.report.results import StudyRecord, read_study
+from gtp.report.tables import Cell, Row, Table, write_table
 
 AVERAGE = "average"
 """What scores.csv calls the average of a suite."""

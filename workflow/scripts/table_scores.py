@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.results import SOURCES, MethodRecord, StudyRecord, TaskRecord, read_study
-from gtp.statistics import (
+from gtp.report.results import SOURCES, MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.statistics import (
     Estimate,
     SeedScores,
     average_estimate,
@@ -16,7 +16,7 @@ from gtp.statistics import (
     read_seed_scores,
     tied_for_best,
 )
-from gtp.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, with_limits, write_table
+from gtp.report.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, with_limits, write_table
 
 TITLES = {
     "rl": "Offline reinforcement learning: methods that use rewards.",

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from gtp.errors import UserError
-from gtp.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results
-from gtp.statistics import Estimate, mean_estimate
+from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results
+from gtp.report.statistics import Estimate, mean_estimate
 
 
 @dataclass(frozen=True)

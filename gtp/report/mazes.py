@@ -1,6 +1,6 @@
 """Mazes in figures: walls, start and goal of one, and rows of several.
 
-Sizes of figures are in inches, as in gtp.plotting.
+Sizes of figures are in inches, as in gtp.report.plotting.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from gtp.errors import UserError
-from gtp.plotting import INK
-from gtp.results import REMEDY, StudyRecord, TaskRecord
+from gtp.report.plotting import INK
+from gtp.report.results import REMEDY, StudyRecord, TaskRecord
 
 WALL = "#c4c4c4"
 RING = {"linestyle": "", "markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 0.8}

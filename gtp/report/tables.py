@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from gtp.files import write_text
-from gtp.results import StudyRecord
-from gtp.statistics import Estimate, SeedScores
+from gtp.report.results import StudyRecord
+from gtp.report.statistics import Estimate, SeedScores
 
 HEADING_WIDTH = 14
 """Characters after which LaTeX breaks a heading; Markdown leaves that to the reader."""

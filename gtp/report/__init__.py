@@ -1,0 +1,1 @@
+"""From the tables of results to statistics, figures and tables for print."""
