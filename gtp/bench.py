@@ -25,11 +25,11 @@ from gtp.algorithm import Algorithm, Batch
 from gtp.config import TrainConfig
 from gtp.errors import UserError
 from gtp.files import write_text
-from gtp.learner import Learner, bind, stage_starts
+from gtp.learner import Learner, stage_starts
 from gtp.progress import say
 from gtp.randomness import draw_block, draw_indices
 from gtp.timing import seconds_per_call
-from gtp.train import choose_compiled, choose_device
+from gtp.train import choose_compiled, choose_device, use_threads
 
 TRANSITIONS = 100_000
 MATRIX = {"cpu": 2048, "cuda": 8192}
@@ -65,7 +65,7 @@ class BenchConfig:
 
 def bench(config: BenchConfig) -> dict:
     """Measure, print and write the record. Raises UserError for a missing device or an unwritable file."""
-    torch.set_num_threads(config.threads)
+    use_threads(config.threads)
     device = choose_device(config.device)
     algorithm = algorithms.get(config.algorithm)()
     rate = matrix_product_rate(device)
@@ -197,8 +197,7 @@ def update_flops(algorithm: Algorithm, config: BenchConfig, stage: int, device: 
 def acting_rows(algorithm: Algorithm, config: BenchConfig, device: torch.device) -> list[dict]:
     """Seconds per action of one observation, from host memory to host memory, for each K."""
     learner, *_ = make_learner(algorithm, config, 1, device, compiled=False)
-    params = {n: {k: v[0] for k, v in learner.params[n].items()} for n in algorithm.acting}
-    networks = bind(learner.modules, params)
+    networks = learner.networks()
     obs = np.zeros((1, config.observations), dtype=np.float32)
     noise = torch.randn(algorithm.noise_shape(1, config.actions))
 

@@ -35,7 +35,7 @@ from gtp.flow_map import Point, flow_map
 from gtp.oracle import four_corners, measure_accuracy
 from gtp.policy import describe, load_policy
 from gtp.progress import say
-from gtp.train import Execution
+from gtp.train import Execution, use_threads
 from gtp.train import train as run_training
 
 app = tyro.extras.SubcommandApp()
@@ -385,13 +385,6 @@ def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None
         raise UserError(f"{error.name} is missing; pip install 'gtp[behaviour]'") from error
 
     training.train_behaviour(robot, work, output, seed=seed, command=command_line())
-
-
-def use_threads(threads: int) -> None:
-    """Raises UserError for a number of CPU threads below 1."""
-    if threads < 1:
-        raise UserError(f"threads must be at least 1, got {threads}")
-    torch.set_num_threads(threads)
 
 
 def command_line() -> str:

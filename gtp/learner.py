@@ -164,6 +164,11 @@ class Learner:
             tensor.copy_(state[name])
         self.steps_done = int(self.step)
 
+    def networks(self) -> Networks:
+        """The first seed's networks as callables, with its parameters as they are now."""
+        first = {name: {leaf: v[0] for leaf, v in leaves.items()} for name, leaves in self.params.items()}
+        return bind(self.modules, first)
+
     def acting_params(self) -> dict[str, Tensor]:
         """Parameters of the networks that act, `network/leaf` -> (S, ...)."""
         return {f"{n}/{k}": v for n in self.algorithm.acting for k, v in self.params[n].items()}

@@ -11,7 +11,7 @@ from gtp.algorithm import Algorithm, Batch, Networks
 from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
 from gtp.errors import UserError
-from gtp.learner import Learner, bind
+from gtp.learner import Learner
 from gtp.mixture import GaussianMixture
 from gtp.randomness import generator
 from gtp.train import choose_compiled
@@ -48,8 +48,7 @@ def clone_mixture(
     inputs = learner.inputs(data)
     for _ in range(config.steps):
         learner.update(data, *next(inputs))
-    params = {name: {leaf: v[0] for leaf, v in leaves.items()} for name, leaves in learner.params.items()}
-    return bind(learner.modules, params)
+    return learner.networks()
 
 
 @torch.inference_mode()

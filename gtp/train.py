@@ -117,6 +117,13 @@ def code_digest(algorithm: Algorithm) -> str:
     return sha256_of(Path(__file__), *(ROOT / file for file in files))
 
 
+def use_threads(threads: int) -> None:
+    """Compute on so many CPU threads. Raises UserError for a number below 1."""
+    if threads < 1:
+        raise UserError(f"threads must be at least 1, got {threads}")
+    torch.set_num_threads(threads)
+
+
 def choose_device(wanted: str) -> torch.device:
     """auto, cpu or cuda -> a device. Raises UserError when a GPU is asked for and there is none."""
     if wanted == "cuda" and not torch.cuda.is_available():
@@ -156,7 +163,7 @@ def train(
     """
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise UserError(f"seeds must be distinct, not negative, and at least one, got {list(seeds)}")
-    torch.set_num_threads(execution.threads)
+    use_threads(execution.threads)
     device = choose_device(execution.device)
     compiled = choose_compiled(execution.compile, device)
     label = label or algorithms.name_of(algorithm)

@@ -13,7 +13,7 @@ import torch
 from gtp import algorithms
 from gtp.algorithm import Batch
 from gtp.config import TrainConfig
-from gtp.learner import Learner, bind
+from gtp.learner import Learner
 from gtp.randomness import generator
 from gtp.studies.methods import load_methods
 
@@ -43,10 +43,9 @@ def actions(name: str) -> torch.Tensor:
     inputs = learner.inputs(data)
     for _ in range(CONFIG.steps):
         learner.update(data, *next(inputs))
-    params = {key: {leaf: v[0] for leaf, v in leaves.items()} for key, leaves in learner.params.items()}
     shape = algorithm.noise_shape(SAMPLES, 2)
     with torch.inference_mode():
-        networks, states = bind(learner.modules, params), torch.zeros(SAMPLES, 1)
+        networks, states = learner.networks(), torch.zeros(SAMPLES, 1)
         return algorithm.act(networks, states, torch.randn(shape, generator=generator(SEED, "acting")), 5)
 
 

@@ -113,6 +113,7 @@ MISTAKES = {
         ["evaluate", "--policy", "none", "--output", "s.csv", "--threads", "0"],
         "threads must be at least 1, got 0",
     ),
+    "bench without threads": (["bench", "--threads", "0"], "threads must be at least 1, got 0"),
     "scores in a file": (["evaluate", "--policy", "none", "--output", "file/s.csv"], "file is a file where"),
     "oracle of no width": (["oracle", "--std", "nan"], "std must be finite and positive, got nan"),
     "oracle without steps": (["oracle", "--nfe", "0"], "nfe of 1 are the least"),

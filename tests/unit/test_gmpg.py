@@ -9,7 +9,7 @@ from torch import nn
 
 from gtp.algorithm import Batch
 from gtp.algorithms.gmpg import GMPG, local_entropy
-from gtp.learner import Learner, bind
+from gtp.learner import Learner
 from gtp.networks import time_features
 from gtp.paths import PATHS
 
@@ -212,8 +212,7 @@ def test_bandit_reaches_the_optimum_of_its_objective():
     shift = beta * math.log(2.0) * (std**2 + algorithm.level**2)
     for name in ("clone", "policy"):
         advance(learner, data, 450)
-        params = {n: {leaf: v[0] for leaf, v in leaves.items()} for n, leaves in learner.params.items()}
-        act = algorithm.act(bind(learner.modules, params), torch.zeros(4000, 1), noise, 4)
+        act = algorithm.act(learner.networks(), torch.zeros(4000, 1), noise, 4)
         samples[name] = act.mean().item(), act.std().item()
         mean, ratio = samples[name][0], (samples[name][1] / std) ** 2
         divergence[name] = 0.5 * (ratio + ((mean - shift) / std) ** 2 - 1.0 - math.log(ratio))
