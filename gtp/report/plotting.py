@@ -22,6 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gtp.files import write_atomically
 from gtp.report.results import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.statistics import SeedScores
 
 COLUMN_WIDTH, TEXT_WIDTH = 3.25, 6.75
 INK = "#1a1a1a"
@@ -233,14 +234,15 @@ Panels = list[tuple[Axes, list[MethodRecord]]]
 
 def task_figure(
     study: StudyRecord,
+    scores: SeedScores,
     draw_task: Callable[[TaskRecord, Panels], list[float]],
     xlabel: str,
-    notices: Iterable[str],
+    *notices: str,
 ) -> Figure:
     """Scores of all methods, with panels for each task: the frame of a figure whose curves `draw_task` draws.
 
     `draw_task` returns the means that it has drawn, from which the panels of a task get common limits.
-    `notices` are the sentences below the figure.
+    The footnote says what the scores are means of, then `notices`, then what a reader must know of the data.
     """
     rows = method_rows(study)
     share = all(map(percent_score, study.tasks))
@@ -252,7 +254,13 @@ def task_figure(
     titles = [task.label for task in study.tasks]
     label_panels(grid, titles, xlabel, row_labels(rows, "normalised score"))
     legend_above(figure, legend_lines(study))
-    footnote(figure, *notices)
+    footnote(
+        figure,
+        sample_notice(len(study.seeds), scores.episodes()),
+        *notices,
+        study.data_notice(),
+        scores.divergence_notice(study),
+    )
     return figure
 
 

@@ -1,5 +1,5 @@
 # Figures: each is a function of the tidy tables of its view, drawn by workflow/scripts/figure_<name>.py.
-DRAWING_CODE = files_behind("gtp.report.plotting", "gtp.report.results", "gtp.report.statistics")
+DRAWING_CODE = files_behind("gtp.report.plotting")
 
 
 rule figure_learning_curves:

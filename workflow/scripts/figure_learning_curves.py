@@ -10,7 +10,6 @@ from gtp.report.plotting import (
     Panels,
     house_style,
     method_styles,
-    sample_notice,
     save_figure,
     task_figure,
 )
@@ -35,12 +34,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
             axes.set_xlim(0, 1.03 * max(curve["step"].max() for curve in curves.values()) / factor)
         return [mean for curve in curves.values() for mean in curve["mean"]]
 
-    notices = [
-        sample_notice(len(study.seeds), scores.episodes()),
-        study.data_notice(),
-        scores.divergence_notice(study),
-    ]
-    return task_figure(study, draw_task, unit, notices)
+    return task_figure(study, scores, draw_task, unit)
 
 
 def draw_curves(

@@ -10,7 +10,6 @@ from gtp.report.plotting import (
     Panels,
     house_style,
     method_styles,
-    sample_notice,
     save_figure,
     task_figure,
 )
@@ -37,12 +36,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
             draw_scores(axes, methods, estimates, study.nfe, styles)
         return [e.mean for several in estimates.values() for e in several]
 
-    notices = [
-        sample_notice(len(study.seeds), scores.episodes()),
-        study.data_notice(),
-        scores.divergence_notice(study),
-    ]
-    return task_figure(study, draw_task, "function evaluations $K$", notices)
+    return task_figure(study, scores, draw_task, "function evaluations $K$")
 
 
 def draw_scores(

@@ -13,7 +13,6 @@ from gtp.report.plotting import (
     Panels,
     house_style,
     method_styles,
-    sample_notice,
     save_figure,
     task_figure,
 )
@@ -41,13 +40,7 @@ def draw(scores: SeedScores, costs: ActingCosts, study: StudyRecord) -> Figure:
             set_times(axes, *limits)
         return [score.mean for several in points.values() for _, score in several]
 
-    notices = [
-        sample_notice(len(study.seeds), scores.episodes()),
-        time_notice(costs, study, batch),
-        study.data_notice(),
-        scores.divergence_notice(study),
-    ]
-    return task_figure(study, draw_task, "time of an action (ms)", notices)
+    return task_figure(study, scores, draw_task, "time of an action (ms)", time_notice(costs, study, batch))
 
 
 def points_of(
