@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gtp.algorithm import Algorithm, Batch, Networks, Update
 from gtp.critics import max_q_backup, q_of_samples, td_target, twin_q_loss
-from gtp.guidance import choose_by_value, normalized_q_loss
+from gtp.guidance import normalized_q_loss
 from gtp.networks import MLP, TIME_FEATURES, Sizes, TwinQ
 from gtp.randomness import Draw
 
@@ -24,14 +24,8 @@ class StochasticCloning(Algorithm):
     """A policy cloned from data whose sampler takes fresh noise at every function evaluation."""
 
     generative: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
-
-    max_nfe: int = 16
-    """Largest number of function evaluations per action; acting is handed noise for that many."""
-
-    def __post_init__(self):
-        if self.max_nfe < 1:
-            raise ValueError(f"max_nfe must be at least 1, got {self.max_nfe}")
 
     @abstractmethod
     def generate(self, actor, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
@@ -52,8 +46,8 @@ class StochasticCloning(Algorithm):
     def updates(self) -> tuple[Update, ...]:
         return (Update("actor", self.actor_loss),)
 
-    def noise_shape(self, batch_size: int, action_size: int) -> tuple[int, ...]:
-        return (self.max_nfe, batch_size, action_size)
+    def noise_shape(self, batch_size: int, action_size: int, nfe: int) -> tuple[int, ...]:
+        return (nfe, batch_size, action_size)
 
     def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
         return self.generate(networks["actor_ema"], obs, noise, nfe)
@@ -67,15 +61,11 @@ class ActorCritic(StochasticCloning):
     """Weight of the normalised Q-term beside the cloning loss; without it, take the cloning method."""
     max_q_samples: int = 1
     """Next actions per state in the TD target; above 1 the best counts (max-Q backup)."""
-    candidates: int = 1
-    """Actions sampled per state when acting, of which one is drawn by softmax over Q. The published number
-    is 50; with 1, an action costs as many function evaluations as any other method's."""
 
     def __post_init__(self):
-        super().__post_init__()
         if not 0.0 < self.eta < math.inf:
             raise ValueError(f"eta must be finite and positive, got {self.eta}")
-        for name in ("max_q_samples", "candidates", "target_nfe"):
+        for name in ("max_q_samples", "target_nfe"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
@@ -83,10 +73,6 @@ class ActorCritic(StochasticCloning):
     @abstractmethod
     def target_nfe(self) -> int:
         """Function evaluations of the actions in the TD target and in the Q-term."""
-
-    @property
-    def acting(self) -> tuple[str, ...]:
-        return ("actor_ema", "critic_ema") if self.candidates > 1 else ("actor_ema",)
 
     @property
     def averaged(self) -> tuple[str, ...]:
@@ -128,16 +114,3 @@ class ActorCritic(StochasticCloning):
         """M actions per state. Shapes: obs (B, O), noise (at least nfe, M, B, A) -> (M, B, A)."""
         repeated = obs.expand(noise.shape[1], -1, -1).flatten(end_dim=1)
         return self.generate(actor, repeated, noise.flatten(1, 2), nfe).unflatten(0, noise.shape[1:3])
-
-    def noise_shape(self, batch_size: int, action_size: int) -> tuple[int, ...]:
-        if self.candidates == 1:
-            return super().noise_shape(batch_size, action_size)
-        # One slice more: its first column chooses among the candidates.
-        return (self.max_nfe + 1, self.candidates, batch_size, action_size)
-
-    def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
-        if self.candidates == 1:
-            return super().act(networks, obs, noise, nfe)
-        act = self.samples(networks["actor_ema"], obs, noise[:-1], nfe)
-        q = q_of_samples(networks["critic_ema"], obs, act)
-        return choose_by_value(q, act, noise[-1, ..., 0])

@@ -67,8 +67,10 @@ class Algorithm(ABC):
 
     generative: ClassVar[bool]
     """Whether acting takes a number of function evaluations (K) that the user may choose."""
+    stochastic: ClassVar[bool]
+    """Whether actions depend on noise; if not, there is nothing for an acting rule to choose from."""
     acting: ClassVar[tuple[str, ...]]
-    """Networks that `act` calls; a policy file contains these and no others."""
+    """Networks that `act` calls; a policy file contains these, and the critic that may choose."""
 
     @abstractmethod
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
@@ -78,6 +80,11 @@ class Algorithm(ABC):
     @abstractmethod
     def averaged(self) -> tuple[str, ...]:
         """Networks of which the trainer keeps an exponential moving average, named `<network>_ema`."""
+
+    @property
+    def critic(self) -> str | None:
+        """The averaged critic, (obs (B, O), act (B, A)) -> (2, B), that may choose; None for cloning."""
+        return "critic_ema" if "critic" in self.averaged else None
 
     @abstractmethod
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
@@ -103,6 +110,10 @@ class Algorithm(ABC):
         """
         return self
 
-    def noise_shape(self, batch_size: int, action_size: int) -> tuple[int, ...]:
-        """Shape of the standard normal noise that `act` consumes."""
+    def noise_shape(self, batch_size: int, action_size: int, nfe: int) -> tuple[int, ...]:
+        """Shape of the standard normal noise that `act` consumes; the batch is the last axis but one."""
         return (batch_size, action_size)
+
+    def evaluations(self, nfe: int) -> int:
+        """How often `act` calls a network for one action at K = nfe."""
+        return nfe if self.generative else 1

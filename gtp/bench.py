@@ -199,11 +199,11 @@ def acting_rows(algorithm: Algorithm, config: BenchConfig, device: torch.device)
     learner, *_ = make_learner(algorithm, config, 1, device, compiled=False)
     networks = learner.networks()
     obs = np.zeros((1, config.observations), dtype=np.float32)
-    noise = torch.randn(algorithm.noise_shape(1, config.actions))
+    noise = {k: torch.randn(algorithm.noise_shape(1, config.actions, k)) for k in config.nfe}
 
     def act(nfe: int):
         with torch.inference_mode():
-            return algorithm.act(networks, torch.from_numpy(obs).to(device), noise.to(device), nfe).cpu()
+            return algorithm.act(networks, torch.from_numpy(obs).to(device), noise[nfe].to(device), nfe).cpu()
 
     return [
         {"nfe": nfe, "batch_size": 1, "seconds_per_action": seconds_per_call(lambda nfe=nfe: act(nfe))}

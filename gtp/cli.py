@@ -116,6 +116,7 @@ def evaluate(
     policy: tuple[Path, ...],
     output: Path,
     nfe: tuple[int, ...] = (1, 2, 5),
+    acting: tuple[str, ...] = ("sample",),
     episodes: int = 20,
     rollouts: Path | None = None,
     rollout_episodes: int = 5,
@@ -128,7 +129,8 @@ def evaluate(
         policy: Policy files of one run.
         output: CSV of episodes.
         nfe: Numbers of function evaluations K per action.
-        episodes: Episodes per seed and K.
+        acting: What is done with samples: sample, noise_0.5, mean_of_16, best_of_16, best_of_50_at_1.
+        episodes: Episodes per seed, K and rule.
         rollouts: CSV of positions along some episodes; mazes only.
         rollout_episodes: Episodes per seed to record there.
         rollout_nfe: Their K; the largest by default.
@@ -143,6 +145,7 @@ def evaluate(
         list(policy),
         list(nfe),
         episodes,
+        acting,
         rollout_episodes=rollout_episodes if rollouts else 0,
         rollout_nfe=rollout_nfe,
     )
@@ -158,6 +161,7 @@ def cost(
     run: Path,
     output: Path,
     nfe: tuple[int, ...] = (1, 2, 5),
+    acting: tuple[str, ...] = ("sample",),
     batch_sizes: tuple[int, ...] = (1, 64),
     threads: int = 1,
 ) -> None:
@@ -168,11 +172,12 @@ def cost(
         run: The run.json beside it.
         output: CSV of figures.
         nfe: Numbers of function evaluations K per action.
+        acting: Rules as of `gtp evaluate`.
         batch_sizes: Observations per call.
         threads: CPU threads of this process.
     """
     use_threads(threads)
-    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes)))
+    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting))
 
 
 @app.command(name="flow-map")

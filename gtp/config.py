@@ -90,6 +90,8 @@ class TrainConfig:
     """Width of every hidden layer, of every network."""
     hidden_layers: int = 3
     """Number of hidden layers of every network."""
+    critic_layer_norm: bool = False
+    """Normalise the hidden layers of critics, of every method."""
     gradient_clip: float = 10.0
     """Largest global norm of one network's gradient, per seed; 0 switches clipping off."""
     normalize_observations: bool = True

@@ -9,8 +9,8 @@ from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.learner import bind
 from gtp.policy import Policy
-from gtp.randomness import acting_noise
-from gtp.solution_map import trajectory
+from gtp.randomness import generator
+from gtp.solution_policy import SolutionMapPolicy
 
 NEIGHBOURS = 64
 CANDIDATES = 512
@@ -58,7 +58,7 @@ def flow_map(policy: Policy, transitions: Transitions, samples: int, nfe: int) -
             f"a flow map is drawn for two action dimensions; {transitions.task.name} has"
             f" {transitions.actions.shape[1]}: choose another task"
         )
-    if not hasattr(policy.algorithm, "phi"):
+    if not isinstance(policy.algorithm, SolutionMapPolicy):
         raise UserError(f"{policy.label} has no solution map to draw; choose a GTP method")
     row, near = divided_state(transitions)
     points = [
@@ -66,9 +66,9 @@ def flow_map(policy: Policy, transitions: Transitions, samples: int, nfe: int) -
     ]
     with torch.inference_mode():
         obs = policy.normalize(torch.from_numpy(transitions.observations[[row]])).expand(samples, -1)
-        phi = policy.algorithm.phi(bind(policy.modules, policy.params)["actor_ema"], obs)
-        times = policy.algorithm.time_scale.sampling_grid(nfe)
-        path = trajectory(phi, acting_noise((samples, 2), policy.seed, 0), times)
+        actor = bind(policy.modules, policy.params)["actor_ema"]
+        noise = torch.randn((samples, 2), generator=generator(policy.seed, "flow map"))
+        times, path = policy.algorithm.trajectory(actor, obs, noise, nfe)
     for t, actions in zip(times.tolist(), path, strict=True):
         points += [Point(row, i, "path", t, *action) for i, action in enumerate(actions.tolist())]
     return points

@@ -23,6 +23,7 @@ class FlowPolicy(InSampleCritic):
     """An actor that predicts velocities, its matching loss and its sampler; methods add what trains it."""
 
     generative: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     path: Literal["vp", "gvp", "linear"] = "gvp"

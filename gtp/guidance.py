@@ -1,5 +1,4 @@
-"""How values steer a generative policy: advantage weights on its losses, a Q-term beside them, or a choice
-among several of its actions."""
+"""How values steer a generative policy in training: weights on its losses, or a Q-term beside them."""
 
 from typing import Literal
 
@@ -56,15 +55,3 @@ def normalized_q_loss(q: Tensor, uniform: Tensor) -> Tensor:
     scale = q.abs().mean(dim=-1).flip(0).detach()  # each head is measured by the other
     by_head = -q.mean(dim=-1) / scale.clamp(min=1e-6)  # the clamp spares a critic that is 0 everywhere
     return torch.where(uniform < 0.5, by_head[1], by_head[0])
-
-
-def choose_by_value(q: Tensor, act: Tensor, noise: Tensor) -> Tensor:
-    """One of M actions per state, drawn from the softmax of min_j Q_j over them.
-
-    Shapes: q (2, M, B), act (M, B, A), noise (M, B) ~ N(0, I) -> (B, A). The largest of value plus Gumbel
-    noise is such a draw; with u = Phi(z) uniform, -log(-log u) is Gumbel.
-    Source: Diffusion-QL (Wang et al., 2023), for acting.
-    """
-    gumbel = -(-torch.special.log_ndtr(noise)).log()
-    chosen = (q.amin(dim=0) + gumbel).argmax(dim=0)
-    return act.gather(0, chosen[None, :, None].expand(1, -1, act.shape[-1])).squeeze(0)

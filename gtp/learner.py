@@ -36,7 +36,13 @@ class Learner:
         device: torch.device,
         compiled: bool,
     ):
-        sizes = Sizes(observation_size, action_size, config.hidden_size, config.hidden_layers)
+        sizes = Sizes(
+            observation_size,
+            action_size,
+            config.hidden_size,
+            config.hidden_layers,
+            config.critic_layer_norm,
+        )
         self.algorithm, self.config, self.seeds, self.device = algorithm, config, list(seeds), device
         self.modules, self.params = initialise(algorithm, sizes, self.seeds, device)
         trained = [update.network for update in algorithm.updates()]
@@ -170,8 +176,9 @@ class Learner:
         return bind(self.modules, first)
 
     def acting_params(self) -> dict[str, Tensor]:
-        """Parameters of the networks that act, `network/leaf` -> (S, ...)."""
-        return {f"{n}/{k}": v for n in self.algorithm.acting for k, v in self.params[n].items()}
+        """Parameters of the networks that act, the critic among them: `network/leaf` -> (S, ...)."""
+        critic = [self.algorithm.critic] if self.algorithm.critic else []
+        return {f"{n}/{k}": v for n in (*self.algorithm.acting, *critic) for k, v in self.params[n].items()}
 
 
 class CapturedUpdate:

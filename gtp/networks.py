@@ -20,6 +20,8 @@ class Sizes:
     action: int
     hidden: int
     layers: int
+    critic_layer_norm: bool = False
+    """Whether critics normalise their hidden layers (Ba et al., 2016)."""
 
 
 def mish(x: Tensor) -> Tensor:
@@ -58,7 +60,7 @@ class MLP(nn.Module):
 class TwinQ(nn.Module):
     """Two independent MLPs Q_1, Q_2 on (observation, action), as one batch of matrix products.
 
-    Shapes: obs (B, O), act (B, A) -> (2, B).
+    Shapes: obs (B, O), act (B, A) -> (2, B). Layer normalisation stands before the activations, as in FQL.
     """
 
     def __init__(self, sizes: Sizes):
@@ -72,12 +74,18 @@ class TwinQ(nn.Module):
         self.bias = nn.ParameterList(
             torch.stack([head.bias.detach()[None] for head in pair]) for pair in layers
         )
+        norms = sizes.layers if sizes.critic_layer_norm else 0
+        self.scale = nn.ParameterList(torch.ones(2, 1, sizes.hidden) for _ in range(norms))
+        self.shift = nn.ParameterList(torch.zeros(2, 1, sizes.hidden) for _ in range(norms))
 
     def forward(self, obs: Tensor, act: Tensor) -> Tensor:
         x = torch.cat([obs, act], dim=-1).expand(2, -1, -1)
         last = len(self.weight) - 1
         for i in range(last):
-            x = mish(torch.baddbmm(self.bias[i], x, self.weight[i]))
+            x = torch.baddbmm(self.bias[i], x, self.weight[i])
+            if self.scale:
+                x = functional.layer_norm(x, x.shape[-1:]) * self.scale[i] + self.shift[i]
+            x = mish(x)
         return torch.baddbmm(self.bias[last], x, self.weight[last]).squeeze(-1)
 
 

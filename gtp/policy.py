@@ -1,7 +1,8 @@
 """A trained policy in one file: load it and act, without the data or the training code's state."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,17 @@ import torch
 from torch import Tensor
 
 from gtp import algorithms
+from gtp.acting import ActingRule, applicable, choose_action, reason_against
 from gtp.algorithm import Algorithm
 from gtp.checkpoint import read_tensors, write_tensors
 from gtp.config import TaskSpec
 from gtp.data.columns import observation_scaling
+from gtp.data.reward_unit import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.learner import Learner, bind
 from gtp.networks import Sizes
-from gtp.randomness import acting_noise
+from gtp.randomness import ActingNoise, derive_seed
 
 FORMAT = "gtp-policy"
 
@@ -41,15 +44,40 @@ class Policy:
     step: int
     diverged_at: int | None
     """Training step at which this seed stopped being finite; None for a sound policy."""
+    reward_unit: float
+    """One unit of training's rewards in those that acting rules assume (gtp.data.reward_unit)."""
+    episodes: tuple[int, ...] | None = field(default=None, init=False)
+    """The episodes that the rows of a batch belong to; None stands for 0, 1, and so on."""
+    actions_taken: int = field(default=0, init=False)
+    """Calls of `act` since `reset`."""
+    _noise: dict[str, ActingNoise] = field(default_factory=dict, init=False, repr=False)
+
+    def reset(self, episodes: int | Sequence[int] | None = None) -> None:
+        """Begin episodes anew: noise is a function of the policy's seed, the episode and its step.
+
+        `episodes` are the numbers of the episodes that the rows of the following calls' observations belong
+        to; None numbers the rows from 0.
+        """
+        if isinstance(episodes, int):
+            episodes = (episodes,)
+        self.episodes = None if episodes is None else tuple(episodes)
+        self.actions_taken = 0
+        self._noise.clear()
+
+    def start_seed(self, episode: int) -> int:
+        """The seed with which `gtp evaluate` resets an episode's environment; equal for all methods."""
+        return derive_seed(self.seed, "evaluation", episode) % 2**31
 
     @torch.inference_mode()
-    def act(self, obs, nfe: int = 5, noise: Tensor | None = None) -> np.ndarray:
-        """Actions in the environment's units for raw observations.
+    def act(self, obs, nfe: int = 5, acting: str | ActingRule = "sample") -> np.ndarray:
+        """The next action of each episode, in the environment's units, for raw observations.
 
-        Shapes: obs (O,) or (B, O) -> (A,) or (B, A). `nfe` is the number K of function evaluations;
-        methods that are not generative ignore it. `noise` is standard normal, of the algorithm's
-        `noise_shape`; None takes the fixed noise of step 0, so that equal calls give equal actions.
-        Raises UserError for observations of another size, or an nfe that the method does not offer.
+        Shapes: obs (O,) or (B, O) -> (A,) or (B, A). `nfe` is the number K of function evaluations; methods
+        that are not generative ignore it. `acting` says what is done with the method's samples (gtp.acting);
+        methods whose actions do not depend on noise ignore it. Each call draws noise of its own: `reset` at
+        the beginning of an episode makes the episode repeat.
+        Raises UserError for observations of another size or number, an nfe below 1, a rule that there is none
+        of, or one that needs a critic where the method has none.
         """
         obs = torch.as_tensor(np.asarray(obs), dtype=torch.float32, device=self.observation_mean.device)
         batch = obs[None] if obs.ndim == 1 else obs
@@ -60,29 +88,52 @@ class Policy:
             )
         if nfe < 1:
             raise UserError(f"nfe must be at least 1, got {nfe}")
-        if noise is None:
-            noise = acting_noise(self.noise_shape(len(batch)), self.seed, 0)
+        rule = self.rule(acting)
+        noise = self._next_noise(rule, len(batch), nfe)
         networks = bind(self.modules, self.params)
-        try:
-            action = self.algorithm.act(networks, self.normalize(batch), noise.to(batch.device), nfe)
-        except ValueError as error:  # a number of function evaluations that the method cannot do
-            raise UserError(str(error)) from error
-        action = self.action_low + 0.5 * (action.clamp(-1.0, 1.0) + 1.0) * (
-            self.action_high - self.action_low
+        action = choose_action(
+            rule, self.algorithm, networks, self.normalize(batch), noise, nfe, self.reward_unit
         )
+        action = self.action_low + 0.5 * (action + 1.0) * (self.action_high - self.action_low)
         return (action[0] if obs.ndim == 1 else action).cpu().numpy()
+
+    def rule(self, acting: str | ActingRule) -> ActingRule:
+        """The acting rule of a name, as this method follows it. Raises UserError as `act` does."""
+        try:
+            rule = ActingRule.parse(acting) if isinstance(acting, str) else acting
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        found = applicable([rule], self.algorithm)
+        if not found:
+            raise UserError(f"{self.label} cannot act by '{rule.name}'; {reason_against(rule)}")
+        return found[0]
+
+    def _next_noise(self, rule: ActingRule, batch_size: int, nfe: int) -> dict[str, Tensor]:
+        """Noise of the next action for `choose_action`: the rows' own streams, next to each other."""
+        episodes = range(batch_size) if self.episodes is None else self.episodes
+        if len(episodes) != batch_size:
+            raise UserError(
+                f"{batch_size} observations for {len(episodes)} episodes; call reset with the number of each"
+            )
+        noise = {}
+        for name, shape in rule.noise_shapes(self.algorithm, len(self.action_low), nfe).items():
+            stream = self._noise.get(name)
+            if stream is None or (stream.shape, stream.episodes) != (shape, tuple(episodes)):
+                stream = self._noise[name] = ActingNoise(self.seed, name, episodes, shape)
+            noise[name] = stream.at(self.actions_taken).to(self.observation_mean.device)
+        self.actions_taken += 1
+        # Rows of the batch stand last but one: (B, ..., M, A) becomes (..., B M, A).
+        noise["samples"] = noise["samples"].movedim(0, -3).flatten(-3, -2)
+        return noise
 
     def normalize(self, obs: Tensor) -> Tensor:
         """Observations as the networks saw them in training; any leading shape."""
         return (obs - self.observation_mean) / self.observation_std
 
-    def noise_shape(self, batch_size: int) -> tuple[int, ...]:
-        """Shape of the noise that `act` consumes for a batch."""
-        return self.algorithm.noise_shape(batch_size, len(self.action_low))
-
     def parameter_count(self) -> int:
-        """Number of parameters that acting needs."""
-        return sum(leaf.numel() for leaves in self.params.values() for leaf in leaves.values())
+        """Number of parameters that drawing a sample needs."""
+        own = (self.params[name] for name in self.algorithm.acting)
+        return sum(leaf.numel() for leaves in own for leaf in leaves.values())
 
 
 def save_policy(path: Path, learner: Learner, transitions: Transitions, label: str) -> None:
@@ -103,9 +154,11 @@ def save_policy(path: Path, learner: Learner, transitions: Transitions, label: s
         "hyperparameters": asdict(learner.algorithm),
         "hidden_size": learner.config.hidden_size,
         "hidden_layers": learner.config.hidden_layers,
+        "critic_layer_norm": learner.config.critic_layer_norm,
         "seeds": learner.seeds,
         "step": int(learner.step),
         "diverged_at": learner.diverged_at.tolist(),
+        "reward_unit": reward_unit(transitions, learner.config.discount),
         "task": asdict(transitions.task),
     }
     write_tensors(path, tensors, header)
@@ -141,6 +194,7 @@ def load_policy(path: Path | str, seed: int | None = None, device: str | torch.d
         len(scaling["action_low"]),
         header["hidden_size"],
         header["hidden_layers"],
+        header["critic_layer_norm"],
     )
     diverged_at = header["diverged_at"][index]
     return Policy(
@@ -153,6 +207,7 @@ def load_policy(path: Path | str, seed: int | None = None, device: str | torch.d
         seeds=seeds,
         step=header["step"],
         diverged_at=None if diverged_at < 0 else diverged_at,
+        reward_unit=header["reward_unit"],
         **scaling,
     )
 

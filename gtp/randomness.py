@@ -7,7 +7,7 @@ of the blocks of a long run may coincide, far apart, which is harmless.
 """
 
 import hashlib
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,13 +70,30 @@ def draw_indices(size: int, batch_size: int, seeds: list[int], block: int, devic
     )
 
 
-def acting_noise(shape: tuple[int, ...], seed: int, step: int) -> Tensor:
-    """Standard normal noise for the `step`-th action of an evaluation: float32 on the CPU."""
-    values = torch.randn(math.prod(shape), generator=generator(seed, "acting", step))
-    return values.reshape(shape)
+class ActingNoise:
+    """Standard normal noise of the actions of some episodes, step by step: float32 on the CPU.
+
+    An episode's noise is a function of (seed, stream, number of the episode, step), whatever else is
+    evaluated beside it. `shape` is what one action takes.
+    """
+
+    def __init__(self, seed: int, stream: str, episodes: Sequence[int], shape: tuple[int, ...]):
+        self.seed, self.stream, self.episodes, self.shape = seed, stream, tuple(episodes), shape
+        self._block, self._numbers = -1, torch.empty(0)
+
+    def at(self, step: int) -> Tensor:
+        """The noise of the `step`-th action of every episode: (episodes, *shape)."""
+        block, offset = divmod(step, BLOCK)
+        if block != self._block:
+            self._block, self._numbers = block, torch.stack([self._draw(i, block) for i in self.episodes])
+        return self._numbers[:, offset]
+
+    def _draw(self, episode: int, block: int) -> Tensor:
+        source = generator(self.seed, f"acting/{self.stream}/{episode}", block)
+        return torch.randn((BLOCK, *self.shape), generator=source)
 
 
 def require_slices(noise: Tensor, nfe: int) -> None:
     """Raise ValueError when `noise`, one slice per function evaluation, has fewer than `nfe` slices."""
     if nfe > len(noise):
-        raise ValueError(f"nfe = {nfe} needs as many slices of noise, got {len(noise)}: see max_nfe")
+        raise ValueError(f"nfe = {nfe} needs as many slices of noise, got {len(noise)}")

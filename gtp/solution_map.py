@@ -21,25 +21,35 @@ Map = Callable[[Tensor, Tensor, Tensor], Tensor]
 class TimeScale:
     """The range of times and its warp (Karras et al., 2022, equation 5).
 
-    Positions in [0, 1] run along a trajectory as sampling does: 0 is noise (t = T), 1 is t_min.
+    Positions in [0, 1] run along a trajectory as sampling does, from noise to data.
     """
 
     t_min: float
     t_max: float
     rho: float
+    t_start: float
+    """T, where grids begin. Sampling starts from noise alone, training from a + T z: they agree for a large T
+    only, and a grid that is spaced from there would spend its points on noise."""
 
     def at(self, position: Tensor) -> Tensor:
         """Time at a position; any shape, values in [t_min, t_max], decreasing in the position."""
         start, end = self.t_max ** (1 / self.rho), self.t_min ** (1 / self.rho)
         return ((start + position * (end - start)) ** self.rho).clamp(self.t_min, self.t_max)
 
+    def on_grid(self, position: Tensor, points: Tensor | float) -> Tensor:
+        """Times of grid points counted from the noise, `points` intervals in all.
+
+        The first is T, the last 0, those between are spaced from t_max to t_min.
+        Shapes: position (B,), whole numbers in [0, points] -> (B,).
+        """
+        inner = torch.where(position <= 0, self.t_start, self.at(position / points))
+        return torch.where(position >= points, 0.0, inner)
+
     def sampling_grid(self, nfe: int, device: torch.device | None = None) -> Tensor:
         """K + 1 times T = t_0 > ... > t_K = 0 for a sampler with K = nfe evaluations (equation 15)."""
         if nfe < 1:
             raise ValueError(f"nfe must be at least 1, got {nfe}")
-        times = self.at(torch.arange(nfe + 1, device=device) / nfe)
-        times[-1] = 0.0
-        return times
+        return self.on_grid(torch.arange(nfe + 1, device=device), nfe)
 
 
 @dataclass(frozen=True)
@@ -78,21 +88,41 @@ def solution_map(phi: Map, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
     return ratio * x + (1.0 - ratio) * phi(x, t, s)
 
 
-def sample(phi: Map, noise: Tensor, times: Tensor) -> Tensor:
-    """Carry noise to actions through the jumps of a time grid: a_{i+1} = Phi(a_i, t_i, t_{i+1}).
+def steps_of_ode(phi: Map) -> Map:
+    """A map whose steps follow the field of phi's diagonal: phi(x, t, t) stands for phi(x, t, s).
 
-    Shapes: noise (B, A) ~ N(0, I), times (K + 1,) from T down to 0 -> (B, A), clipped to the action box
-    [-1, 1]. Source: equation 15.
+    Phi is then a step of DDIM, exact while the denoiser stays put. For a phi fitted on its diagonal only.
     """
-    return trajectory(phi, noise, times)[-1].clamp(-1.0, 1.0)
+    return lambda x, t, s: phi(x, t, t)
 
 
-def trajectory(phi: Map, noise: Tensor, times: Tensor) -> list[Tensor]:
-    """The points that `sample` visits, unclipped: K + 1 tensors (B, A), from a_T = T z to a_0."""
-    points = [times[0] * noise]
+def steps_to_data(phi: Map) -> Map:
+    """A map whose steps head for phi's end point: phi(x, t, 0) stands for phi(x, t, s).
+
+    For a phi that is fitted for jumps to 0 only.
+    """
+    return lambda x, t, s: phi(x, t, torch.zeros_like(s))
+
+
+def trajectory(phi: Map, start: Tensor, times: Tensor) -> list[Tensor]:
+    """Carry points to data through the jumps of a time grid: a_{i+1} = Phi(a_i, t_i, t_{i+1}) (equation 15).
+
+    Shapes: start (B, A) at times[0], times (K + 1,) from T down to 0 -> K + 1 of (B, A), the start first.
+    """
+    points = [start]
     for t, s in pairwise(times):
-        points.append(solution_map(phi, points[-1], t.expand(len(noise)), s.expand(len(noise))))
+        points.append(solution_map(phi, points[-1], t.expand(len(start)), s.expand(len(start))))
     return points
+
+
+def later_target(phi: Map, x: Tensor, u: Tensor, tau: Tensor, t: Tensor) -> Tensor:
+    """Phi(x, u, tau), which is x itself where u = 0: there phi is not fitted and not asked.
+
+    Shapes: x (B, A), u (B,) >= tau (B,) >= 0, t (B,) > 0, any time at which phi may be asked -> (B, A).
+    """
+    arrived = u <= 0.0
+    carried = solution_map(phi, x, torch.where(arrived, t, u), tau)
+    return torch.where(arrived[:, None], x, carried)
 
 
 def heun(field: Callable[[Tensor, Tensor], Tensor], x: Tensor, t: Tensor, s: Tensor, steps: int) -> Tensor:

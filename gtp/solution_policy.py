@@ -18,7 +18,7 @@ from gtp.critics import expectile_loss, max_q_backup, td_target, twin_q_loss
 from gtp.guidance import NegativeAdvantage, advantage_weights
 from gtp.networks import MLP, TIME_FEATURES, Sizes, StateValue, TwinQ, time_features
 from gtp.randomness import Draw
-from gtp.solution_map import Map, Preconditioning, TimeScale, sample
+from gtp.solution_map import Map, Preconditioning, TimeScale, trajectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class SolutionMapPolicy(Algorithm):
     """An actor phi(s, a_t, t, tau) whose K-step samples are actions; subclasses say how it is trained."""
 
     generative: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     eta: float = 1.0
@@ -35,7 +36,9 @@ class SolutionMapPolicy(Algorithm):
     t_min: float = 0.02
     """Our choice. Least noise level of the grid, in action units."""
     t_max: float = 3.0
-    """Our choice. Noise level at which sampling starts (T), in action units."""
+    """Our choice. Noise level from which the grid is spaced down to t_min, in action units."""
+    t_start: float = 80.0
+    """Our choice. Noise level at which trajectories start (T), the grid's first point; in action units."""
     rho: float = 7.0
     """Warp of the grid (Karras et al., 2022)."""
     sigma_data: float = 0.1
@@ -59,8 +62,11 @@ class SolutionMapPolicy(Algorithm):
     def __post_init__(self):
         if not 0.0 <= self.eta < math.inf:
             raise ValueError(f"eta must be finite and not negative, got {self.eta}")
-        if not 0.0 < self.t_min < self.t_max < math.inf:
-            raise ValueError(f"0 < t_min < t_max is required, got t_min={self.t_min} and t_max={self.t_max}")
+        if not 0.0 < self.t_min < self.t_max <= self.t_start < math.inf:
+            raise ValueError(
+                "0 < t_min < t_max <= t_start is required,"
+                f" got t_min={self.t_min}, t_max={self.t_max} and t_start={self.t_start}"
+            )
         for name in ("rho", "sigma_data", "max_weight"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and positive, got {getattr(self, name)}")
@@ -86,7 +92,7 @@ class SolutionMapPolicy(Algorithm):
 
     @property
     def time_scale(self) -> TimeScale:
-        return TimeScale(self.t_min, self.t_max, self.rho)
+        return TimeScale(self.t_min, self.t_max, self.rho, self.t_start)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
         inputs = sizes.observation + sizes.action + 2 * TIME_FEATURES
@@ -136,11 +142,23 @@ class SolutionMapPolicy(Algorithm):
     def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
         return self.sample(networks["actor_ema"], obs, noise, nfe)
 
+    def fitted(self, phi: Map) -> Map:
+        """phi as sampling may ask for it: at those (t, s) alone that the losses fit, whatever it is asked."""
+        return phi
+
     def sample(self, actor, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
         """K-step samples. Shapes: obs (B, O), noise (..., B, A) -> (..., B, A)."""
-        grid = self.time_scale.sampling_grid(nfe, noise.device)
         repeated = obs.expand(*noise.shape[:-1], -1).flatten(end_dim=-2)
-        return sample(self.phi(actor, repeated), noise.flatten(end_dim=-2), grid).view(noise.shape)
+        _, points = self.trajectory(actor, repeated, noise.flatten(end_dim=-2), nfe)
+        return points[-1].clamp(-1.0, 1.0).view(noise.shape)
+
+    def trajectory(self, actor, obs: Tensor, noise: Tensor, nfe: int) -> tuple[Tensor, list[Tensor]]:
+        """The K + 1 times of a sample's path and its points, unclipped, from T z on (equation 15).
+
+        Shapes: obs (B, O), noise (B, A) -> (K + 1,), K + 1 of (B, A).
+        """
+        times = self.time_scale.sampling_grid(nfe, noise.device)
+        return times, trajectory(self.fitted(self.phi(actor, obs)), times[0] * noise, times)
 
     def critic_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
         """Twin-Q TD error with next actions from the EMA actor (equation 16)."""

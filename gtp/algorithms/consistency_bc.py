@@ -44,7 +44,6 @@ class ConsistencyBC(StochasticCloning):
     """The loss between times t_n and t_{n+1} weighs loss_scale / (t_{n+1} - t_n)."""
 
     def __post_init__(self):
-        super().__post_init__()
         if not 0.0 < self.t_min < self.t_last <= self.t_max < math.inf:
             raise ValueError(
                 "0 < t_min < t_last <= t_max is required,"
@@ -60,7 +59,7 @@ class ConsistencyBC(StochasticCloning):
 
     @property
     def time_scale(self) -> TimeScale:
-        return TimeScale(self.t_min, self.t_max, self.rho)
+        return TimeScale(self.t_min, self.t_max, self.rho, self.t_max)
 
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
         return {

@@ -25,7 +25,6 @@ class DiffusionBC(StochasticCloning):
     """Rate at which noise enters at level N."""
 
     def __post_init__(self):
-        super().__post_init__()
         if self.levels < 1:
             raise ValueError(f"levels must be at least 1, got {self.levels}")
         if not 0.0 < self.beta_min <= self.beta_max < math.inf:

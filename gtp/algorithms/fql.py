@@ -22,6 +22,7 @@ class FQL(Algorithm):
     """The flow only clones; the one-step actor follows it and Q, and acts with one evaluation whatever K."""
 
     generative: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = True
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     alpha: float = 10.0

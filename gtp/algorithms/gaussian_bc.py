@@ -16,6 +16,7 @@ class GaussianBC(Algorithm):
     """Maximum likelihood on the dataset's actions; acts with the mean."""
 
     generative: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     log_std_min: float = -5.0

@@ -15,7 +15,15 @@ from torch import Tensor
 from gtp.algorithm import Batch, Networks
 from gtp.guidance import linear_q_loss, weight_statistics
 from gtp.randomness import Draw
-from gtp.solution_map import Map, Preconditioning, heun, solution_map
+from gtp.solution_map import (
+    Map,
+    Preconditioning,
+    heun,
+    later_target,
+    solution_map,
+    steps_of_ode,
+    steps_to_data,
+)
 from gtp.solution_policy import SolutionMapPolicy
 
 
@@ -37,6 +45,9 @@ class GTP(SolutionMapPolicy):
     """Our choice. Doubling multiplies grid_points by 2 seven times over training (the paper: 10 to 1280)."""
     tau: Literal["uniform", "zero"] = "uniform"
     """End of the jump in L_cons: uniform over the grid from u down to 0, or 0 (consistency training)."""
+    teacher: Literal["ema", "online"] = "ema"
+    """Our choice. The network behind the target of L_cons: the moving average, or the actor itself without
+    gradient, as in improved consistency training (Song and Dhariwal, 2024)."""
     loss_weighting: Literal["edm", "uniform"] = "edm"
     """Our choice. Weight over t of both losses: 1 / c_out(t)^2, which makes the network's error count alike
     at every noise level, or 1."""
@@ -44,6 +55,8 @@ class GTP(SolutionMapPolicy):
     """Advantage-weighted losses, or a term -linear_q Q(s, pi(s)) beside unweighted ones."""
     linear_q: float = 0.01
     """Weight of the Q-term when guidance is linear_q."""
+    train_critic: bool = False
+    """Train a critic even if no loss of the actor asks for one, so that a clone may act by the best of M."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -69,7 +82,13 @@ class GTP(SolutionMapPolicy):
 
     @property
     def guided(self) -> bool:
-        return self.weighted or self.climbing
+        return self.weighted or self.climbing or self.train_critic
+
+    def fitted(self, phi: Map) -> Map:
+        """Jumps as trained; without L_cons the diagonal's ODE, with tau = 0 steps to the end point."""
+        if self.lambda_consistency == 0.0:
+            return steps_of_ode(phi)
+        return steps_to_data(phi) if self.tau == "zero" else phi
 
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
         draws = super().draws(batch_size, action_size)
@@ -78,7 +97,7 @@ class GTP(SolutionMapPolicy):
         return draws
 
     def times(self, uniform: Tensor, progress: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Times t > u >= tau on the grid, whose last tau is 0.
+        """Times t > u >= tau on the grid, whose last time is 0.
 
         Shapes: uniform (B, 3) in [0, 1), progress () -> three of (B,).
         """
@@ -89,24 +108,22 @@ class GTP(SolutionMapPolicy):
         later = points - start  # grid points after t, at least 1
         skip = (uniform[:, 1] * later).floor() if self.pairs == "uniform" else torch.zeros_like(start)
         middle = start + 1.0 + skip
-        t, u = (self.time_scale.at(position / points) for position in (start, middle))
-        if self.tau == "zero":
-            return t, u, torch.zeros_like(t)
         end = middle + (uniform[:, 2] * (points - middle + 1.0)).floor()
-        return t, u, torch.where(end >= points, 0.0, self.time_scale.at(end / points))
+        t, u, tau = (self.time_scale.on_grid(position, points) for position in (start, middle, end))
+        return t, u, torch.zeros_like(t) if self.tau == "zero" else tau
 
     def actor_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
         """lambda_consistency L_cons + lambda_flow L_flow, weighted by w (equations 14 and 17 to 19)."""
         t, u, tau = self.times(draws["times"], progress)
         a_t = batch.act + t[:, None] * draws["noise"]
         online = self.phi(networks["actor"], batch.obs)
-        teacher = self.phi(networks["actor_ema"], batch.obs)
+        teacher = self.phi(networks["actor_ema" if self.teacher == "ema" else "actor"], batch.obs)
         weight = self.weights(networks, batch, draws)
         importance = weight * self.noise_level_weight(t)
         loss, logged = torch.zeros_like(weight).mean(), {}
         if self.lambda_consistency > 0.0:
             a_u = self.earlier_point(teacher, a_t, batch.act, draws["noise"], t, u)
-            target = solution_map(teacher, a_u, u, tau).detach()
+            target = later_target(teacher, a_u, u, tau, t).detach()
             error = (solution_map(online, a_t, t, tau) - target).square().sum(dim=-1)
             loss = loss + self.lambda_consistency * (importance * error).mean()
             logged["loss/consistency"] = error.mean()
@@ -132,10 +149,16 @@ class GTP(SolutionMapPolicy):
     def earlier_point(
         self, teacher: Map, a_t: Tensor, act: Tensor, noise: Tensor, t: Tensor, u: Tensor
     ) -> Tensor:
-        """a_u on the trajectory through a_t: the surrogate's straight line, or the EMA field integrated."""
+        """a_u on the trajectory through a_t: the surrogate's straight line, or the teacher's field solved.
+
+        The field has no value at 0; there the denoised point ends the trajectory, a step of Euler's method.
+        """
         if self.score == "surrogate":
             return act + u[:, None] * noise
-        return heun(lambda x, r: (x - teacher(x, r, r)) / r[:, None], a_t, t, u, self.ode_steps).detach()
+        arrived = u <= 0.0
+        later = torch.where(arrived, t, u)
+        a_u = heun(lambda x, r: (x - teacher(x, r, r)) / r[:, None], a_t, t, later, self.ode_steps)
+        return torch.where(arrived[:, None], teacher(a_t, t, t), a_u).detach()
 
 
 ALGORITHM = GTP

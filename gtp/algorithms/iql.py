@@ -20,6 +20,7 @@ class IQL(AdvantageWeighted):
     """A Gaussian policy by advantage-weighted maximum likelihood; acts with its mean."""
 
     generative: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:

@@ -18,6 +18,7 @@ class TD3BC(Algorithm):
     """Minimise -lambda Q_1(s, pi(s)) + |pi(s) - a|^2 with lambda = alpha / mean |Q_1|."""
 
     generative: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
     acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     alpha: float = 2.5
