@@ -392,6 +392,30 @@ def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None
     training.train_behaviour(robot, work, output, seed=seed, command=command_line())
 
 
+@behaviour.command
+@deferred
+def calibrate(robot: str, output: Path | None = None, episodes: int = 200) -> None:
+    """Measure the share of their noise with which a robot's behaviour policies record data as D4RL's.
+
+    Args:
+        robot: hopper, halfcheetah or walker2d.
+        output: CSV with a row for each share of the noise; without it they are printed.
+        episodes: Episodes of the medium policy with each share.
+    """
+    from gtp.data.calibration import D4RL_GAIN, Gain, matching_factor, measure_gains
+    from gtp.evaluate import write_rows
+
+    rows = list(measure_gains(robot, episodes))
+    if output:
+        write_rows(output, Gain, rows)
+    else:
+        for row in rows:
+            print(json.dumps(asdict(row)))
+    factor = matching_factor(rows, D4RL_GAIN[robot])
+    found = "no share" if factor is None else f"{factor:.2f}"
+    say(f"D4RL's gain without noise is {D4RL_GAIN[robot]:.3f}: {found} of the noise gives the same")
+
+
 def command_line() -> str:
     """What the user typed, for the record, with the program's public name."""
     return shlex.join(["gtp", *sys.argv[1:]])

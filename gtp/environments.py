@@ -15,6 +15,7 @@ from gymnasium import spaces
 
 from gtp.config import TaskSpec
 from gtp.errors import UserError
+from gtp.success import succeeded
 
 with contextlib.redirect_stderr(io.StringIO()):  # importing it prints a notice about its Adroit hands
     import gymnasium_robotics
@@ -249,7 +250,7 @@ class HeldAction(gym.Wrapper, gym.utils.RecordConstructorArgs):
         for _ in range(self.repeat):
             observation, reward, terminated, truncated, info = self.env.step(action)
             total += reward
-            success = success or info.get("success", False)
+            success = success or succeeded(info.get("success", False))
             if terminated or truncated:
                 break
         if "success" in info:

@@ -23,6 +23,7 @@ from gtp.errors import UserError
 from gtp.files import write_text
 from gtp.policy import Policy, load_policy
 from gtp.progress import Progress
+from gtp.success import succeeded
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Rollouts:
                 returns[i] += reward
                 lengths[i] += 1
                 if "success" in info:
-                    success[i] = bool(success[i]) or bool(info["success"])
+                    success[i] = bool(success[i]) or succeeded(info["success"])
                 if terminated or truncated:
                     finished()
                 else:

@@ -32,14 +32,19 @@ class BehaviourPolicy:
     log_std: np.ndarray
     """(A,) logarithm of the standard deviation of the actions."""
 
-    def act(self, observation: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Action (A,) float32 in [-1, 1] for an observation (O,): sampled with a generator, else the mean."""
+    def act(
+        self, observation: np.ndarray, rng: np.random.Generator | None = None, noise: float = 1.0
+    ) -> np.ndarray:
+        """Action (A,) float32 in [-1, 1] for an observation (O,): sampled with a generator, else the mean.
+
+        `noise` multiplies the standard deviation that the policy was trained with.
+        """
         hidden = np.clip((observation - self.mean) / self.std, -10.0, 10.0)  # PPO saw them clipped so
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = np.tanh(hidden @ weight + bias)
         action = hidden @ self.weights[-1] + self.biases[-1]
         if rng is not None:
-            action = action + np.exp(self.log_std) * rng.standard_normal(len(action))
+            action = action + noise * np.exp(self.log_std) * rng.standard_normal(len(action))
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 

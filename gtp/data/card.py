@@ -10,6 +10,7 @@ from minari import EpisodeData
 
 from gtp.errors import UserError
 from gtp.files import sha256_of, write_text
+from gtp.success import succeeded
 
 CARD_NAME = "card.json"
 PACKAGES = ("gtp", "minari", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
@@ -38,7 +39,7 @@ def describe_episodes(episodes: Iterable[EpisodeData]) -> dict:
         lows.append(np.min(episode.actions, axis=0))
         highs.append(np.max(episode.actions, axis=0))
         if episode.infos and "success" in episode.infos:
-            successes.append(bool(np.any(episode.infos["success"])))
+            successes.append(succeeded(episode.infos["success"]))
     return {
         "episodes": len(lengths),
         "steps": int(np.sum(lengths)),

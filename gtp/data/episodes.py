@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gtp.data.dataset import open_dataset, read_episodes
+from gtp.success import succeeded
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def episode_rows(dataset_id: str, root: Path) -> list[RecordedEpisode]:
             int(episode.id),
             float(np.sum(episode.rewards)),
             len(episode.rewards),
-            int(np.any(episode.infos["success"])) if "success" in (episode.infos or {}) else None,
+            int(succeeded(episode.infos["success"])) if "success" in (episode.infos or {}) else None,
         )
         for episode in read_episodes(open_dataset(dataset_id, root), root)
     ]

@@ -2,7 +2,8 @@
 
 D4RL's tiers, with PPO instead of SAC behind them: random draws uniform actions; medium and expert sample
 from one policy each; medium-replay and full-replay retrace training up to the medium policy or to the end, an
-equal share of the steps from each policy on the way; medium-expert is half and half.
+equal share of the steps from each policy on the way; medium-expert is half and half. All act with a
+share of the noise that they were trained with, so that cloning gains as on D4RL (gtp.data.calibration).
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from gtp.files import sha256_of
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
 EPISODES_PER_CHUNK = 10  # of full length
+NOISE = {"hopper": 0.31, "halfcheetah": 0.53, "walker2d": 0.5}
+"""Share of a policy's standard deviation that it records with, from `gtp behaviour calibrate`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,7 @@ class LocomotionRecipe(Recipe):
     """All that decides the content of a generated locomotion dataset."""
 
     name: ClassVar[str] = "locomotion"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     algorithm: ClassVar[str] = "PPO behaviour policies"
     notice: ClassVar[str] = (
         "Generated here with the simulator and PPO policies, in D4RL's tiers; these are not the D4RL data."
@@ -35,6 +38,13 @@ class LocomotionRecipe(Recipe):
 
     robot: Literal["hopper", "halfcheetah", "walker2d"]
     tier: Literal["random", "medium", "medium-replay", "medium-expert", "full-replay", "expert"]
+    noise: float | None = None
+    """Share of the standard deviation of the policies' actions; None is the robot's in NOISE."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.noise is not None and not 0 <= self.noise <= 1:
+            raise ValueError(f"noise must lie between 0 and 1, got {self.noise}")
 
     def chunks(self) -> list[int]:
         """Pieces of at most ten full episodes; each piece of a mixture belongs to one policy alone."""
@@ -44,20 +54,29 @@ class LocomotionRecipe(Recipe):
         return make_simulator(ENVIRONMENTS[self.robot], max_episode_steps=self.horizon)
 
     def record(self, environment: gym.Env, chunk: int, steps: int) -> list[EpisodeBuffer]:
-        policy = self._policy_of(chunk)
+        policy, noise = self._policy_of(chunk), self._noise()
         episodes = []
         while steps > 0:
             seed, rng = self.random_stream(chunk, len(episodes))
-            act = partial(policy.act, rng=rng) if policy else random_actor(environment.action_space, rng)
+            if policy is None:
+                act = random_actor(environment.action_space, rng)
+            else:
+                act = partial(policy.act, rng=rng, noise=noise)
             episodes.append(record_episode(environment, act, seed=seed, steps=steps))
             steps -= len(episodes[-1].rewards)
         return episodes
 
     def expert(self, rng: np.random.Generator) -> Actor:
-        return partial(load_policies(self.robot).expert.act, rng=rng)
+        """Acts with the robot's NOISE whatever `noise` is: noisier data do not change a task's scores."""
+        return partial(load_policies(self.robot).expert.act, rng=rng, noise=NOISE[self.robot])
 
     def sources(self) -> dict:
-        return {} if self.tier == "random" else {"policies": sha256_of(policies_file(self.robot))}
+        if self.tier == "random":
+            return {}
+        return {"policies": sha256_of(policies_file(self.robot)), "noise": self._noise()}
+
+    def _noise(self) -> float:
+        return NOISE[self.robot] if self.noise is None else self.noise
 
     def _policies(self) -> list[BehaviourPolicy | None]:
         """Who acts, in order; each for an equal share of the steps. None acts at random."""

@@ -30,10 +30,11 @@ def prepare_transitions(dataset_id: str, root: Path, task: TaskSpec) -> Transiti
     """Read a dataset and express it in the task's terms.
 
     The next observation of an episode's last step is the observation that the episode ended with.
-    Terminations are the dataset's; a truncation (timeout) is not one. On a maze task rewards and terminations
-    are replaced: an episode earns 1 and terminates where it enters the goal region, steps that begin inside
-    the region are left out, and what follows them is an episode of its own. Rewards are then normalised,
-    shifted and scaled, in this order, as the task says.
+    Terminations are the dataset's; a truncation (timeout) is not one. Steps that follow a termination within
+    a recorded episode are an episode of their own. On a maze task rewards and terminations are replaced: an
+    episode earns 1 and terminates where it enters the goal region, steps that begin inside the region are
+    left out, and what follows them is an episode of its own. Rewards are then normalised, shifted and scaled,
+    in this order, as the task says.
 
     Raises: UserError naming the dataset and the remedy when it is missing, damaged, empty, recorded in
     another maze or in other coordinates, contains NaN, lengths or shapes that do not fit or actions outside
@@ -90,7 +91,7 @@ def read_columns(
         part, part_starts = episode_transitions(episode, task)
         parts.append(part)
         starts.append(part_starts + rows)
-        returns.append(float(np.sum(episode.rewards, dtype=np.float64)))
+        returns += np.add.reduceat(part["rewards"], part_starts).tolist()
         rows += len(part["rewards"])
     if rows == 0:
         raise UserError(f"dataset {dataset.id} never leaves the goal region; choose another goal_cell")
@@ -109,7 +110,7 @@ def transform_rewards(
 ) -> np.ndarray:
     """What training reads for raw rewards: reward_scale * (normaliser * reward + reward_shift).
 
-    Shapes: rewards (N,) -> (N,) float32; returns: one for each episode as recorded. The normaliser of
+    Shapes: rewards (N,) -> (N,) float32; returns: one for each episode. The normaliser of
     "return_range" is 1000 / (largest - smallest return). Source: IQL, its locomotion experiments.
     Raises: UserError naming the dataset when that divides by zero.
     """
@@ -208,6 +209,7 @@ def episode_transitions(
     rewards = np.asarray(episode.rewards, dtype=np.float64)
     terminations = np.asarray(episode.terminations, dtype=bool)
     kept = np.ones(len(rewards), dtype=bool)
+    starts = np.append(True, terminations[:-1])
     if task.maze is not None:
         #          step t goes from state t to state t + 1
         # inside   [0  0  0  1  1  0  0]   of the states
@@ -218,7 +220,7 @@ def episode_transitions(
         inside = distance <= task.goal_radius
         kept = ~inside[:-1]
         rewards, terminations = inside[1:].astype(np.float64), inside[1:]
-    starts = kept & ~np.concatenate([[False], kept[:-1]])
+        starts = kept & ~np.append(False, kept[:-1])
     columns = {
         "observations": observations[:-1],
         "actions": np.asarray(episode.actions),

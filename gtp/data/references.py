@@ -11,6 +11,7 @@ from gtp.config import TaskSpec
 from gtp.data.recipe import Actor, Recipe, random_actor
 from gtp.environments import make_task
 from gtp.progress import Progress
+from gtp.success import succeeded
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def roll_out(
             total, length, done = total + float(reward), length + 1, terminated or truncated
         returns.append(total)
         lengths.append(length)
-        successes += [info["success"]] if "success" in info else []
+        successes += [succeeded(info["success"])] if "success" in info else []
         finished()
     mean, error = float(np.mean(returns)), float(stats.sem(returns))
     half = float(stats.t.ppf(0.975, episodes - 1)) * error

@@ -106,6 +106,9 @@ def find_problem(arrays: Mapping[str, np.ndarray]) -> str | None:
         return "episode_starts must be one axis of int64"
     if len(starts) == 0 or starts[0] != 0 or starts[-1] >= rows or (np.diff(starts) <= 0).any():
         return f"episode_starts must increase from 0 and stay below {rows}"
+    continued = np.setdiff1d(np.flatnonzero(arrays["terminations"][:-1]) + 1, starts)
+    if len(continued) > 0:  # a backup over several steps would run on into another episode
+        return f"row {continued[0]} follows a termination without being the start of an episode"
     return None
 
 

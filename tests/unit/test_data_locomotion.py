@@ -5,8 +5,10 @@ import pytest
 
 from gtp.behaviour.policy import load_policies
 from gtp.data import locomotion
+from gtp.data.card import write_card
+from gtp.data.dataset import dataset_folder
 from gtp.data.generate import generate_dataset
-from gtp.data.locomotion import LocomotionRecipe
+from gtp.data.locomotion import NOISE, LocomotionRecipe
 from gtp.errors import UserError
 
 RECIPE = LocomotionRecipe(robot="hopper", tier="medium-expert", steps=300, horizon=20)
@@ -49,9 +51,9 @@ def test_half_of_medium_expert_is_the_experts(monkeypatch):
         def __init__(self, policy, name):
             self.policy, self.name = policy, name
 
-        def act(self, observation, rng):
+        def act(self, observation, rng, noise):
             acted.append(self.name)
-            return self.policy.act(observation, rng)
+            return self.policy.act(observation, rng, noise)
 
     spied = dataclasses.replace(
         shipped, policies=(Spy(shipped.medium, "medium"), Spy(shipped.expert, "expert")), medium_index=0
@@ -80,6 +82,48 @@ def test_tiers_differ_as_their_names_say():
     assert returns["random"] < 100 < 800 < returns["medium"] < 2200 < returns["expert"]
 
 
+@pytest.mark.parametrize("noise", [None, 0.0, 1.0])
+def test_actions_spread_around_the_policys_output_by_the_share_of_its_noise(noise):
+    recipe = LocomotionRecipe(robot="halfcheetah", tier="medium", steps=1000, noise=noise)
+    (episode,), _ = record_all(recipe)
+    medium = load_policies("halfcheetah").medium
+    outputs = np.array([medium.act(observation) for observation in episode.observations[:-1]])
+    # Both are clipped to the box, so that only actions well inside it show the whole noise.
+    inside = (np.abs(outputs) < 0.3) & (np.abs(episode.actions) < 1)
+    spread = [np.std((episode.actions - outputs)[inside[:, i], i]) for i in range(outputs.shape[1])] / np.exp(
+        medium.log_std
+    )
+    share = NOISE["halfcheetah"] if noise is None else noise
+    np.testing.assert_allclose(spread, share, rtol=0.15)
+    assert recipe.sources()["noise"] == share
+
+
+def test_noisy_data_are_scored_like_the_others():
+    noisy, shipped = (dataclasses.replace(RECIPE, noise=noise) for noise in (1.0, None))
+    observation = np.zeros(11)
+    first, second = (recipe.expert(np.random.default_rng(0))(observation) for recipe in (noisy, shipped))
+    np.testing.assert_array_equal(first, second)
+    expected = load_policies("hopper").expert.act(observation, np.random.default_rng(0), NOISE["hopper"])
+    np.testing.assert_array_equal(first, expected)
+
+
+@pytest.mark.parametrize("noise", [-0.1, 1.5])
+def test_noise_is_a_share(noise):
+    with pytest.raises(ValueError, match=f"noise must lie between 0 and 1, got {noise}"):
+        dataclasses.replace(RECIPE, noise=noise)
+
+
+def test_data_of_the_first_version_are_made_anew(tmp_path, capsys):
+    """Version 1 knew no `noise`: neither the field nor the entry of the sources is on its cards."""
+    recipe = LocomotionRecipe(robot="hopper", tier="medium", steps=100)
+    card = generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path)
+    old = card | {"recipe": {k: v for k, v in card["recipe"].items() if k != "noise"} | {"version": 1}}
+    old["recipe"]["sources"] = {"policies": card["recipe"]["sources"]["policies"]}
+    write_card(dataset_folder("generated/a/b-v0", tmp_path), old)
+    assert generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path)["recipe"] == card["recipe"]
+    assert "made by another version of the recipe" in capsys.readouterr().err
+
+
 def test_number_of_workers_does_not_change_a_byte(tmp_path):
     recipe = LocomotionRecipe(robot="hopper", tier="medium-replay", steps=1500)
     cards = [
@@ -97,7 +141,7 @@ def test_new_behaviour_policies_make_the_dataset_anew(tmp_path, monkeypatch, cap
     monkeypatch.setattr(locomotion, "sha256_of", lambda path: "another file")
     again = generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path)
     assert "made by another version of the recipe: making the dataset again" in capsys.readouterr().err
-    assert again["recipe"]["sources"] == {"policies": "another file"}
+    assert again["recipe"]["sources"] == {"policies": "another file", "noise": NOISE["hopper"]}
     with pytest.raises(UserError, match=r"made by another recipe \(it differs in seed\)"):
         generate_dataset(dataclasses.replace(recipe, seed=1), dataset_id="generated/a/b-v0", root=tmp_path)
 

@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from gtp.data import prepare
 from gtp.data.card import data_files
+from gtp.data.columns import n_step_returns
 from gtp.data.prepare import prepare_transitions, task_statistics
 from gtp.environments import goal_position
 from gtp.errors import UserError
@@ -68,6 +69,18 @@ def test_timeouts_are_not_terminations(write_dataset, box_task):
     terminal = box_episode(2, terminations=np.array([False, True]), truncations=np.zeros(2, bool))
     transitions = prepare_transitions(*write_dataset(box_episode(3), terminal), box_task)
     np.testing.assert_array_equal(transitions.terminations, [0, 0, 0, 0, 1])
+
+
+def test_steps_after_a_termination_are_an_episode_of_their_own(write_dataset, box_task):
+    source = write_dataset(box_episode(10, actions=np.zeros((10, 1)), terminations=np.arange(10) == 4))
+    transitions = prepare_transitions(*source, box_task)
+    np.testing.assert_array_equal(transitions.episode_starts, [0, 5])
+    rewards, last, discount = n_step_returns(transitions, 5, 1.0)
+    assert (rewards[2], last[2], discount[2]) == (2 + 3 + 4, 4, 0)
+    assert (rewards[5], last[5], discount[5]) == (5 + 6 + 7 + 8 + 9, 9, 1)
+    # Returns 10 and 35, so that rewards are multiplied by 1000 / 25.
+    task = dataclasses.replace(box_task, reward_normalization="return_range")
+    np.testing.assert_allclose(prepare_transitions(*source, task).rewards, 40.0 * np.arange(10))
 
 
 def test_actions_are_scaled_and_the_box_is_kept(write_dataset, box_task):

@@ -44,6 +44,7 @@ UNSOUND = {
     "first episode later": lambda t: {"episode_starts": np.int64([1, 3])},
     "episode after the end": lambda t: {"episode_starts": np.int64([0, 6])},
     "episodes twice": lambda t: {"episode_starts": np.int64([0, 3, 3])},
+    "termination within an episode": lambda t: {"terminations": np.float32([0, 1, 1, 0, 0, 0])},
     "no episodes": lambda t: {"episode_starts": np.int64([])},
     "empty": lambda t: {
         name: getattr(t, name)[:0]
