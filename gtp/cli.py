@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated, Literal, Union
 
 import torch
 import tyro
@@ -32,7 +32,7 @@ from gtp.data.transitions import load_transitions, save_transitions
 from gtp.errors import UserError
 from gtp.files import require_writable, write_text
 from gtp.flow_map import Point, flow_map
-from gtp.oracle import four_corners, measure_accuracy
+from gtp.oracle import MIXTURES, measure_accuracy
 from gtp.policy import describe, load_policy
 from gtp.progress import say
 from gtp.train import Execution, use_threads
@@ -204,7 +204,8 @@ def oracle(
     train: TrainConfig = ORACLE_BUDGET,
     nfe: tuple[int, ...] = (1, 2, 5, 8),
     seeds: tuple[int, ...] = (0, 1),
-    std: float = 0.05,
+    mixture: Literal["corners", "off_centre", "wide"] = "corners",
+    std: float | None = None,
     threads: int = 1,
 ) -> None:
     """Clone a Gaussian mixture, whose exact flow is known, and print how far K-step samples are from it.
@@ -214,11 +215,13 @@ def oracle(
         train: The budget.
         nfe: Numbers of function evaluations K.
         seeds: One run for each; the figures are means over them.
-        std: Standard deviation of the four modes at (+-0.6, +-0.6).
+        mixture: Four equal modes at (+-0.6, +-0.6), four unequal ones around (0.4, 0.4), or two broad ones.
+        std: Standard deviation of each mode; the mixture's own by default.
         threads: CPU threads of this process.
     """
     use_threads(threads)
-    print(json.dumps(measure_accuracy(replace(algorithm, eta=0.0), four_corners(std), train, nfe, seeds)))
+    modes = MIXTURES[mixture]() if std is None else MIXTURES[mixture](std)
+    print(json.dumps(measure_accuracy(replace(algorithm, eta=0.0), modes, train, nfe, seeds)))
 
 
 @app.command

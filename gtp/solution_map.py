@@ -116,11 +116,11 @@ def trajectory(phi: Map, start: Tensor, times: Tensor) -> list[Tensor]:
 
 
 def later_target(phi: Map, x: Tensor, u: Tensor, tau: Tensor, t: Tensor) -> Tensor:
-    """Phi(x, u, tau), which is x itself where u = 0: there phi is not fitted and not asked.
+    """Phi(x, u, tau), which is x itself where tau = u: there, and so at u = 0, phi is not asked.
 
-    Shapes: x (B, A), u (B,) >= tau (B,) >= 0, t (B,) > 0, any time at which phi may be asked -> (B, A).
+    Shapes: x (B, A), u (B,) >= tau (B,) >= 0, t (B,) > u, from where phi may be asked for tau -> (B, A).
     """
-    arrived = u <= 0.0
+    arrived = tau >= u
     carried = solution_map(phi, x, torch.where(arrived, t, u), tau)
     return torch.where(arrived[:, None], x, carried)
 

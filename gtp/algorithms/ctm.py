@@ -61,8 +61,9 @@ class CTM(SolutionMapPolicy):
         """Carry x from position `start` of the grid to `middle`, one Heun step of the field per interval.
 
         The field has no value at time 0: the step that ends there is Euler's, to the denoised point, as in
-        EDM's sampler. Shapes: x (B, A), start and middle (B,) -> (B, A). Source: algorithm 1 of CTM, with the
-        solver of Karras et al., 2022.
+        EDM's sampler. So is the first from T, over which the denoiser hardly moves but t does. Shapes:
+        x (B, A), start and middle (B,) -> (B, A). Source: algorithm 1 of CTM, with the solver of Karras et
+        al., 2022.
         """
 
         def field(x: Tensor, r: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ class CTM(SolutionMapPolicy):
         for step in range(self.grid_points):
             position = (start + step).clamp(max=last - 1.0)
             r, s = (self.time_scale.on_grid(p, last) for p in (position, position + 1.0))
-            ends = s <= 0.0
+            ends = (s <= 0.0) | (r >= self.t_start)
             slope = field(x, r)
             euler = x + (s - r)[:, None] * slope
             mean_slope = 0.5 * (slope + field(euler, torch.where(ends, r, s)))

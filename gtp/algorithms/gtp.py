@@ -151,14 +151,16 @@ class GTP(SolutionMapPolicy):
     ) -> Tensor:
         """a_u on the trajectory through a_t: the surrogate's straight line, or the teacher's field solved.
 
-        The field has no value at 0; there the denoised point ends the trajectory, a step of Euler's method.
+        The first interval of the grid, between whose ends nothing is fitted, and the last, at whose end the
+        field has no value, are one step of DDIM each.
         """
         if self.score == "surrogate":
             return act + u[:, None] * noise
-        arrived = u <= 0.0
-        later = torch.where(arrived, t, u)
+        single = (t >= self.t_start) | (u <= 0.0)
+        later = torch.where(single, t, u)
         a_u = heun(lambda x, r: (x - teacher(x, r, r)) / r[:, None], a_t, t, later, self.ode_steps)
-        return torch.where(arrived[:, None], teacher(a_t, t, t), a_u).detach()
+        step = solution_map(steps_of_ode(teacher), a_t, t, u)
+        return torch.where(single[:, None], step, a_u).detach()
 
 
 ALGORITHM = GTP

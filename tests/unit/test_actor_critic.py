@@ -1,4 +1,4 @@
-"""What Diffusion-QL and Consistency-AC add to cloning: critic, Q-term, candidates; and what cloning lacks."""
+"""What Diffusion-QL and Consistency-AC add to cloning: critic and Q-term; and what cloning lacks."""
 
 import math
 
@@ -10,17 +10,13 @@ from gtp.algorithms.consistency_ac import ConsistencyAC
 from gtp.algorithms.diffusion_ql import DiffusionQL
 from gtp.config import TrainConfig
 from gtp.critics import q_of_samples
-from gtp.errors import UserError
-from gtp.guidance import choose_by_value, normalized_q_loss
+from gtp.guidance import normalized_q_loss
 from gtp.mixture import GaussianMixture
 from gtp.oracle import clone_mixture
-from gtp.policy import load_policy
-from gtp.randomness import acting_noise
-from gtp.train import Execution, train
+from gtp.randomness import generator
 
 from .one_step import B, receivers
 from .one_step import make as one_step
-from .training_fixtures import CONFIG, tiny_transitions
 
 CLONING = {"diffusion_ql": "diffusion_bc", "consistency_ac": "consistency_bc"}
 GUIDED, CLONED = list(CLONING), list(CLONING.values())
@@ -62,25 +58,6 @@ def test_q_of_samples_is_one_call_per_action():
     act = torch.randn(3, B, 2, dtype=torch.float64)
     expected = torch.stack([networks["critic"](batch.obs, a) for a in act], dim=1)
     torch.testing.assert_close(q_of_samples(networks["critic"], batch.obs, act), expected)
-
-
-def test_candidates_are_drawn_by_softmax_of_the_smaller_head():
-    q = torch.tensor([[0.0, 1.0, 9.0], [5.0, 2.0, -1.0]])  # smaller head: 0, 1, -1
-    count = 40_000
-    noise = torch.randn(3, count, generator=torch.Generator().manual_seed(0))
-    act = torch.arange(3.0)[:, None, None].expand(3, count, 1)
-    chosen = choose_by_value(q[..., None].expand(-1, -1, count), act, noise)
-    shares = [(chosen == i).float().mean().item() for i in range(3)]
-    assert shares == pytest.approx(torch.softmax(torch.tensor([0.0, 1.0, -1.0]), dim=0).tolist(), abs=0.01)
-
-
-def test_candidate_choice_takes_whole_actions_and_survives_extreme_noise():
-    act = torch.randn(4, 3, 2)
-    q = torch.zeros(2, 4, 3)
-    noise = torch.full((4, 3), -40.0)
-    noise[2, 0] = noise[0, 1] = noise[3, 2] = 40.0
-    expected = torch.stack([act[2, 0], act[0, 1], act[3, 2]])
-    assert torch.equal(choose_by_value(q, act, noise), expected)
 
 
 @pytest.mark.parametrize("method", CLONED)
@@ -165,36 +142,18 @@ def test_q_norm_divides_the_target_by_its_spread():
     torch.testing.assert_close(normed.target(networks, batch, draws), y / (spread + 1e-6))
 
 
-@pytest.mark.parametrize("method", GUIDED)
-def test_acting_with_candidates(method):
-    algorithm, networks, batch, _, _ = make(method, candidates=3, max_nfe=4)
-    assert algorithm.acting == ("actor_ema", "critic_ema")
-    assert algorithm.noise_shape(B, 2) == (5, 3, B, 2)
-    noise = torch.randn(5, 3, B, 2, dtype=torch.float64)
-    candidates = torch.stack(
-        [algorithm.generate(networks["actor_ema"], batch.obs, noise[:-1, m], 2) for m in range(3)]
-    )
-    chosen = algorithm.act(networks, batch.obs, noise, 2)
-    index = (candidates == chosen).all(dim=2).double().argmax(dim=0)
-    assert torch.equal(candidates[index, torch.arange(B)], chosen)
-    noise[-1] = -noise[-1]
-    assert not torch.equal(algorithm.act(networks, batch.obs, noise, 2), chosen)
-    with pytest.raises(ValueError, match="nfe = 5 needs as many slices of noise, got 4"):
-        algorithm.act(networks, batch.obs, noise, 5)
-
-
 @pytest.mark.parametrize("method", [*GUIDED, *CLONED])
-def test_by_default_one_action_is_drawn_and_the_policy_has_no_critic(method):
+def test_acting_takes_a_slice_of_noise_for_each_evaluation(method):
     algorithm, networks, batch, _, _ = make(method)
     assert algorithm.acting == ("actor_ema",)
-    assert algorithm.noise_shape(B, 2) == (16, B, 2)
-    noise = torch.randn(16, B, 2, dtype=torch.float64)
-    for nfe in (1, 2, 3, 5, 8, 16):
+    for nfe in (1, 2, 3, 5, 8, 31):
+        assert algorithm.noise_shape(B, 2, nfe) == (nfe, B, 2)
+        noise = torch.randn(nfe, B, 2, dtype=torch.float64)
         act = algorithm.act({"actor_ema": networks["actor_ema"]}, batch.obs, noise, nfe)
         assert act.shape == (B, 2)
         assert act.abs().max() <= 1.0
-    with pytest.raises(ValueError, match="nfe = 17 needs as many slices of noise, got 16: see max_nfe"):
-        algorithm.act(networks, batch.obs, noise, 17)
+    with pytest.raises(ValueError, match="nfe = 32 needs as many slices of noise, got 31"):
+        algorithm.act(networks, batch.obs, noise, 32)
 
 
 @pytest.mark.parametrize(
@@ -217,9 +176,9 @@ def test_with_one_action_in_the_data_every_sampler_returns_it(method, settings, 
         hidden_layers=2,
     )
     networks = clone_mixture(algorithm, GaussianMixture(point, torch.ones(1).double(), 1e-4), config, 0)
-    noise = acting_noise(algorithm.noise_shape(200, 2), 0, 0)
     with torch.inference_mode():
         for nfe in (2, 3, 5, 8):
+            noise = torch.randn(algorithm.noise_shape(200, 2, nfe), generator=generator(0, "acting"))
             act = algorithm.act(networks, torch.zeros(200, 1), noise, nfe)
             assert (act - point).norm(dim=1).median() < accuracy, nfe
 
@@ -228,27 +187,10 @@ def test_with_one_action_in_the_data_every_sampler_returns_it(method, settings, 
 def test_the_guided_method_samples_like_its_cloning_method(method):
     algorithm, networks, batch, _, _ = make(method)
     cloning = algorithms.get(CLONING[method])()
-    noise = torch.randn(cloning.noise_shape(B, 2), dtype=torch.float64)
     for nfe in (1, 2, 5, 8):
+        noise = torch.randn(cloning.noise_shape(B, 2, nfe), dtype=torch.float64)
         expected = cloning.act(networks, batch.obs, noise, nfe)
         assert torch.equal(algorithm.act(networks, batch.obs, noise, nfe), expected)
-
-
-def test_a_policy_file_with_candidates_acts_and_refuses_too_many_evaluations(tmp_path):
-    train(
-        ConsistencyAC(candidates=5),
-        CONFIG,
-        tiny_transitions(),
-        (0,),
-        output=tmp_path,
-        checkpoints=tmp_path / "checkpoints",
-        execution=Execution(device="cpu", compile="off"),
-    )
-    policy = load_policy(tmp_path / "policy-120.safetensors")
-    assert set(policy.params) == {"actor_ema", "critic_ema"}
-    assert policy.act([[0.0] * 3] * 4, nfe=2).shape == (4, 2)
-    with pytest.raises(UserError, match="nfe = 17 needs as many slices of noise, got 16"):
-        policy.act([0.0] * 3, nfe=17)
 
 
 @pytest.mark.parametrize("method", [DiffusionQL, ConsistencyAC])
@@ -256,9 +198,7 @@ def test_values_out_of_range_are_refused(method):
     for settings, message in (
         ({"eta": 0.0}, "eta must be finite and positive, got 0.0"),
         ({"eta": math.nan}, "eta must be finite and positive, got nan"),
-        ({"candidates": 0}, "candidates must be at least 1, got 0"),
         ({"max_q_samples": 0}, "max_q_samples must be at least 1, got 0"),
-        ({"max_nfe": 0}, "max_nfe must be at least 1, got 0"),
     ):
         with pytest.raises(ValueError, match=message):
             method(**settings)

@@ -43,7 +43,7 @@ def actions(name: str) -> torch.Tensor:
     inputs = learner.inputs(data)
     for _ in range(CONFIG.steps):
         learner.update(data, *next(inputs))
-    shape = algorithm.noise_shape(SAMPLES, 2)
+    shape = algorithm.noise_shape(SAMPLES, 2, 5)
     with torch.inference_mode():
         networks, states = learner.networks(), torch.zeros(SAMPLES, 1)
         return algorithm.act(networks, states, torch.randn(shape, generator=generator(SEED, "acting")), 5)

@@ -195,7 +195,6 @@ def test_every_level_is_drawn_alike_and_none_beyond():
     [
         ({"levels": 0}, "levels must be at least 1, got 0"),
         ({"beta_min": 2.0, "beta_max": 1.0}, "0 < beta_min <= beta_max is required, got 2.0 and 1.0"),
-        ({"max_nfe": 0}, "max_nfe must be at least 1, got 0"),
     ],
 )
 def test_values_out_of_range_are_refused(settings, message):

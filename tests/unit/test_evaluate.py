@@ -2,12 +2,14 @@
 
 import csv
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
 from gtp import algorithms
+from gtp.acting import ActingRule
 from gtp.algorithms.gtp import GTP
 from gtp.config import TaskSpec, TrainConfig
 from gtp.cost import ROUNDS, measure, write_cost
@@ -19,6 +21,7 @@ from gtp.train import Execution, train
 
 from .training_fixtures import tiny_transitions
 
+SAMPLE = ActingRule.parse("sample")
 MAZE = TaskSpec(
     name="pointmaze-umaze",
     environment="PointMaze_UMaze-v3",
@@ -84,29 +87,32 @@ def test_returns_are_sums_of_the_environments_rewards():
     class Fixed:
         seed, step, diverged_at = 0, 1, None
 
-        def noise_shape(self, count):
-            return (count, 2)
+        def start_seed(self, episode):
+            return episode
 
-        def act(self, obs, nfe, noise):
+        def reset(self, episodes):
+            pass
+
+        def act(self, obs, nfe, acting):
             return np.zeros((len(obs), 2), dtype=np.float32)
 
     near = replace(MAZE, goal_cell=(1, 2), goal_radius=0.99)
     rollouts = Rollouts(near, 8)
-    rows, _ = rollouts.run(Fixed(), 1)
+    rows, _ = rollouts.run(Fixed(), 1, SAMPLE)
     for row in rows:
         assert row.episode_return in (0.0, 1.0)
         assert row.success == int(row.episode_return)
         assert row.length == (1 if row.success and row.length == 1 else row.length)
     assert any(row.success for row in rows)
-    far, _ = Rollouts(MAZE, 2).run(Fixed(), 1)
+    far, _ = Rollouts(MAZE, 2).run(Fixed(), 1, SAMPLE)
     assert [(r.episode_return, r.success, r.length) for r in far] == [(0.0, 0, 40)] * 2
 
 
 def test_a_diverged_policy_is_a_row_of_its_own(folder):
     policy = load_policy(folder / "policy-20.safetensors")
     policy.diverged_at = 13
-    rows, positions = Rollouts(MAZE, 2).run(policy, 5)
-    assert rows == [Episode(0, 20, 5, -1, None, None, None, None, "diverged@13")]
+    rows, positions = Rollouts(MAZE, 2).run(policy, 5, SAMPLE)
+    assert rows == [Episode(0, 20, 5, "sample", -1, None, None, None, None, "diverged@13")]
     assert positions == []
 
 
@@ -118,6 +124,7 @@ def test_csv_has_the_documented_columns(folder, tmp_path):
         "seed",
         "step",
         "nfe",
+        "acting",
         "episode",
         "return",
         "normalized_score",
@@ -142,18 +149,26 @@ def test_bad_requests(folder):
 
 
 def test_cost_rows(folder, tmp_path):
-    rows = measure(folder / "policy-20.safetensors", folder / "run.json", [1, 2], [1, 4])
+    rules = ["sample", "best_of_3"]
+    rows = measure(folder / "policy-20.safetensors", folder / "run.json", [1, 2], [1, 4], rules)
     generative = load_policy(folder / "policy-20.safetensors").algorithm.generative
+    ways = list(product([1, 2], rules)) if generative else [(1, "deterministic")]
     timed = [row for row in rows if row[0] == "seconds_per_action"]
-    assert [row[1:4] for row in timed] == [
-        (k, b, r) for k in ([1, 2] if generative else [1]) for b in (1, 4) for r in range(ROUNDS)
+    assert [row[1:5] for row in timed] == [
+        (k, rule, b, r) for k, rule in ways for b in (1, 4) for r in range(ROUNDS)
     ]
+    evaluations = {row[1:3]: row[-1] for row in rows if row[0] == "network_evaluations"}
+    if generative:
+        expected = {(1, "sample"): 1, (2, "sample"): 2, (1, "best_of_3"): 6, (2, "best_of_3"): 9}
+        assert evaluations == expected
+    else:
+        assert evaluations == {(1, "deterministic"): 1}
     assert all(row[-1] > 0 for row in timed)
     write_cost(tmp_path / "cost.csv", rows)
     assert (
         (tmp_path / "cost.csv")
         .read_text()
-        .startswith("quantity,nfe,batch_size,repetition,device,value\nparameters,,,,cpu,")
+        .startswith("quantity,nfe,acting,batch_size,repetition,device,value\nparameters,,,,,cpu,")
     )
     with pytest.raises(UserError, match="is not the run.json of a training run"):
         measure(folder / "policy-20.safetensors", folder / "training.csv", [1], [1])
@@ -168,7 +183,7 @@ def test_flow_map_of_a_gtp_policy_and_refusal_of_others(folder):
     points = flow_map(policy, data, samples=4, nfe=3)
     path = [p for p in points if p.kind == "path"]
     assert len(path) == 4 * (3 + 1)
-    assert path[0].t == pytest.approx(policy.algorithm.t_max)
+    assert path[0].t == pytest.approx(policy.algorithm.t_start)
     assert path[-1].t == 0.0
     assert len({p.state for p in points}) == 1
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.func import functional_call
 
 from gtp.algorithms.gtp import GTP
-from gtp.solution_map import solution_map
+from gtp.solution_map import heun, solution_map
 
 from .one_step import START, B, receivers
 from .one_step import make as one_step
@@ -22,18 +22,38 @@ def make(seed: int = 0, **settings):
 
 
 def test_actor_loss_is_the_papers_formula():
-    algorithm, networks, batch, draws, progress = make(eta=2.0, lambda_flow=0.7)
+    algorithm, networks, batch, draws, progress = make(eta=2.0, lambda_flow=0.7, grid_points=3)
     t, u, tau = algorithm.times(draws["times"], progress)
     online, teacher = (algorithm.phi(networks[name], batch.obs) for name in ("actor", "actor_ema"))
     a_t = batch.act + t[:, None] * draws["noise"]
     a_u = batch.act + u[:, None] * draws["noise"]
     advantage = networks["critic"](batch.obs, batch.act).min(dim=0).values - networks["value"](batch.obs)
     weight = torch.exp(2.0 * advantage / (advantage.std(correction=0) + 1e-6)).clamp(max=100.0)
-    consistency = (solution_map(online, a_t, t, tau) - solution_map(teacher, a_u, u, tau)).square().sum(dim=1)
+    target = solution_map(teacher, a_u, u, tau)
+    assert (u == 0).any()
+    target[u == 0] = batch.act[u == 0]  # the trajectory has arrived
+    consistency = (solution_map(online, a_t, t, tau) - target).square().sum(dim=1)
     flow = (online(a_t, t, t) - batch.act).square().sum(dim=1)
     scale = (t**2 + 0.01) / (t * 0.1) ** 2  # EDM's lambda(t) with sigma_data = 0.1
     expected = (weight * scale * consistency).mean() + 0.7 * (weight * scale * flow).mean()
     torch.testing.assert_close(algorithm.actor_loss(networks, batch, draws, progress)[0], expected)
+
+
+def test_the_online_teacher_is_the_actor_without_gradient():
+    algorithm, networks, batch, draws, progress = make(teacher="online", lambda_flow=0.0)
+    twin = {**networks, "actor_ema": networks["actor"]}
+    expected = GTP(lambda_flow=0.0).actor_loss(twin, batch, draws, progress)[0]
+    loss = algorithm.actor_loss(networks, batch, draws, progress)[0]
+    torch.testing.assert_close(loss, expected)
+    assert receivers(loss, networks) == {"actor"}
+
+
+def test_a_clone_with_a_critic_weighs_all_alike():
+    algorithm, networks, batch, draws, _ = make(eta=0.0, train_critic=True)
+    assert algorithm.critic == "critic_ema"
+    assert [update.network for update in algorithm.updates()] == ["critic", "actor"]
+    assert torch.equal(algorithm.weights(networks, batch, draws), torch.ones(B, dtype=torch.float64))
+    assert GTP(eta=0.0).critic is None
 
 
 def test_target_at_tau_equal_u_is_the_point_itself():
@@ -98,8 +118,23 @@ def test_ode_solver_integrates_the_ema_field():
     algorithm = GTP(score="ode_solver")
     act, noise = torch.randn(2, B, 2, dtype=torch.float64)
     t, u = torch.full((B,), 2.0, dtype=torch.float64), torch.full((B,), 0.5, dtype=torch.float64)
+    t[0], u[0] = algorithm.t_start, 2.5
+    u[1] = 0.0
     point = algorithm.earlier_point(lambda x, t, s: act, act + t[:, None] * noise, act, noise, t, u)
     torch.testing.assert_close(point, act + u[:, None] * noise)
+
+
+def test_ode_solver_takes_heun_steps_inside_the_grid_and_one_euler_step_at_its_ends():
+    algorithm, networks, batch, draws, _ = make(score="ode_solver", ode_steps=4)
+    teacher = algorithm.phi(networks["actor_ema"], batch.obs)
+    t, u = (torch.full((B,), value, dtype=torch.float64) for value in (2.0, 0.5))
+    a_t = batch.act + t[:, None] * draws["noise"]
+    inner = heun(lambda x, r: (x - teacher(x, r, r)) / r[:, None], a_t, t, u, 4)
+    last = u.clone()
+    last[0] = 0.0
+    point = algorithm.earlier_point(teacher, a_t, batch.act, draws["noise"], t, last)
+    torch.testing.assert_close(point[1:], inner[1:])
+    torch.testing.assert_close(point[0], teacher(a_t, t, t)[0])
 
 
 def test_no_guidance_needs_no_critic_and_weighs_all_alike():
@@ -131,8 +166,8 @@ def test_switched_off_losses_are_absent():
 def test_times_are_ordered(uniform, points, progress, pairs, tau, growth):
     algorithm = GTP(grid_points=points, pairs=pairs, tau=tau, grid_growth=growth)
     t, u, end = algorithm.times(torch.tensor([uniform]), torch.tensor(progress))
-    assert algorithm.t_max >= t.item() > u.item() >= end.item() >= 0.0
-    assert u.item() >= algorithm.t_min * (1 - 1e-6)  # float32
+    assert algorithm.t_start >= t.item() > u.item() >= end.item() >= 0.0
+    assert t.item() > algorithm.t_min  # the last time is 0, in training and in sampling
     if tau == "zero":
         assert end.item() == 0.0
 
@@ -163,7 +198,7 @@ def test_tau_reaches_both_of_its_ends():
         ({"eta": -1.0}, "eta must be finite and not negative, got -1.0"),
         ({"eta": math.inf}, "eta must be finite"),
         ({"lambda_flow": 0.0, "lambda_consistency": 0.0}, "must not both be 0"),
-        ({"t_min": 2.0, "t_max": 1.0}, "0 < t_min < t_max is required"),
+        ({"t_min": 2.0, "t_max": 1.0}, "0 < t_min < t_max <= t_start is required"),
         ({"expectile": 1.0}, r"expectile must lie in \(0, 1\), got 1.0"),
         ({"grid_points": 0}, "grid_points must be at least 1, got 0"),
         ({"max_weight": 0.0}, "max_weight must be finite and positive"),

@@ -45,10 +45,10 @@ def test_act_on_one_and_on_many_observations(path):
     assert actions.shape == (5, 2)
     assert actions.dtype == np.float32
     assert policy.act(observations[0], nfe=2).shape == (2,)
+    policy.reset()
     assert np.array_equal(policy.act(observations, nfe=2), actions)
+    policy.reset()
     assert not np.array_equal(policy.act(observations, nfe=1), actions)
-    noise = torch.ones(5, 2)
-    assert not np.array_equal(policy.act(observations, nfe=2, noise=noise), actions)
 
 
 def test_seeds_and_header(path):
@@ -67,6 +67,7 @@ def test_observations_are_standardised_and_actions_scaled_back(path):
     policy = gtp.load_policy(path)
     obs = np.array([0.3, -0.2, 0.9], dtype=np.float32)
     action = policy.act(obs)
+    policy.reset()
     policy.observation_mean = policy.observation_mean + 5.0
     policy.action_low, policy.action_high = torch.tensor([0.0, 0.0]), torch.tensor([4.0, 4.0])
     np.testing.assert_allclose(policy.act(obs + 5.0), 2.0 * (action + 1.0), rtol=1e-4)
@@ -78,6 +79,11 @@ def test_bad_requests_to_act(path):
         policy.act(np.zeros(4))
     with pytest.raises(UserError, match="nfe must be at least 1, got 0"):
         policy.act(np.zeros(3), nfe=0)
+    with pytest.raises(UserError, match="unknown acting rule 'best'; it is one of sample"):
+        policy.act(np.zeros(3), acting="best")
+    policy.reset([3, 4])
+    with pytest.raises(UserError, match="1 observations for 2 episodes; call reset with the number of each"):
+        policy.act(np.zeros(3))
 
 
 def test_missing_truncated_and_foreign_files(path, tmp_path):

@@ -2,7 +2,7 @@
 
 import torch
 
-from gtp.randomness import BLOCK, Draw, acting_noise, derive_seed, draw_block, draw_indices, generator
+from gtp.randomness import BLOCK, ActingNoise, Draw, derive_seed, draw_block, draw_indices, generator
 
 CPU = torch.device("cpu")
 DRAWS = {"noise": Draw("normal", (4, 2)), "times": Draw("uniform", (4, 3))}
@@ -37,8 +37,19 @@ def test_drawing_leaves_the_global_generator_alone():
     expected = torch.rand(3)
     torch.manual_seed(0)
     draw_block(DRAWS, [0], 0, CPU)
-    acting_noise((3, 2), 0, 0)
+    ActingNoise(0, "samples", [0], (3, 2)).at(0)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_noise_of_an_episode_depends_neither_on_the_others_nor_on_the_past():
+    together, alone = (ActingNoise(7, "samples", episodes, (3, 2)) for episodes in ([4, 5, 6], [5]))
+    seen = [alone.at(step) for step in range(BLOCK + 2)]
+    assert seen[0].shape == (1, 3, 2)
+    for step in (BLOCK + 1, 0, 3):
+        assert torch.equal(together.at(step)[1], seen[step][0])
+    assert len({float(noise.sum()) for noise in seen}) == len(seen)
+    for other in (ActingNoise(8, "samples", [5], (3, 2)), ActingNoise(7, "choice", [5], (3, 2))):
+        assert not torch.equal(other.at(0), seen[0])
 
 
 def test_distributions():

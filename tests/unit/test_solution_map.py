@@ -7,13 +7,23 @@ from hypothesis import strategies as st
 
 from gtp.algorithms.gtp import GTP
 from gtp.networks import MLP, Sizes
-from gtp.solution_map import Preconditioning, TimeScale, heun, sample, solution_map, trajectory
+from gtp.solution_map import (
+    Preconditioning,
+    TimeScale,
+    heun,
+    later_target,
+    solution_map,
+    steps_of_ode,
+    steps_to_data,
+    trajectory,
+)
 
 SCALES = st.builds(
     TimeScale,
     t_min=st.floats(0.001, 0.5),
     t_max=st.floats(1.0, 100.0),
     rho=st.floats(1.0, 10.0),
+    t_start=st.floats(100.0, 1000.0),
 )
 
 
@@ -75,12 +85,14 @@ def test_preconditioning_gives_unit_variance_inputs_and_targets():
 
 
 @given(SCALES, st.integers(1, 64))
-def test_sampling_grid_runs_from_t_max_strictly_down_to_zero(scale, nfe):
+def test_sampling_grid_runs_from_its_start_strictly_down_to_zero(scale, nfe):
     grid = scale.sampling_grid(nfe)
     assert len(grid) == nfe + 1
-    assert grid[0] == pytest.approx(scale.t_max, rel=1e-5)
+    assert grid[0] == pytest.approx(scale.t_start, rel=1e-5)
     assert grid[-1] == 0.0
     assert (grid.diff() < 0).all()
+    assert (grid[1:] <= scale.t_max).all()
+    torch.testing.assert_close(grid[1:-1], scale.at(torch.arange(1, nfe) / nfe))
 
 
 @given(SCALES)
@@ -93,17 +105,44 @@ def test_positions_span_the_range_of_times(scale):
 
 def test_sampling_grid_refuses_no_steps():
     with pytest.raises(ValueError, match="nfe must be at least 1, got 0"):
-        TimeScale(0.02, 10.0, 7.0).sampling_grid(0)
+        TimeScale(0.02, 10.0, 7.0, 10.0).sampling_grid(0)
 
 
-def test_sample_composes_jumps_and_clips(phi):
-    times = TimeScale(0.02, 10.0, 7.0).sampling_grid(3).double()
-    noise = torch.randn(8, 2, dtype=torch.float64)
-    x = times[0] * noise
+def test_a_trajectory_composes_jumps(phi):
+    times = TimeScale(0.02, 10.0, 7.0, 10.0).sampling_grid(3).double()
+    x = start = times[0] * torch.randn(8, 2, dtype=torch.float64)
     for t, s in ((times[0], times[1]), (times[1], times[2]), (times[2], times[3])):
         x = solution_map(phi, x, t.expand(8), s.expand(8))
-    torch.testing.assert_close(sample(phi, noise, times), x.clamp(-1, 1), rtol=0, atol=0)
-    assert len(trajectory(phi, noise, times)) == 4
+    points = trajectory(phi, start, times)
+    assert len(points) == 4
+    torch.testing.assert_close(points[-1], x, rtol=0, atol=0)
+
+
+def test_steps_of_the_ode_ask_the_diagonal_and_steps_to_data_the_end(phi):
+    x, t = random_points()
+    s, zero = 0.5 * t, torch.zeros_like(t)
+    assert torch.equal(steps_of_ode(phi)(x, t, s), phi(x, t, t))
+    assert torch.equal(steps_to_data(phi)(x, t, s), phi(x, t, zero))
+    assert not torch.equal(phi(x, t, s), phi(x, t, t))
+
+
+def test_a_target_at_its_own_time_is_the_point_itself_and_asks_nothing_there(phi):
+    asked = []
+
+    def spy(x, t, s):
+        asked.append((t, s))
+        return phi(x, t, s)
+
+    x, t = random_points()
+    u, tau = 0.5 * t, 0.25 * t
+    u[:2] = tau[:3] = 0.0
+    tau[2] = u[2]
+    target = later_target(spy, x, u, tau, t)
+    assert torch.equal(target[:3], x[:3])
+    torch.testing.assert_close(target[3:], solution_map(phi, x, u, tau)[3:])
+    (times, _), *others = asked
+    assert not others
+    assert torch.equal(times[:3], t[:3])
 
 
 def test_heun_is_of_second_order():
