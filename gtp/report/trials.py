@@ -45,6 +45,11 @@ def _tuned(name: str, trial: MethodRecord) -> MethodRecord:
     )
 
 
+def number_of(trial: MethodRecord) -> int:
+    """Place of a trial in the trials file, from 0; a study may leave some out."""
+    return int(trial.name.rpartition("-trial_")[2])
+
+
 def trial_average(
     scores: SeedScores, study: StudyRecord, trial: MethodRecord, tasks: Sequence[TaskRecord]
 ) -> float:

@@ -8,7 +8,7 @@ from gtp.errors import ending_in_one_line
 from gtp.report.results import StudyRecord, TaskRecord, read_study
 from gtp.report.statistics import SeedScores, average_estimate, read_seed_scores
 from gtp.report.tables import Cell, Row, Table, plus_minus, protocol, write_table
-from gtp.report.trials import trial_average, tuned_methods
+from gtp.report.trials import number_of, trial_average, tuned_methods
 
 CAPTION = (
     "Trials, as many of every method: what each changes in the method's settings, and its normalised"
@@ -33,8 +33,8 @@ def trial_table(scores: SeedScores, study: StudyRecord, file: str) -> tuple[Tabl
             label: max(trial_average(scores, study, trial, tasks) for trial in trials)
             for label, tasks in averages.items()
         }
-        for number, trial in enumerate(trials):
-            cells = []
+        for trial in trials:
+            number, cells = number_of(trial), []
             for label, tasks in (columns | averages).items():
                 value = average_estimate(
                     [scores.of(task.name, trial.name, study.headline(trial)) for task in tasks]
