@@ -6,7 +6,7 @@ that names the file and the column.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,10 @@ class MethodRecord:
     """Whether it can be sampled at several numbers of function evaluations."""
     order: int
     """Its place in the methods file, ablations counted apart; decides how figures draw it."""
+    trial_of: str | None = None
+    """The method whose tuning it is a trial of; it has that method's place."""
+    settings: str | None = None
+    """What a trial changes, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,9 +283,10 @@ def _checked(column: pd.Series, content: str, path: Path) -> pd.Series:
 
 
 def _pick(kind: type, data: Any, path: Path, where: str) -> dict[str, Any]:
-    """The fields of a dataclass from a JSON object; others are left."""
-    names = [field.name for field in fields(kind)]
-    missing = [name for name in names if not isinstance(data, dict) or name not in data]
+    """The fields of a dataclass from a JSON object; others are left, and fields with a default may lack."""
+    data = data if isinstance(data, dict) else {}
+    names = [field.name for field in fields(kind) if field.default is MISSING or field.name in data]
+    missing = [name for name in names if name not in data]
     if missing:
         raise UserError(f"{path} lacks the key '{where}{missing[0]}'; {REMEDY}")
     return {name: data[name] for name in names}

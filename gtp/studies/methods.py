@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from gtp import algorithms
 from gtp.errors import UserError
@@ -12,6 +12,9 @@ from gtp.studies.reading import check_name, parse, place, read_mapping, suggest
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """One entry of methods.yaml: an algorithm and what differs from its defaults."""
+
+    trial_of: ClassVar[str | None] = None
+    """The method of which a Trial is one (gtp.studies.trials)."""
 
     algorithm: str
     """Name of a module of gtp.algorithms."""

@@ -1,5 +1,6 @@
 """Plan: a study together with the methods and tasks that it names; what the workflow asks."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -13,6 +14,7 @@ from gtp.studies.methods import Method, load_methods
 from gtp.studies.reading import parse, place, suggest
 from gtp.studies.study import Study
 from gtp.studies.tasks import Generated, Origin, Task, load_tasks
+from gtp.studies.trials import Trial, load_trials
 
 
 @dataclass(frozen=True)
@@ -47,22 +49,28 @@ class Plan:
             if method.ablation_of
         }
 
+    def trials(self) -> dict[str, Trial]:
+        """The trials of all methods, by name."""
+        return {name: method for name, method in self.methods.items() if isinstance(method, Trial)}
+
     def places(self) -> dict[str, int]:
         """Method -> its place in the methods file, ablations counted apart from the others.
 
         Figures choose a method's look by it, so a look depends neither on the study nor on what else a figure
-        shows, and stays when methods are added at the end of the file.
+        shows, and stays when methods are added at the end of the file. A trial has its method's place.
         """
+        trials = self.trials()
         parts = [
-            [name for name, m in self.methods.items() if bool(m.ablation_of) is kind]
+            [name for name, m in self.methods.items() if bool(m.ablation_of) is kind and name not in trials]
             for kind in (False, True)
         ]
-        return {name: place for part in parts for place, name in enumerate(part)}
+        places = {name: place for part in parts for place, name in enumerate(part)}
+        return places | {name: places[trial.trial_of] for name, trial in trials.items()}
 
     def record(self, methods: Iterable[str]) -> dict[str, Any]:
         """What figures and tables need to know beside the numbers; the content of study.json."""
         study = self.study
-        order = self.places()
+        order, trials = self.places(), self.trials()
         return {
             "study": study.study,
             "tasks": [
@@ -87,6 +95,8 @@ class Plan:
                     "ablation_of": self.methods[name].ablation_of,
                     "generative": self.methods[name].generative,
                     "order": order[name],
+                    "trial_of": self.methods[name].trial_of,
+                    "settings": trials[name].text if name in trials else None,
                 }
                 for name in methods
             ],
@@ -99,15 +109,25 @@ class Plan:
 
 
 def load_plan(
-    settings: Mapping[str, Any], methods_file: Path, tasks_file: Path, *, file: str = "the study"
+    settings: Mapping[str, Any],
+    methods_file: Path,
+    tasks_file: Path,
+    trials_file: Path | None = None,
+    *,
+    file: str = "the study",
 ) -> Plan:
     """Check a study's settings together with the methods and tasks that they name.
 
-    `settings` is the content of a study file, `file` what messages call it.
-    Raises: UserError, one line, about the first thing that is wrong in any of the three.
+    `settings` is the content of a study file, `file` what messages call it. In place of a list of methods it
+    may say "trials", for all of them. Raises: UserError, one line, about the first thing that is wrong in any
+    of the files.
     """
+    methods = load_methods(methods_file)
+    trials = load_trials(trials_file, methods) if trials_file else {}
+    if settings.get("methods") == "trials":
+        settings = {**settings, "methods": list(trials)}
     study = parse(Study, settings, file)
-    plan = Plan(study, load_methods(methods_file), load_tasks(tasks_file))
+    plan = Plan(study, methods | trials, load_tasks(tasks_file))
     for key, names, known, where in (
         (("methods",), study.methods, plan.methods, methods_file),
         (("flow_map", "methods"), study.flow_map.methods, plan.methods, methods_file),
@@ -117,12 +137,30 @@ def load_plan(
         for name in names:
             if name not in known:
                 raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}{suggest(name, known)}")
+    _check_trials(plan, file)
     _check_flow_map(plan, file)
     _check_nfe(plan, file)
     _check_overrides(plan, file, str(methods_file))
     _check_sources(plan, file)
     _check_datasets(plan, file)
     return plan
+
+
+def _check_trials(plan: Plan, file: str) -> None:
+    """A study of trials has nothing else, and as many of every method."""
+    known, where = plan.trials(), place(file, ("methods",))
+    counts = Counter(known[name].trial_of for name in plan.study.methods if name in known)
+    others = [name for name in plan.study.methods if name not in known]
+    if counts and others:
+        raise UserError(
+            f"{where}: trials stand in a study of their own; take '{others[0]}' out, or the trials"
+        )
+    if len(set(counts.values())) > 1:
+        (most, _), *_, (fewest, _) = counts.most_common()
+        raise UserError(
+            f"{where}: {counts[most]} trials of {most} but {counts[fewest]} of {fewest};"
+            " list as many of every method, or write methods: trials"
+        )
 
 
 def _check_flow_map(plan: Plan, file: str) -> None:

@@ -19,13 +19,13 @@ from gtp.studies.study import Study
 from gtp.studies.tasks import abbreviate, load_tasks
 
 CONFIG = Path(__file__).parents[2] / "config"
-STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if path.stem not in ("methods", "tasks"))
+STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if path.stem not in ("methods", "tasks", "trials"))
 SMOKE = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
 
 
 def plan_of(settings, **files):
     """The plan of a study's settings, with the shipped methods and tasks unless given."""
-    names = {"methods_file": CONFIG / "methods.yaml", "tasks_file": CONFIG / "tasks.yaml", **files}
+    names = {f"{name}_file": CONFIG / f"{name}.yaml" for name in ("methods", "tasks", "trials")} | files
     return load_plan(settings, **names, file="study.yaml")
 
 

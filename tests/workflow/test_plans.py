@@ -6,7 +6,7 @@ import pytest
 
 from gtp.studies.methods import load_methods
 
-STUDIES = ["quick", "laptop", "rivals", "paper", "choices", "smoke"]
+STUDIES = ["quick", "laptop", "rivals", "paper", "choices", "tuning", "smoke"]
 ABLATIONS = [
     "no_guidance",
     "no_consistency",

@@ -18,6 +18,7 @@ from gtp.studies import flags, load_plan, read_mapping, suggest
 
 METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"
+TRIALS_FILE = "config/trials.yaml"
 MINARI = "resources/minari"
 POLICIES = "gtp/behaviour/policies"
 PUBLISHED = "workflow/published"
@@ -48,7 +49,7 @@ def read_plan():
             written = read_mapping(path)
             config["train_by_suite"] = written.get("train_by_suite", config["train_by_suite"])
         update_config(config, numbers_in(workflow.config_settings.config))
-        return load_plan(config, METHODS_FILE, TASKS_FILE, file=files[-1])
+        return load_plan(config, METHODS_FILE, TASKS_FILE, TRIALS_FILE, file=files[-1])
     except UserError as error:
         sys.exit(f"error: {error}")
 

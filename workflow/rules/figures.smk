@@ -103,6 +103,31 @@ rule figure_profiles:
         "../scripts/figure_profiles.py"
 
 
+rule figure_trials:
+    input:
+        scores="<results>/{view}/scores.csv",
+        study="<results>/{view}/study.json",
+        code=DRAWING_CODE + files_behind("gtp.report.trials"),
+    output:
+        pdf="<figures>/{view}/trials.pdf",
+        png=report(
+            "<figures>/{view}/trials.png",
+            caption="../report/figure_trials.rst",
+            category="Figures",
+            subcategory="{view}",
+            labels={"figure": "best of several trials"},
+        ),
+    log:
+        "<logs>/{view}/figure_trials.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "drawing {output.pdf}"
+    script:
+        "../scripts/figure_trials.py"
+
+
 rule figure_flow_map:
     input:
         flow_map="<results>/{view}/flow_map.csv",

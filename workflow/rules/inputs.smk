@@ -159,6 +159,8 @@ def tables_of(view, names):
 
 def figure_names(record):
     """The figures of a study, from its record (the content of study.json)."""
+    if has_trials(record):
+        return ["trials"]
     mazes = [task["maze"] for task in record["tasks"]]
     names = ["learning_curves", "nfe", "speed", "profiles", "flow_map"]
     names += ["coverage", "rollouts"] if any(mazes) else []
@@ -167,6 +169,8 @@ def figure_names(record):
 
 def table_names(record):
     """The tables of a study, from its record (the content of study.json)."""
+    if has_trials(record):
+        return ["trials"]
     methods = record["methods"]
     groups = {method["group"] for method in methods}
     names = [name for name, group in (("main", "rl"), ("cloning", "cloning")) if group in groups]
@@ -174,6 +178,11 @@ def table_names(record):
     if {method["ablation_of"] for method in methods} & {method["name"] for method in methods}:
         names.append("ablations")
     return names + (["published"] if has_published(record) else [])
+
+
+def has_trials(record):
+    """Whether a study tunes methods; it then has nothing but trials, and of them only scores are wanted."""
+    return any(method["trial_of"] for method in record["methods"])
 
 
 def has_published(record):
@@ -214,6 +223,7 @@ def refuse_target(wildcards):
         "reference",
         "references",
         "behaviour_policies",
+        *(["trials"] if has_trials(RECORD) else []),
         *(f"ablation_{name}" for name in ABLATIONS),
     ]
     sys.exit(f"error: unknown target '{wildcards.target}'{suggest(wildcards.target, targets)}")

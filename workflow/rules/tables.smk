@@ -110,6 +110,32 @@ rule table_ablations:
         "../scripts/table_ablations.py"
 
 
+rule table_trials:
+    input:
+        scores="<results>/{view}/scores.csv",
+        study="<results>/{view}/study.json",
+        code=TABLE_CODE + files_behind("gtp.report.trials"),
+    output:
+        md="<tables>/{view}/trials.md",
+        tex="<tables>/{view}/trials.tex",
+        csv=report(
+            "<tables>/{view}/trials.csv",
+            caption="../report/table_trials.rst",
+            category="Tables",
+            subcategory="{view}",
+            labels={"table": "trials"},
+        ),
+    log:
+        "<logs>/{view}/table_trials.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/table_trials.py"
+
+
 rule table_cost:
     input:
         cost="<results>/{view}/cost.csv",

@@ -14,8 +14,18 @@ rule tables:
     input:
         tables_of("<study>", STUDY_TABLES),
         # Not drawn, but part of the record: losses, values and weights during training.
-        "<results>/<study>/training.csv",
+        [] if has_trials(RECORD) else "<results>/<study>/training.csv",
     localrule: True
+
+
+# A study of trials has this one figure and this one table.
+if has_trials(RECORD):
+
+    rule trials:
+        input:
+            figures_of("<study>", ["trials"]),
+            tables_of("<study>", ["trials"]),
+        localrule: True
 
 
 rule data:

@@ -20,7 +20,7 @@ from gtp.files import sha256_of, write_text
 from gtp.studies import load_plan, read_mapping
 
 REFERENCE = Path("results/reference")
-METHODS, TASKS = Path("config/methods.yaml"), Path("config/tasks.yaml")
+CONFIGURATION = tuple(Path(f"config/{name}.yaml") for name in ("methods", "tasks", "trials"))
 PACKAGES = ("torch", "numpy", "gymnasium", "gymnasium-robotics", "mujoco", "minari", "snakemake")
 
 
@@ -29,7 +29,7 @@ def adopt(study_file: Path) -> None:
 
     Raises: UserError when the study is not up to date with the code, or the code is not committed.
     """
-    plan = load_plan(read_mapping(study_file), METHODS, TASKS, file=str(study_file))
+    plan = load_plan(read_mapping(study_file), *CONFIGURATION, file=str(study_file))
     source, target = Path("results", plan.study.study), REFERENCE / plan.study.study
     # Nothing is drawn from the log of training, which is larger than all other tables together.
     tables = sorted({*source.glob("*.csv"), *source.glob("study.json")} - {source / "training.csv"})
@@ -44,7 +44,7 @@ def adopt(study_file: Path) -> None:
         "machine": describe_machine(source),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "configuration": {str(path): sha256_of(path) for path in (study_file, METHODS, TASKS)},
+        "configuration": {str(path): sha256_of(path) for path in (study_file, *CONFIGURATION)},
         "datasets": {name: checksums(name) for name in datasets},
         "tables": {path.name: sha256_of(path) for path in tables},
     }

@@ -1,0 +1,68 @@
+"""Figure: best average score to expect of each method against the number of its trials."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gtp.errors import ending_in_one_line
+from gtp.report.plotting import (
+    footnote,
+    house_style,
+    label_panels,
+    legend_above,
+    panel_grid,
+    save_figure,
+    style_of,
+)
+from gtp.report.results import StudyRecord, TaskRecord, read_study
+from gtp.report.statistics import SeedScores, read_seed_scores
+from gtp.report.trials import expected_best, trial_average, tuned_methods
+
+
+@house_style()
+def draw(scores: SeedScores, study: StudyRecord, file: str) -> Figure:
+    """The figure: a panel for all tasks, or for each suite where data have several sources.
+
+    Raises UserError naming `file`, the study's record, when a method of it is no trial.
+    """
+    looks = {method: style_of(method.order, False) for method in tuned_methods(study, file)}
+    pools = study.pools()
+    figure, panels = panel_grid(len(pools), share_y=True)
+    for axes, tasks in zip(panels[0], pools.values(), strict=True):
+        curves = best_scores(scores, study, tasks, file)
+        for place, (method, look) in enumerate(looks.items()):
+            best = curves[method.name]
+            axes.plot(range(1, len(best) + 1), best, zorder=5 - place / len(looks), **look.line())
+        axes.set_xticks(range(1, max(map(len, curves.values())) + 1))
+        axes.grid(axis="y")
+    label_panels(panels, list(pools), "number of trials $k$", ["expected best average score"])
+    legend_above(figure, [Line2D([], [], label=m.label, **look.line()) for m, look in looks.items()])
+    seeds = "one seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
+    footnote(
+        figure,
+        f"Best of $k$ trials, averaged over all choices; {seeds}, {scores.episodes()} episodes for each.",
+        "A trial is chosen by the scores that are shown, so the best is flattered.",
+        study.data_notice(),
+        scores.divergence_notice(study),
+    )
+    return figure
+
+
+def best_scores(
+    scores: SeedScores, study: StudyRecord, tasks: Sequence[TaskRecord], file: str
+) -> dict[str, np.ndarray]:
+    """Method -> expected best of 1 to n of its trials' averages over `tasks`, (n,)."""
+    return {
+        method.name: expected_best([trial_average(scores, study, trial, tasks) for trial in trials])
+        for method, trials in tuned_methods(study, file).items()
+    }
+
+
+if __name__ == "__main__":
+    with ending_in_one_line():
+        file = snakemake.input.study
+        study = read_study(file)
+        scores = read_seed_scores(snakemake.input.scores, "scores", study)
+        save_figure(draw(scores, study, file), snakemake.output.pdf, snakemake.output.png)
