@@ -53,6 +53,7 @@ def measure(policy_file: Path, run_file: Path, nfe: list[int], batch_sizes: list
         raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
     device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
     policy = load_policy(policy_file, device=device)
+    policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
     settings = list(product(nfe if policy.algorithm.generative else [1], batch_sizes))
     rounds = seconds_in_rounds([acting(policy, k, batch) for k, batch in settings], ROUNDS)
     for (k, batch), seconds in zip(settings, zip(*rounds, strict=True), strict=True):

@@ -49,8 +49,13 @@ class Policy:
         Shapes: obs (O,) or (B, O) -> (A,) or (B, A). `nfe` is the number K of function evaluations;
         methods that are not generative ignore it. `noise` is standard normal, of the algorithm's
         `noise_shape`; None takes the fixed noise of step 0, so that equal calls give equal actions.
-        Raises UserError for observations of another size, or an nfe that the method does not offer.
+        Raises UserError for observations of another size, an nfe that the method does not offer, or a seed
+        that diverged.
         """
+        if self.diverged_at is not None:
+            raise UserError(
+                f"seed {self.seed} diverged at step {self.diverged_at} and cannot act; use another"
+            )
         obs = torch.as_tensor(np.asarray(obs), dtype=torch.float32, device=self.observation_mean.device)
         batch = obs[None] if obs.ndim == 1 else obs
         if batch.ndim != 2 or batch.shape[1] != len(self.observation_mean):

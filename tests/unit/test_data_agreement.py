@@ -88,7 +88,8 @@ def test_other_shapes_and_missing_environments_are_refused(changes, message, wri
 def test_what_may_be_meant_is_said_in_one_line(wrap: Callable, said, tmp_path, box_task, capsys):
     prepare_transitions(*record(tmp_path, wrap()), box_task)
     assert capsys.readouterr().err == (
-        f"dataset handmade/test-v0 was recorded in {said} and task pendulum is evaluated in Pendulum-v1: make sure that this is meant\n"
+        f"dataset handmade/test-v0 was recorded in {said} and task pendulum is evaluated in Pendulum-v1:"
+        " make sure that this is meant\n"
     )
 
 
