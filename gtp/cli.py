@@ -35,7 +35,7 @@ from gtp.flow_map import Point, flow_map
 from gtp.oracle import MIXTURES, measure_accuracy
 from gtp.policy import describe, load_policy
 from gtp.progress import say
-from gtp.train import Execution, use_threads
+from gtp.train import Execution, closing_line, use_threads
 from gtp.train import train as run_training
 
 app = tyro.extras.SubcommandApp()
@@ -97,7 +97,7 @@ def train(
         train: The budget and everything else that methods share.
         execution: Where and how fast; not meant to change what is learned.
     """
-    run_training(
+    record = run_training(
         algorithm,
         train,
         load_transitions(data),
@@ -107,7 +107,7 @@ def train(
         execution=execution,
         label=label,
     )
-    say(f"wrote {output}: load_policy('{output}/policy-{train.steps}.safetensors')")
+    say(closing_line(record, seeds, output, train.steps))
 
 
 @app.command

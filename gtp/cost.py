@@ -59,6 +59,7 @@ def measure(
         raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
     device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
     policy = load_policy(policy_file, device=device)
+    policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
     ways = list(product(nfe if policy.algorithm.generative else [1], rules_for(policy, acting_rules)))
     rows += [
         ("network_evaluations", k, rule.name, "", "", device, rule.evaluations(policy.algorithm, k))

@@ -77,8 +77,12 @@ class Policy:
         methods whose actions do not depend on noise ignore it. Each call draws noise of its own: `reset` at
         the beginning of an episode makes the episode repeat.
         Raises UserError for observations of another size or number, an nfe below 1, a rule that there is none
-        of, or one that needs a critic where the method has none.
+        of, one that needs a critic where the method has none, and for a seed that diverged.
         """
+        if self.diverged_at is not None:
+            raise UserError(
+                f"seed {self.seed} diverged at step {self.diverged_at} and cannot act; use another"
+            )
         obs = torch.as_tensor(np.asarray(obs), dtype=torch.float32, device=self.observation_mean.device)
         batch = obs[None] if obs.ndim == 1 else obs
         if batch.ndim != 2 or batch.shape[1] != len(self.observation_mean):

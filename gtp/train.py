@@ -178,6 +178,18 @@ def train(
     return record
 
 
+def closing_line(record: dict, seeds: tuple[int, ...], output: Path, steps: int) -> str:
+    """What a finished run left in `output`, in one line: the policy to load, and the seeds that diverged."""
+    lost = record["diverged_at"]
+    where = ", ".join(f"{step} (seed {seed})" for seed, step in lost.items())
+    sound = [seed for seed in seeds if str(seed) not in lost]
+    if not sound:
+        return f"wrote {output}: all seeds diverged, at step {where}; no policy can act"
+    seed = f", seed={sound[0]}" if sound[0] != seeds[0] else ""
+    hint = f"wrote {output}: load_policy('{output}/policy-{steps}.safetensors'{seed})"
+    return f"{hint}; diverged at step {where}" if lost else hint
+
+
 def _train(run: Run, scratch: Path, execution: Execution) -> dict:
     config, checkpoint = run.config, scratch / "checkpoint.safetensors"
     data = training_columns(run.transitions, config, run.device)

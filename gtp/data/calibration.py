@@ -25,7 +25,7 @@ D4RL_GAIN = {"halfcheetah": 42.6 / 40.7, "hopper": 52.9 / 44.0, "walker2d": 75.3
 
 Cloning: BC in Table 1 of the paper. Data: as published for D4RL's files, which were not at hand.
 """
-FACTORS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
+FACTORS = (1.0, 0.85, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from gtp.files import sha256_of
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
 EPISODES_PER_CHUNK = 10  # of full length
-NOISE = {"hopper": 0.31, "halfcheetah": 0.53, "walker2d": 0.5}
+NOISE = {"hopper": 0.31, "halfcheetah": 0.53, "walker2d": 0.83}
 """Share of a policy's standard deviation that it records with, from `gtp behaviour calibrate`."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from gtp.config import TaskSpec
+from gtp.data.agreement import check_agreement
 from gtp.data.card import CARD_NAME, data_files, verify_card
 from gtp.data.dataset import dataset_folder, open_dataset, read_episodes
 from gtp.data.reward_unit import RETURN_RANGE
@@ -37,9 +38,9 @@ def prepare_transitions(dataset_id: str, root: Path, task: TaskSpec) -> Transiti
     in this order, as the task says.
 
     Raises: UserError naming the dataset and the remedy when it is missing, damaged, empty, recorded in
-    another maze or in other coordinates, contains NaN, lengths or shapes that do not fit or actions outside
-    their box, lacks an observation key, does not fit into memory, or has returns that are all equal where the
-    task divides by their range.
+    another maze, in other coordinates or otherwise than the task is evaluated (gtp.data.agreement), contains
+    NaN, lengths or shapes that do not fit or actions outside their box, lacks an observation key, does not
+    fit into memory, or has returns that are all equal where the task divides by their range.
     """
     try:
         return _prepare(dataset_id, Path(root), task)
@@ -83,6 +84,7 @@ def read_columns(
     Raises: UserError as for `prepare_transitions`.
     """
     check_spaces(dataset, task)
+    check_agreement(dataset, task)
     parts, starts, returns, rows = [], [], [], 0
     for episode in read_episodes(dataset, root):
         problem = find_episode_problem(episode, dataset, task)

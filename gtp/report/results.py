@@ -20,6 +20,8 @@ ADDED = "a number or nothing, in a column that older files lack"
 REMEDY = "delete it and run snakemake again"
 SOURCES = {"generate": "Generated", "minari": "Minari", "d4rl": "D4RL"}
 """Where a task's data come from -> what they are called in print."""
+D4RL_REFERENCES = {(-280.178953, 12135.0), (-20.272305, 3234.3), (1.629008, 4592.3)}
+"""Returns that score 0 and 100 on D4RL's halfcheetah, hopper and walker2d. Source: d4rl/infos.py of D4RL."""
 
 EPISODES = {
     "suite": TEXT,
@@ -97,9 +99,14 @@ class TaskRecord:
         """What its normalised scores mean, in the words of a caption."""
         if self.maze:
             return "the percentage of episodes that reach the goal"
+        references = (self.reference_min, self.reference_max)
+        if references == (0.0, 1.0):  # TaskSpec's defaults
+            return "100 times the raw return, for want of reference returns"
         if self.source == "generate":
             return "0 at a random policy's return and 100 at the shipped expert's, both measured here"
-        return "0 and 100 at the reference returns that D4RL publishes"
+        if references in D4RL_REFERENCES:
+            return "0 and 100 at the reference returns that D4RL publishes"
+        return "0 and 100 at the reference returns that config/tasks.yaml states"
 
 
 @dataclass(frozen=True, kw_only=True)

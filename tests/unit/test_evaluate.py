@@ -11,6 +11,7 @@ import torch
 from gtp import algorithms
 from gtp.acting import ActingRule
 from gtp.algorithms.gtp import GTP
+from gtp.checkpoint import read_tensors, write_tensors
 from gtp.config import TaskSpec, TrainConfig
 from gtp.cost import ROUNDS, measure, write_cost
 from gtp.errors import UserError
@@ -114,6 +115,13 @@ def test_a_diverged_policy_is_a_row_of_its_own(folder):
     rows, positions = Rollouts(MAZE, 2).run(policy, 5, SAMPLE)
     assert rows == [Episode(0, 20, 5, "sample", -1, None, None, None, None, "diverged@13")]
     assert positions == []
+
+
+def test_acting_costs_the_same_after_a_divergence(folder, tmp_path):
+    tensors, header = read_tensors(folder / "policy-20.safetensors", "gtp-policy", "")
+    write_tensors(tmp_path / "policy-20.safetensors", tensors, header | {"diverged_at": [13, 14]})
+    rows = measure(tmp_path / "policy-20.safetensors", folder / "run.json", [1], [1])
+    assert [row[-1] > 0 for row in rows if row[0] == "seconds_per_action"] == [True] * ROUNDS
 
 
 def test_csv_has_the_documented_columns(folder, tmp_path):

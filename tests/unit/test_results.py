@@ -2,14 +2,18 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gtp.errors import UserError
-from gtp.report.results import COLUMNS, read_results, read_study
+from gtp.report.results import COLUMNS, D4RL_REFERENCES, read_results, read_study
+from gtp.studies.tasks import load_tasks
 
 from .results_fixtures import write_study
+
+TASKS = Path(__file__).parents[2] / "config" / "tasks.yaml"
 
 
 @pytest.fixture
@@ -73,19 +77,42 @@ def test_other_data_are_never_passed_off_as_a_benchmark(tmp_path, maze, robots, 
     assert study.one_source == (maze == robots)
 
 
+MEASURED = "0 at a random policy's return and 100 at the shipped expert's, both measured here"
+PUBLISHED = "0 and 100 at the reference returns that D4RL publishes"
+STATED = "0 and 100 at the reference returns that config/tasks.yaml states"
+RAW = "100 times the raw return, for want of reference returns"
+
+
 @pytest.mark.parametrize(
-    ("robots", "meaning"),
+    ("robots", "references", "meaning"),
     [
-        ("generate", "0 at a random policy's return and 100 at the shipped expert's, both measured here"),
-        ("minari", "0 and 100 at the reference returns that D4RL publishes"),
-        ("d4rl", "0 and 100 at the reference returns that D4RL publishes"),
+        ("generate", (18.3, 3365.5), MEASURED),
+        ("generate", (0.0, 1.0), RAW),
+        ("minari", (-20.272305, 3234.3), PUBLISHED),
+        ("d4rl", (-20.272305, 3234.3), PUBLISHED),
+        ("minari", (-1200.0, -150.0), STATED),
+        ("minari", (0.0, 1.0), RAW),
+        ("d4rl", (0.0, 1.0), RAW),
     ],
 )
-def test_scores_say_what_they_are_measured_against(tmp_path, robots, meaning):
+def test_scores_say_what_they_are_measured_against(tmp_path, robots, references, meaning):
     study = read_study(with_sources(tmp_path / "s", "generate", robots, robots, robots))
+    low, high = references
+    scored = [replace(t, reference_min=low, reference_max=high) for t in study.tasks[1:]]
+    study = replace(study, tasks=(study.tasks[0], *scored))
     goal = "the percentage of episodes that reach the goal"
     assert study.score_notice() == f"Scores by suite, pointmaze: {goal}; locomotion: {meaning}."
     assert replace(study, tasks=study.tasks[:1]).score_notice() == f"Scores are {goal}."
+
+
+def test_captions_know_the_references_of_the_shipped_tasks_that_are_d4rls():
+    stated = {
+        (origin.spec.reference_min, origin.spec.reference_max)
+        for task in load_tasks(TASKS).values()
+        for source, origin in task.origins.items()
+        if source != "generate" and origin.spec.maze is None
+    }
+    assert stated == D4RL_REFERENCES
 
 
 @pytest.mark.parametrize(

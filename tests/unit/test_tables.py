@@ -49,7 +49,7 @@ def task(name: str, suite: str = "maze", source: str = "generate") -> TaskRecord
         source=source,
         environment="Maze-v0",
         reference_min=0.0,
-        reference_max=1.0,
+        reference_max=50.0,
         maze=None,
     )
 

@@ -21,7 +21,7 @@ from gtp.config import TrainConfig
 from gtp.data.columns import n_step_returns
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
-from gtp.train import Execution, train
+from gtp.train import Execution, closing_line, train
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -153,6 +153,20 @@ def test_a_diverging_seed_is_recorded_and_leaves_the_other_alone(tmp_path, monke
             torch.testing.assert_close(pair[name][1], alone[name][0], rtol=1e-4, atol=1e-6)
     assert load_policy(tmp_path / "pair/policy-120.safetensors", seed=0).diverged_at == 1
     assert load_policy(tmp_path / "pair/policy-120.safetensors", seed=1).diverged_at is None
+    with pytest.raises(UserError, match="seed 0 diverged at step 1 and cannot act; use another"):
+        load_policy(tmp_path / "pair/policy-120.safetensors", seed=0).act(np.zeros(3))
+
+
+def test_last_line_of_a_run_names_the_seeds_that_diverged():
+    def line(diverged_at):
+        return closing_line({"diverged_at": diverged_at}, (3, 4), Path("out"), 120)
+
+    hint = "wrote out: load_policy('out/policy-120.safetensors'"
+    assert line({}) == f"{hint})"
+    assert line({"4": 7}) == f"{hint}); diverged at step 7 (seed 4)"
+    assert line({"3": 9}) == f"{hint}, seed=4); diverged at step 9 (seed 3)"
+    both = "all seeds diverged, at step 9 (seed 3), 7 (seed 4); no policy can act"
+    assert line({"3": 9, "4": 7}) == f"wrote out: {both}"
 
 
 def test_snapshots_and_record(tmp_path):
