@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gtp.acting import ActingRule
 from gtp.errors import UserError
 
 TEXT, NUMBER, OPTIONAL = "text", "a number", "a number or nothing"
@@ -29,6 +30,7 @@ EPISODES = {
     "method": TEXT,
     "seed": NUMBER,
     "nfe": NUMBER,
+    "acting": TEXT,
     "episode": NUMBER,
     "return": OPTIONAL,
     "normalized_score": OPTIONAL,
@@ -45,6 +47,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "device": TEXT,
         "quantity": TEXT,
         "nfe": OPTIONAL,
+        "acting": TEXT,
         "batch_size": OPTIONAL,
         "repetition": ADDED,
         "value": OPTIONAL,
@@ -120,6 +123,10 @@ class MethodRecord:
     ablation_of: str | None
     generative: bool
     """Whether it can be sampled at several numbers of function evaluations."""
+    nfe: tuple[int, ...]
+    """Those at which it is scored."""
+    acting: tuple[str, ...]
+    """The acting rules by which it is scored, the first being that of figures and tables with one rule."""
     order: int
     """Its place in the methods file, ablations counted apart; decides how figures draw it."""
     trial_of: str | None = None
@@ -141,6 +148,8 @@ class StudyRecord:
     """Evaluation episodes of each policy in scores.csv."""
     nfe: tuple[int, ...]
     headline_nfe: int
+    acting: tuple[str, ...]
+    """The study's acting rules; a method has those of them that it can follow (gtp.acting)."""
 
     def headline(self, method: MethodRecord) -> int:
         """The number of function evaluations at which tables and curves report a method."""
@@ -148,7 +157,13 @@ class StudyRecord:
 
     def evaluated_nfe(self, method: MethodRecord) -> tuple[int, ...]:
         """Every number of function evaluations at which a method is scored."""
-        return self.nfe if method.generative else (1,)
+        return method.nfe
+
+    def acting_notice(self, rules: Iterable[str] = ()) -> str:
+        """A sentence on how policies act: by these rules, or by the first of each."""
+        names = list(rules) or list(dict.fromkeys(method.acting[0] for method in self.methods))
+        labels = [ActingRule.parse(name).label for name in names]
+        return f"Acting: {', '.join(labels)}."
 
     def suites(self) -> dict[str, list[TaskRecord]]:
         """Suite -> its tasks."""
@@ -216,17 +231,15 @@ def read_study(path: Path) -> StudyRecord:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({_reason(error)}); {REMEDY}") from error
     known = _pick(StudyRecord, data, path, "")
-    for name in ("tasks", "methods", "seeds", "nfe"):
+    for name in ("tasks", "methods", "seeds", "nfe", "acting"):
         if not (isinstance(known[name], list) and known[name]):
             raise UserError(f"{path}: the key '{name}' is not a list with something in it; {REMEDY}")
     known["tasks"] = tuple(
         TaskRecord(**_pick(TaskRecord, task, path, f"tasks[{i}].")) for i, task in enumerate(known["tasks"])
     )
-    known["methods"] = tuple(
-        MethodRecord(**_pick(MethodRecord, method, path, f"methods[{i}]."))
-        for i, method in enumerate(known["methods"])
-    )
-    study = StudyRecord(**{key: tuple(v) if isinstance(v, list) else v for key, v in known.items()})
+    methods = [_pick(MethodRecord, m, path, f"methods[{i}].") for i, m in enumerate(known["methods"])]
+    known["methods"] = tuple(MethodRecord(**_with_tuples(method)) for method in methods)
+    study = StudyRecord(**_with_tuples(known))
     _check_sources(study, path)
     return study
 
@@ -297,6 +310,11 @@ def _pick(kind: type, data: Any, path: Path, where: str) -> dict[str, Any]:
     if missing:
         raise UserError(f"{path} lacks the key '{where}{missing[0]}'; {REMEDY}")
     return {name: data[name] for name in names}
+
+
+def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields from JSON, whose lists are tuples again."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
 
 
 def _reason(error: Exception) -> str:

@@ -15,7 +15,9 @@ class ActingCosts:
     """The rows of cost.csv about acting; see `acting_costs`."""
 
     table: pd.DataFrame
-    """Columns task, method, device, nfe, batch_size, repetition, value (seconds per action)."""
+    """Columns task, method, device, nfe, acting, batch_size, repetition, value (seconds per action)."""
+    counts: pd.DataFrame
+    """Columns task, method, nfe, acting, value (network evaluations per action)."""
     file: str
     """Where they come from, for messages."""
 
@@ -42,28 +44,40 @@ class ActingCosts:
         """Numbers of function evaluations at which a method must have times: all scored or measured ones."""
         if not method.generative:
             return [1]
-        return sorted({*study.nfe, *map(int, self.table["nfe"].unique())})
+        own = self.table[self.table["method"] == method.name]
+        return sorted({*study.evaluated_nfe(method), *map(int, own["nfe"].unique())})
 
-    def seconds(self, task: str, method: str, nfe: int, batch_size: int) -> Estimate:
-        """Seconds per action; raises UserError when they are missing.
+    def evaluations(self, task: str, method: str, nfe: int, acting: str) -> int:
+        """Network evaluations of one action; raises UserError when their number is missing."""
+        rows = self.counts[(self.counts["task"] == task) & (self.counts["method"] == method)]
+        rows = rows[(rows["nfe"] == nfe) & (rows["acting"] == acting)]
+        if rows.empty:
+            raise UserError(
+                f"{self.file}, {task}: network_evaluations of {method} at nfe {nfe}, {acting}, is"
+                f" missing; {REMEDY}"
+            )
+        return int(rows["value"].iloc[0])
+
+    def seconds(self, task: str, method: str, nfe: int, batch_size: int, acting: str) -> Estimate:
+        """Seconds per action by an acting rule; raises UserError when they are missing.
 
         Geometric mean of the repetitions with the interval of Student's t over their logarithms, which is
         positive and as wide to both sides on a logarithmic axis. It tells how steady this machine's clock and
         load were, nothing about other machines.
         """
         rows = self.table[(self.table["task"] == task) & (self.table["method"] == method)]
-        rows = rows[(rows["nfe"] == nfe) & (rows["batch_size"] == batch_size)]
+        rows = rows[(rows["nfe"] == nfe) & (rows["batch_size"] == batch_size) & (rows["acting"] == acting)]
         if rows.empty:
             raise UserError(
-                f"{self.file}, {task}: seconds_per_action of {method} at nfe {nfe} and batch size"
-                f" {batch_size:g} is missing; {REMEDY}"
+                f"{self.file}, {task}: seconds_per_action of {method} at nfe {nfe}, {acting}, and batch"
+                f" size {batch_size:g} is missing; {REMEDY}"
             )
         logs = mean_estimate(np.log(rows["value"]))
         return Estimate(*(float(np.exp(x)) for x in (logs.mean, logs.low, logs.high)), logs.n)
 
     def repetitions(self) -> str:
         """How often each time was measured: a number, or a range where they differ."""
-        counts = self.table.groupby(["task", "method", "nfe", "batch_size"]).size()
+        counts = self.table.groupby(["task", "method", "nfe", "acting", "batch_size"]).size()
         low, high = counts.min(), counts.max()
         return f"{low}" if low == high else f"{low} to {high}"
 
@@ -74,12 +88,14 @@ def acting_costs(costs: pd.DataFrame, study: StudyRecord, file: str) -> ActingCo
     Raises: UserError naming `file` when it has none, when a measurement stands there twice, or when one took
     no time at all.
     """
-    rows = costs[
-        (costs["quantity"] == "seconds_per_action") & costs["method"].isin([m.name for m in study.methods])
-    ].drop(columns="quantity")
+    own = costs[costs["method"].isin([m.name for m in study.methods])]
+    rows, counts = (
+        own[own["quantity"] == quantity].drop(columns="quantity")
+        for quantity in ("seconds_per_action", "network_evaluations")
+    )
     if rows.empty:
         raise UserError(f"{file} has no row of seconds_per_action; {REMEDY}")
-    keys = ["task", "method", "nfe", "batch_size", "repetition"]
+    keys = ["task", "method", "nfe", "acting", "batch_size", "repetition"]
     for wrong, problem in (
         (rows.duplicated(keys), "twice"),
         (~(rows["value"] > 0), "without a positive value"),
@@ -89,7 +105,7 @@ def acting_costs(costs: pd.DataFrame, study: StudyRecord, file: str) -> ActingCo
             raise UserError(
                 f"{file} holds seconds_per_action of {row['method']} on {row['task']} {problem}; {REMEDY}"
             )
-    return ActingCosts(rows, file)
+    return ActingCosts(rows, counts, file)
 
 
 def read_acting_costs(file: str, study: StudyRecord) -> ActingCosts:

@@ -6,7 +6,7 @@ normal or a bootstrap interval is far too narrow (tests/unit/test_statistics.py 
 never clipped here, even where a score cannot leave [0, 100].
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,26 +169,35 @@ class SeedScores:
     """Scores of a study by seed; see `seed_scores`."""
 
     table: pd.DataFrame
-    """Columns task, method, nfe, step, seed, score (normalised), episodes, diverged."""
+    """Columns task, method, nfe, acting, step, seed, score (normalised), episodes, diverged."""
     file: str
     """Where they come from, for messages."""
+    rules: Mapping[str, str]
+    """Method -> the acting rule that is meant where none is named: its first."""
 
     def diverged(self, task: str, method: str) -> int:
         """How many seeds of one method diverged on one task."""
         rows = self._rows(task, method)
         return int(rows.loc[rows["diverged"], "seed"].nunique())
 
-    def of(self, task: str, method: str, nfe: int) -> np.ndarray:
-        """Scores of the seeds, (n,), of one method on one task. Raises UserError when there are none."""
-        rows = self._rows(task, method)
-        rows = rows[rows["nfe"] == nfe]
+    def of(self, task: str, method: str, nfe: int, acting: str | None = None) -> np.ndarray:
+        """Scores of the seeds, (n,), of one method on one task by an acting rule, its first by default.
+
+        Raises UserError when there are none.
+        """
+        rows, rule = self._rows(task, method), acting or self.rules[method]
+        rows = rows[(rows["nfe"] == nfe) & (rows["acting"] == rule)]
         if rows.empty:
-            raise UserError(f"{self.file} has no rows for {method} on {task} at nfe {nfe}; {REMEDY}")
+            raise UserError(
+                f"{self.file} has no rows for {method} on {task} at nfe {nfe}, acting {rule}; {REMEDY}"
+            )
         return rows["score"].to_numpy()
 
-    def matrix(self, tasks: Iterable[TaskRecord], method: MethodRecord, nfe: int) -> np.ndarray:
+    def matrix(
+        self, tasks: Iterable[TaskRecord], method: MethodRecord, nfe: int, acting: str | None = None
+    ) -> np.ndarray:
         """Scores (n seeds, tasks) of one method. Raises UserError when a task has none."""
-        return np.column_stack([self.of(task.name, method.name, nfe) for task in tasks])
+        return np.column_stack([self.of(task.name, method.name, nfe, acting) for task in tasks])
 
     def curve(self, task: str, method: str) -> pd.DataFrame:
         """Mean score and interval at each step: columns step, mean, low, high."""
@@ -229,7 +238,7 @@ def seed_scores(episodes: pd.DataFrame, study: StudyRecord, file: str) -> SeedSc
     Raises: UserError naming `file` when an episode stands there twice or has no score, or when a seed of the
     study or some of its episodes are missing: averages over less than is claimed are not made.
     """
-    keys = ["task", "method", "nfe", *(["step"] if "step" in episodes else []), "seed"]
+    keys = ["task", "method", "nfe", "acting", *(["step"] if "step" in episodes else []), "seed"]
     rows = episodes[
         episodes["task"].isin([task.name for task in study.tasks])
         & episodes["method"].isin([method.name for method in study.methods])
@@ -258,7 +267,7 @@ def seed_scores(episodes: pd.DataFrame, study: StudyRecord, file: str) -> SeedSc
             problem = "lacks" if min(missing) in expected else "has, against study.json,"
             where = _name(pd.Series([*cell, min(missing)], keys), keys)
             raise UserError(f"{file} {problem} a seed: {where}; {REMEDY}")
-    return SeedScores(table, file)
+    return SeedScores(table, file, {method.name: method.acting[0] for method in study.methods})
 
 
 def read_seed_scores(file: str, kind: str, study: StudyRecord) -> SeedScores:

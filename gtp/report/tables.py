@@ -45,6 +45,7 @@ LATEX = str.maketrans(
         "λ": r"$\lambda$",
         "η": r"$\eta$",
         "–": "--",
+        "×": r"$\times$",
     }
 )
 MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\|*_<`#"})

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from gtp.errors import UserError
 from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord
-from gtp.report.statistics import SeedScores, average_estimate
+from gtp.report.statistics import Estimate, SeedScores, average_estimate
 
 
 def expected_best(scores: ArrayLike) -> np.ndarray:
@@ -50,8 +50,9 @@ def number_of(trial: MethodRecord) -> int:
     return int(trial.name.rpartition("-trial_")[2])
 
 
-def trial_average(
-    scores: SeedScores, study: StudyRecord, trial: MethodRecord, tasks: Sequence[TaskRecord]
-) -> float:
-    """Mean over tasks of a trial's mean score over seeds, at the headline K."""
-    return average_estimate([scores.of(task.name, trial.name, study.headline(trial)) for task in tasks]).mean
+def trial_score(
+    scores: SeedScores, study: StudyRecord, trial: MethodRecord, tasks: Sequence[TaskRecord], rule: str
+) -> Estimate:
+    """Mean over tasks of a trial's mean score over seeds by an acting rule, at the headline K."""
+    nfe = study.headline(trial)
+    return average_estimate([scores.of(task.name, trial.name, nfe, rule) for task in tasks])

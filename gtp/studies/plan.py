@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from gtp import algorithms
+from gtp.acting import ActingRule, applicable
 from gtp.config import TrainConfig
 from gtp.errors import UserError
+from gtp.solution_policy import SolutionMapPolicy
 from gtp.studies.methods import Method, load_methods
 from gtp.studies.reading import parse, place, suggest
 from gtp.studies.study import Study
@@ -71,6 +72,7 @@ class Plan:
         """What figures and tables need to know beside the numbers; the content of study.json."""
         study = self.study
         order, trials = self.places(), self.trials()
+        rules = {name: self.acting(name) for name in methods}
         return {
             "study": study.study,
             "tasks": [
@@ -94,18 +96,35 @@ class Plan:
                     "group": self.methods[name].group,
                     "ablation_of": self.methods[name].ablation_of,
                     "generative": self.methods[name].generative,
+                    "nfe": self.nfe(name),
+                    "acting": rules[name],
                     "order": order[name],
                     "trial_of": self.methods[name].trial_of,
                     "settings": trials[name].text if name in trials else None,
                 }
-                for name in methods
+                for name in rules
             ],
             "seeds": list(study.seeds),
             "steps": study.train.steps,
             "episodes": study.evaluation.episodes,
             "nfe": list(study.evaluation.nfe),
             "headline_nfe": study.evaluation.headline_nfe,
+            "acting": list(study.evaluation.acting),
         }
+
+    def nfe(self, method: str) -> list[int]:
+        """Numbers of function evaluations at which a method is scored."""
+        if not self.methods[method].generative:
+            return [1]
+        evaluation = self.study.evaluation
+        return list(evaluation.nfe_by_method.get(method, evaluation.nfe))
+
+    def acting(self, method: str) -> list[str]:
+        """Names of the study's acting rules that a method can follow; the same on all suites."""
+        own = self.methods[method]
+        algorithm = algorithms.get(own.algorithm)(**own.settings(""))
+        rules = [ActingRule.parse(name) for name in self.study.evaluation.acting]
+        return [rule.name for rule in applicable(rules, algorithm)]
 
 
 def load_plan(
@@ -131,6 +150,7 @@ def load_plan(
     for key, names, known, where in (
         (("methods",), study.methods, plan.methods, methods_file),
         (("flow_map", "methods"), study.flow_map.methods, plan.methods, methods_file),
+        (("evaluation", "nfe_by_method"), study.evaluation.nfe_by_method, plan.methods, methods_file),
         (("tasks",), study.tasks, plan.tasks, tasks_file),
         (("flow_map", "task"), [study.flow_map.task], plan.tasks, tasks_file),
     ):
@@ -139,7 +159,6 @@ def load_plan(
                 raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}{suggest(name, known)}")
     _check_trials(plan, file)
     _check_flow_map(plan, file)
-    _check_nfe(plan, file)
     _check_overrides(plan, file, str(methods_file))
     _check_sources(plan, file)
     _check_datasets(plan, file)
@@ -167,7 +186,7 @@ def _check_flow_map(plan: Plan, file: str) -> None:
     """Paths from noise to actions are drawn for solution maps, in the plane."""
     wanted = plan.study.flow_map
     for name in wanted.methods:
-        if not hasattr(algorithms.get(plan.methods[name].algorithm), "phi"):
+        if not issubclass(algorithms.get(plan.methods[name].algorithm), SolutionMapPolicy):
             raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no solution map")
     dataset = plan.origin(wanted.task).dataset
     if isinstance(dataset, Generated) and dataset.recipe != "waypoint":
@@ -175,20 +194,6 @@ def _check_flow_map(plan: Plan, file: str) -> None:
             f"{place(file, ('flow_map', 'task'))}: actions of '{wanted.task}' have more than two dimensions;"
             " name a point maze"
         )
-
-
-def _check_nfe(plan: Plan, file: str) -> None:
-    """A sampler that is handed its noise takes no more evaluations than there is noise for."""
-    study = plan.study
-    for name, suite in product(study.methods, plan.suites()):
-        method = plan.methods[name]
-        algorithm = algorithms.get(method.algorithm)(**method.settings(suite))
-        limit = getattr(algorithm, "max_nfe", None)
-        if limit is not None and max(study.cost.nfe) > limit:
-            raise UserError(
-                f"{place(file, ('cost', 'nfe'))}: {max(study.cost.nfe)} is more than '{name}' can take;"
-                f" lower it, or set max_nfe of '{name}' above {limit}"
-            )
 
 
 def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from gtp.acting import ActingRule
 from gtp.config import TrainConfig
 from gtp.studies.reading import NAME
 
@@ -15,6 +16,11 @@ class Evaluation:
     """Episodes per seed and number of function evaluations, with the last policy."""
     nfe: tuple[int, ...]
     """Numbers of function evaluations per action; methods that cannot choose have one."""
+    nfe_by_method: dict[str, tuple[int, ...]]
+    """Method -> the numbers that replace `nfe` for it."""
+    acting: tuple[str, ...]
+    """Acting rules (gtp.acting), of which every method is scored by those that it can follow. The first is
+    that of learning curves and of all that shows one rule alone."""
     headline_nfe: int
     """The one that tables and learning curves report."""
     curve_episodes: int
@@ -32,6 +38,19 @@ class Evaluation:
         _check_list("nfe", self.nfe, least=1)
         if self.headline_nfe not in self.nfe:
             raise ValueError(f"headline_nfe must be one of nfe, got {self.headline_nfe} and {list(self.nfe)}")
+        for method, nfe in self.nfe_by_method.items():
+            _check_list(f"nfe_by_method.{method}", nfe, least=1)
+            if self.headline_nfe not in nfe:
+                raise ValueError(f"nfe_by_method.{method} must contain headline_nfe, {self.headline_nfe}")
+        _check_list("acting", self.acting)
+        for name in self.acting:
+            rule = ActingRule.parse(name)
+            if rule.name != name:
+                raise ValueError(f"acting: write '{rule.name}' instead of '{name}'")
+        if ActingRule.parse(self.acting[0]) != ActingRule.parse("sample"):
+            raise ValueError(
+                f"acting must begin with sample, which all methods can follow, got {self.acting[0]}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -220,3 +220,25 @@ def test_act_depends_on_state_noise_and_nfe():
     assert not torch.equal(actions, algorithm.act(bound, batch.next_obs, noise, 2))
     assert not torch.equal(actions, algorithm.act(bound, batch.obs, -noise, 2))
     assert not torch.equal(actions, algorithm.act(bound, batch.obs, noise, 3))
+
+
+@pytest.mark.parametrize("nfe", [1, 2, 5])
+def test_the_exact_map_gives_the_datas_mean_and_deviation(nfe, monkeypatch):
+    """Of one Gaussian away from 0: sampling must begin where training ends, at a + T z, not at T z."""
+    mean, std = 0.5, 0.45
+
+    def exact(self, actor, obs):
+        def phi(x, t, s):
+            def spread(time):
+                return (std**2 + time**2).sqrt()[:, None]
+
+            ratio = (s / t)[:, None]
+            return (mean + (x - mean) * spread(s) / spread(t) - ratio * x) / (1.0 - ratio)
+
+        return phi
+
+    monkeypatch.setattr(GTP, "phi", exact)
+    noise = torch.randn(100_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    _, points = GTP().trajectory(None, torch.zeros(len(noise), 1), noise, nfe)
+    assert points[-1].mean().item() == pytest.approx(mean, abs=0.005)
+    assert points[-1].std().item() == pytest.approx(std, abs=0.005)

@@ -44,10 +44,13 @@ def read_plan():
     files = [os.path.relpath(path) for path in given]
     try:
         for path in files:
-            # Of two equal keys Snakemake keeps the last without a word, and it would merge the entries of a
-            # study's suites with those of the default study.
+            # Of two equal keys Snakemake keeps the last without a word, and it would merge what a study has by
+            # suite or by method with what the default study has.
             written = read_mapping(path)
             config["train_by_suite"] = written.get("train_by_suite", config["train_by_suite"])
+            evaluation = written.get("evaluation", {})
+            if isinstance(evaluation, dict) and "nfe_by_method" in evaluation:
+                config["evaluation"]["nfe_by_method"] = evaluation["nfe_by_method"]
         update_config(config, numbers_in(workflow.config_settings.config))
         return load_plan(config, METHODS_FILE, TASKS_FILE, TRIALS_FILE, file=files[-1])
     except UserError as error:
@@ -95,12 +98,12 @@ class Table(NamedTuple):
     columns: str
 
 
-EPISODE = "study suite task method seed nfe episode return normalized_score success length status"
+EPISODE = "study suite task method seed nfe acting episode return normalized_score success length status"
 TABLES = {
     "scores": Table("scores.csv", EPISODE),
     "curves": Table("curve.csv", f"{EPISODE} step"),
     "training": Table("training.csv", "study task method seed step quantity value"),
-    "cost": Table("cost.csv", "study task method device quantity nfe batch_size repetition value"),
+    "cost": Table("cost.csv", "study task method device quantity nfe acting batch_size repetition value"),
     "flow_map": Table("flow_map.csv", "study task method state sample kind t a0 a1"),
     "rollouts": Table("rollouts.csv", "study task method seed episode step x y success"),
     "coverage": Table("coverage.csv", "study task x y count"),

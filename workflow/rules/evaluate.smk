@@ -47,11 +47,12 @@ rule evaluate_curve:
     params:
         episodes=STUDY.evaluation.curve_episodes,
         nfe=headline_nfe,
+        acting=STUDY.evaluation.acting[0],
     message:
         "evaluating the learning curve of {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
     shell:
         "python -m gtp evaluate --policy {input.policies} --output {output.curve}"
-        " --nfe {params.nfe} --episodes {params.episodes} 2>&1 | tee {log}"
+        " --nfe {params.nfe} --acting {params.acting} --episodes {params.episodes} 2>&1 | tee {log}"
 
 
 rule measure_cost:
@@ -73,13 +74,14 @@ rule measure_cost:
         runtime="30m",
     params:
         nfe=timed_nfe,
+        acting=STUDY.evaluation.acting,
         batch_sizes=STUDY.cost.batch_sizes,
         threads=STUDY.execution.threads,
     message:
         "measuring the cost of {wildcards.method} on {wildcards.task}"
     shell:
         "python -m gtp cost --policy {input.policy} --run {input.run} --output {output.cost} --nfe {params.nfe}"
-        " --batch_sizes {params.batch_sizes} --threads {params.threads} 2>&1 | tee {log}"
+        " --acting {params.acting} --batch_sizes {params.batch_sizes} --threads {params.threads} 2>&1 | tee {log}"
 
 
 rule draw_trajectories:

@@ -85,17 +85,24 @@ def last_policy(wildcards):
 
 def nfe_of(wildcards):
     """Numbers of function evaluations at which the method is scored."""
-    return STUDY.evaluation.nfe if PLAN.methods[wildcards.method].generative else (1,)
+    return PLAN.nfe(wildcards.method)
 
 
 def timed_nfe(wildcards):
     """Numbers of function evaluations at which the time of an action is measured."""
-    return STUDY.cost.nfe if PLAN.methods[wildcards.method].generative else (1,)
+    if not PLAN.methods[wildcards.method].generative:
+        return [1]
+    return sorted({*STUDY.cost.nfe, *PLAN.nfe(wildcards.method)})
 
 
 def evaluate_options(wildcards, output):
     """How the last policy is scored; in mazes some paths are recorded for the figure."""
-    settings = {"episodes": STUDY.evaluation.episodes, "nfe": nfe_of(wildcards), "output": output.scores}
+    settings = {
+        "episodes": STUDY.evaluation.episodes,
+        "nfe": nfe_of(wildcards),
+        "acting": STUDY.evaluation.acting,
+        "output": output.scores,
+    }
     if "rollouts" in output.keys():
         settings |= {
             "rollouts": output.rollouts,

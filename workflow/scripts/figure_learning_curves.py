@@ -34,7 +34,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
             axes.set_xlim(0, 1.03 * max(curve["step"].max() for curve in curves.values()) / factor)
         return [mean for curve in curves.values() for mean in curve["mean"]]
 
-    return task_figure(study, scores, draw_task, unit)
+    return task_figure(study, scores, draw_task, unit, study.acting_notice())
 
 
 def draw_curves(

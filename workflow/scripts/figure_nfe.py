@@ -33,21 +33,21 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
             for method in study.methods
         }
         for axes, methods in panels:
-            draw_scores(axes, methods, estimates, study.nfe, styles)
+            draw_scores(axes, methods, estimates, styles)
         return [e.mean for several in estimates.values() for e in several]
 
-    return task_figure(study, scores, draw_task, "function evaluations $K$")
+    return task_figure(study, scores, draw_task, "function evaluations $K$", study.acting_notice())
 
 
 def draw_scores(
     axes: Axes,
     methods: list[MethodRecord],
     estimates: dict[str, list[Estimate]],
-    nfe: tuple[int, ...],
     styles: dict[str, MethodStyle],
 ) -> None:
     """One panel: a curve for each generative method, a horizontal band for the others, which have no K."""
     generative = [method.name for method in methods if method.generative]
+    nfe = sorted({k for method in methods if method.generative for k in method.nfe}) or [1]
     for order, method in enumerate(methods):
         look, own = styles[method.name], estimates[method.name]
         means = [estimate.mean for estimate in own]
@@ -55,7 +55,7 @@ def draw_scores(
         if method.generative:
             place = generative.index(method.name) - (len(generative) - 1) / 2
             axes.errorbar(
-                np.array(nfe) * DODGE ** (place * min(1, 4 / len(generative))),
+                np.array(method.nfe) * DODGE ** (place * min(1, 4 / len(generative))),
                 means,
                 yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in own]),
                 elinewidth=0.7,

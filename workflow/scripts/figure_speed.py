@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
+from gtp.acting import ActingRule
 from gtp.errors import ending_in_one_line
 from gtp.report.plotting import (
     MethodStyle,
@@ -32,7 +33,9 @@ def draw(scores: SeedScores, costs: ActingCosts, study: StudyRecord) -> Figure:
 
     def draw_task(task: TaskRecord, panels: Panels) -> list[float]:
         points = {
-            method.name: points_of(scores, costs, study, task, method, batch) for method in study.methods
+            (method.name, rule): points_of(scores, costs, study, task, method, batch, rule)
+            for method in study.methods
+            for rule in method.acting
         }
         limits = time_limits([time for several in points.values() for time, _ in several])
         for axes, methods in panels:
@@ -50,27 +53,37 @@ def points_of(
     task: TaskRecord,
     method: MethodRecord,
     batch: int,
+    rule: str,
 ) -> list[tuple[Estimate, Estimate]]:
-    """Time of an action (ms) and score of a method on one task, at each K at which it is scored."""
+    """Time of an action (ms) and score of a method on one task by a rule, at each K that is scored."""
     measured = costs.measured_on(study, task.suite).name
     points = []
     for nfe in study.evaluated_nfe(method):
-        seconds = costs.seconds(measured, method.name, nfe, batch)
+        seconds = costs.seconds(measured, method.name, nfe, batch, rule)
         time = Estimate(1e3 * seconds.mean, 1e3 * seconds.low, 1e3 * seconds.high, seconds.n)
-        points.append((time, mean_estimate(scores.of(task.name, method.name, nfe))))
+        points.append((time, mean_estimate(scores.of(task.name, method.name, nfe, rule))))
     return points
 
 
 def draw_points(
     axes: Axes,
     methods: Sequence[MethodRecord],
-    points: Mapping[str, list[tuple[Estimate, Estimate]]],
+    points: Mapping[tuple[str, str], list[tuple[Estimate, Estimate]]],
     study: StudyRecord,
     styles: Mapping[str, MethodStyle],
 ) -> None:
-    """One panel: a line for each method, a point with both intervals at each K; the first names its K."""
-    for order, method in enumerate(methods):
-        times, scores = zip(*points[method.name], strict=True)
+    """One panel: a line for each method and rule, a point with both intervals at each K.
+
+    The first rule's points are as in all figures, the others' are larger, hollow and joined by a thin line; the
+    first method's name their K.
+    """
+    ways = [(method, rule) for method in methods for rule in method.acting]
+    for order, (method, rule) in enumerate(ways):
+        times, scores = zip(*points[method.name, rule], strict=True)
+        look = styles[method.name].line()
+        if rule != method.acting[0]:
+            look |= {"markerfacecolor": "white", "markeredgecolor": look["color"], "markeredgewidth": 0.9}
+            look |= {"markersize": 4.6, "linewidth": 0.6}
         axes.errorbar(
             [time.mean for time in times],
             [score.mean for score in scores],
@@ -79,11 +92,12 @@ def draw_points(
             elinewidth=0.7,
             capsize=1.2,
             capthick=0.7,
-            zorder=5 - order / len(methods),  # the first method on top
-            **styles[method.name].line(),
+            zorder=5 - order / len(ways),  # the first method on top
+            **look,
         )
     named = next((method for method in methods if method.generative), None)
-    for nfe, (time, score) in zip(study.nfe, points[named.name], strict=True) if named else ():
+    named_points = points[named.name, named.acting[0]] if named else ()
+    for nfe, (time, score) in zip(study.evaluated_nfe(named), named_points, strict=True) if named else ():
         color = styles[named.name].color
         axes.annotate(
             f"{nfe:g}", (time.mean, score.mean), (2.2, 2.5), textcoords="offset points", fontsize=5.5,
@@ -125,9 +139,12 @@ def time_notice(costs: ActingCosts, study: StudyRecord, batch: int) -> str:
         else f"geometric mean and 95 % $t$ interval over {repetitions} rounds in one process"
     )
     where = ", ".join(study.task_label(task) for task in tasks)
+    first, *rest = [ActingRule.parse(rule).label for rule in study.acting]
+    first += ", or the method's one way of acting"
+    others = f"; hollow: {', '.join(rest)}" if rest else ""
     return (
         f"Time: {what}, on {', '.join(sorted(devices))}, {interval}; measured on {where}."
-        " Numbers beside points: $K$."
+        f" Numbers beside points: $K$. Filled points: {first}{others}."
     )
 
 

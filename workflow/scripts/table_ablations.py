@@ -14,7 +14,7 @@ CAPTION = (
     "Ablations. {parents}: normalised score, mean over seeds ± half-width of the 95 % interval (Student's t"
     " over seeds). Other columns, signed: mean of the ablation minus mean of the method it is made from ±"
     " half-width of the 95 % Welch interval. Bold: the interval does not hold 0; no correction for several"
-    " comparisons. Averages weigh tasks equally. {protocol}"
+    " comparisons. Averages weigh tasks equally. {protocol} {acting}"
 )
 
 
@@ -40,7 +40,7 @@ def ablation_table(scores: SeedScores, study: StudyRecord, file: str) -> tuple[T
         numbers += [{"over": over, "suite": suite, "task": "", **cell} for cell in cells]
     parents = ", ".join(method.label for method, parent in columns if parent is None)
     notices = [
-        CAPTION.format(parents=parents, protocol=protocol(scores, study)),
+        CAPTION.format(parents=parents, protocol=protocol(scores, study), acting=study.acting_notice()),
         study.score_notice(),
         study.data_notice(),
         scores.divergence_notice(study),

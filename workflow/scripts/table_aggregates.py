@@ -22,7 +22,7 @@ CAPTION = (
     " bootstrap interval]. P({first} better): chance that a seed of {first} scores above a seed of the method"
     " on the same task, a tie counting one half, averaged over tasks [95 % bootstrap interval]; bold: the"
     " interval does not hold 1/2. Bootstraps draw seeds anew within each task and are too narrow with few"
-    " seeds. {protocol}"
+    " seeds. {protocol} {acting}"
 )
 
 
@@ -53,7 +53,9 @@ def aggregate_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.D
             ]
     over = "all tasks" if "" in pools else "all tasks of a suite, since their data are of several sources"
     notices = [
-        CAPTION.format(pools=over, first=first.label, protocol=protocol(scores, study)),
+        CAPTION.format(
+            pools=over, first=first.label, protocol=protocol(scores, study), acting=study.acting_notice()
+        ),
         study.score_notice(),
         study.data_notice(),
         scores.divergence_notice(study),

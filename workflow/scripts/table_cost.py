@@ -6,8 +6,9 @@ from itertools import product
 
 import pandas as pd
 
+from gtp.acting import DETERMINISTIC, ActingRule
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results, read_study
 from gtp.report.speed import ActingCosts, acting_costs
 from gtp.report.tables import Cell, Row, Table, even_blocks, write_table
 
@@ -15,8 +16,9 @@ CAPTION = (
     "Cost of training and of acting. Seed-updates per second: gradient steps per second times the seeds"
     " trained side by side. Training: wall-clock time of one job with all its seeds, compilation included."
     " Peak memory: resident set of the training process, on a GPU what its allocator held. Action: time of"
-    " one call with a batch of observations at K function evaluations, transfers included, divided by the"
-    " batch{repeated}. –: does not apply or was not measured."
+    " one call with a batch of observations at K function evaluations by an acting rule, noise and transfers"
+    " included, divided by the batch{repeated}. Network evaluations: of one action, the critic's among them."
+    " –: does not apply or was not measured."
 )
 
 
@@ -75,6 +77,7 @@ def cost_table(costs: pd.DataFrame, study: StudyRecord, file: str) -> tuple[Tabl
         "device",
         "quantity",
         "nfe",
+        "acting",
         "batch_size",
         "value",
         "low",
@@ -109,30 +112,50 @@ def training_rows(
 def acting_rows(
     costs: ActingCosts, study: StudyRecord, task: TaskRecord
 ) -> Iterator[tuple[str, list[CellWithNumber]]]:
-    """(label, cells) of the time of an action on one task, at each batch size and K."""
+    """(label, cells) of evaluations and time of an action on one task, at each batch size, K and rule."""
     needed = {method.name: costs.nfe(study, method) for method in study.methods}
-    for batch, nfe in product(
-        costs.batch_sizes(), sorted({nfe for several in needed.values() for nfe in several})
-    ):
-        cells: list[CellWithNumber] = []
+    ways = list(product(study.acting, sorted({nfe for several in needed.values() for nfe in several})))
+
+    def row(number_at: Callable[[MethodRecord, int, str], CellWithNumber], nfe: int, rule: str):
+        """A cell for each method that acts so; those with one way stand in the first rule's rows."""
         for method in study.methods:
-            if nfe not in needed[method.name]:
-                cells.append(("–", None))
-                continue
-            seconds = costs.seconds(task.name, method.name, nfe, batch)
-            number = {
+            single = method.acting == (DETERMINISTIC.name,) and rule == study.acting[0]
+            own = DETERMINISTIC.name if single else rule
+            scored = nfe in needed[method.name] and own in method.acting
+            yield number_at(method, nfe, own) if scored else ("–", None)
+
+    def evaluations(method: MethodRecord, nfe: int, rule: str) -> CellWithNumber:
+        value = costs.evaluations(task.name, method.name, nfe, rule)
+        about = {"method": method.name, "device": costs.devices(task.name, method.name)}
+        return whole(value), about | {
+            "quantity": "network_evaluations",
+            "nfe": nfe,
+            "acting": rule,
+            "value": value,
+        }
+
+    for rule, nfe in ways:
+        label = f"Network evaluations, K = {nfe}, {ActingRule.parse(rule).label}"
+        yield label, list(row(evaluations, nfe, rule))
+    for batch, (rule, nfe) in product(costs.batch_sizes(), ways):
+
+        def seconds(method: MethodRecord, nfe: int, rule: str, batch: int = batch) -> CellWithNumber:
+            value = costs.seconds(task.name, method.name, nfe, batch, rule)
+            return significant(1e6 * value.mean), {
                 "method": method.name,
                 "device": costs.devices(task.name, method.name),
                 "quantity": "seconds_per_action",
                 "nfe": nfe,
+                "acting": rule,
                 "batch_size": batch,
-                "value": seconds.mean,
-                "low": seconds.low,
-                "high": seconds.high,
-                "repetitions": seconds.n,
+                "value": value.mean,
+                "low": value.low,
+                "high": value.high,
+                "repetitions": value.n,
             }
-            cells.append((significant(1e6 * seconds.mean), number))
-        yield f"Action, batch {batch}, K = {nfe} (µs)", cells
+
+        label = f"Action, batch {batch}, K = {nfe}, {ActingRule.parse(rule).label} (µs)"
+        yield label, list(row(seconds, nfe, rule))
     yield "Device of acting", [(costs.devices(task.name, method.name), None) for method in study.methods]
 
 

@@ -1,15 +1,16 @@
-"""Scores of the methods of one group on all tasks, with averages and the interquartile mean."""
+"""Scores of the methods of one group, by each way of acting, on all tasks, with averages."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from gtp.acting import DETERMINISTIC, ActingRule
 from gtp.errors import UserError, ending_in_one_line
 from gtp.report.results import SOURCES, MethodRecord, StudyRecord, TaskRecord, read_study
 from gtp.report.statistics import (
-    Estimate,
     SeedScores,
     average_estimate,
     interquartile_mean,
@@ -26,121 +27,168 @@ TITLES = {
 LABELS = {"rl": "tab:main", "cloning": "tab:cloning"}
 CAPTION = (
     "{title} Normalised score: mean over seeds of each seed's mean over episodes ± half-width of the 95 %"
-    " interval (Student's t over seeds), number of seeds in brackets. {protocol} Bold: every method of this"
-    " table for which the 95 % Welch interval of its difference to the highest mean of the table holds 0; no"
-    " correction for several comparisons. Averages weigh tasks equally.{overall}"
+    " interval (Student's t over seeds), number of seeds in brackets. {protocol} A method has a row for each"
+    " way of acting with the same policy, in brackets{critic}. Bold: every row for which the 95 % Welch"
+    " interval of its difference to the highest mean among rows that act alike, or have one way only, holds 0;"
+    " no correction for several comparisons. Averages weigh tasks equally.{overall}"
 )
+CRITIC = ": one sample, or the best of several by the averaged critic ({cost} network evaluations)"
 OVERALL = (
     " IQM: interquartile mean over seeds and tasks with a bootstrap interval stratified by task.",
     " There is no average over all tasks, since their data are of several sources.",
 )
 """With tasks of one source, and of several."""
 
+Entry = tuple[MethodRecord, str]
+"""A row: a method, and the acting rule by which it is scored there."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: a statistic over some tasks."""
+
+    heading: str
+    tasks: tuple[TaskRecord, ...]
+    place: dict[str, str]
+    """What it is over, for the CSV: over, suite, task."""
+    statistic: Literal["mean", "iqm"] = "mean"
+
 
 def score_table(scores: SeedScores, whole: StudyRecord, group: str, file: str) -> tuple[Table, pd.DataFrame]:
     """The table of the methods of a group, rl or cloning, and its numbers: one row for each cell.
 
-    Rows are tasks, by suite, and columns methods. Raises: UserError naming `file`, the study's record, when
-    it has no method of the group.
+    Rows are methods, one for each way of acting, and columns tasks. Raises: UserError naming `file`, the
+    study's record, when it has no method of the group.
     """
     study = replace(whole, methods=tuple(method for method in whole.methods if method.group == group))
     if not study.methods:
         raise UserError(f"{file} has no method of the group {group}; add one to the study's methods")
-    rows, numbers = [], []
-    suites = study.suites()
-    for suite, tasks in suites.items():
-        if len(suites) > 1:
-            source = "" if study.one_source else f", {SOURCES[tasks[0].source]} data"
-            rows.append(Row(suite + source, rule=bool(rows)))
-        for task in tasks:
-            row, cells = mean_row(scores, study, [task], task.label)
-            rows.append(row)
-            numbers += [{"over": "task", "suite": suite, "task": task.name, **cell} for cell in cells]
-        if len(suites) > 1:
-            row, cells = mean_row(scores, study, tasks, f"Average, {suite}")
-            rows.append(row)
-            numbers += [{"over": "suite", "suite": suite, "task": "", **cell} for cell in cells]
-    if study.one_source:
-        average = mean_row(scores, study, study.tasks, "Average", rule=True)
-        for row, cells in (average, interquartile_row(scores, study)):
-            rows.append(row)
-            numbers += [{"over": "all", "suite": "", "task": "", **cell} for cell in cells]
+    entries = [(method, rule) for method in study.methods for rule in method.acting]
+    columns = columns_of(study)
+    cells: dict[Entry, list[Cell]] = {entry: [] for entry in entries}
+    numbers = []
+    for column in columns:
+        best = best_entries(scores, study, entries, column) if column.statistic == "mean" else set()
+        for entry in entries:
+            cell, number = score_cell(scores, study, entry, column)
+            cells[entry].append(replace(cell, bold=entry in best))
+            numbers.append({**number, "best": entry in best if column.statistic == "mean" else ""})
+    rows = [
+        Row(f"{method.label} ({ActingRule.parse(rule).label})", tuple(cells[method, rule]))
+        for method, rule in entries
+    ]
     notices = [
         CAPTION.format(
-            title=TITLES[group], protocol=protocol(scores, study), overall=OVERALL[not study.one_source]
+            title=TITLES[group],
+            protocol=protocol(scores, study),
+            critic=critic_notice(study),
+            overall=OVERALL[not study.one_source],
         ),
         better_without_rewards(scores, whole, study) if group == "rl" else "",
         study.score_notice(),
         study.data_notice(),
         divergence_notice(scores, study),
     ]
-    headings = ("Task", *(method.label for method in study.methods))
+    headings = ("Method (acting)", *(column.heading for column in columns))
     caption = " ".join(filter(None, notices))
-    table = Table(headings, tuple(rows), caption, LABELS[group], even_blocks(len(study.methods)))
+    table = Table(headings, tuple(rows), caption, LABELS[group], even_blocks(len(columns)))
     return table, pd.DataFrame(numbers)
+
+
+def critic_notice(study: StudyRecord) -> str:
+    """What the best of several is and costs, empty where no method acts so."""
+    rules = dict.fromkeys(rule for method in study.methods for rule in method.acting)
+    costs = [f"{rule.samples} x (K + 1)" for rule in map(ActingRule.parse, rules) if rule.needs_critic]
+    return CRITIC.format(cost=" or ".join(costs)) if costs else ""
+
+
+def columns_of(study: StudyRecord) -> list[Column]:
+    """Tasks by suite, each suite followed by its average if there are several, then all tasks together."""
+    columns, suites = [], study.suites()
+    for suite, tasks in suites.items():
+        source = "" if study.one_source else f", {SOURCES[tasks[0].source]} data"
+        for task in tasks:
+            columns.append(Column(task.label + source, (task,), place_of("task", suite, task.name)))
+        if len(suites) > 1 and len(tasks) > 1:
+            columns.append(Column(f"Average, {suite}", tuple(tasks), place_of("suite", suite)))
+    if study.one_source:
+        everything = place_of("all")
+        columns += [Column("Average", study.tasks, everything), Column("IQM", study.tasks, everything, "iqm")]
+    return columns
+
+
+def place_of(over: str, suite: str = "", task: str = "") -> dict[str, str]:
+    """Columns of the CSV that say what a number is over."""
+    return {"over": over, "suite": suite, "task": task}
+
+
+def best_entries(
+    scores: SeedScores, study: StudyRecord, entries: Sequence[Entry], column: Column
+) -> set[Entry]:
+    """Entries not told from the best that act alike; a single way of acting is held to the first rule."""
+    best: set[Entry] = set()
+    for place, rule in enumerate(study.acting):
+        alike = [entry for entry in entries if entry[1] in (rule, DETERMINISTIC.name)]
+        ties = tied_for_best([samples_of(scores, study, entry, column.tasks) for entry in alike])
+        best |= {
+            entry
+            for entry, tied in zip(alike, ties, strict=True)
+            if tied and (entry[1] == rule or place == 0)
+        }
+    return best
 
 
 def better_without_rewards(scores: SeedScores, whole: StudyRecord, shown: StudyRecord) -> str:
     """A sentence on the tasks whose highest mean a cloning method has, empty when there are none."""
     cells = []
     for task in whole.tasks:
-        means = {m.name: average_estimate(samples_of(scores, whole, m, [task])) for m in whole.methods}
+        means = {
+            m.name: average_estimate(samples_of(scores, whole, (m, m.acting[0]), [task]))
+            for m in whole.methods
+        }
         best = max(whole.methods, key=lambda method: means[method.name].mean)
         if best not in shown.methods:
             cells.append(f"{task.label} ({best.label}, {plus_minus(means[best.name])})")
-    return f"A cloning method has a higher mean than all of these on {', '.join(cells)}." if cells else ""
+    return (
+        f"A cloning method has a higher mean than all of these by one sample on {', '.join(cells)}."
+        if cells
+        else ""
+    )
 
 
-def mean_row(
-    scores: SeedScores, study: StudyRecord, tasks: Sequence[TaskRecord], label: str, rule: bool = False
-) -> tuple[Row, list[dict]]:
-    """The average over `tasks` of every method: the row for print, and its numbers."""
-    samples = [samples_of(scores, study, method, tasks) for method in study.methods]
-    cells, numbers = [], []
-    for method, sample, best in zip(study.methods, samples, tied_for_best(samples), strict=True):
-        value = average_estimate(sample)
-        number = numbers_of(scores, study, method, tasks, "mean", value)
-        cells.append(Cell(f"{plus_minus(value)} ({value.n}){'†' if number['diverged'] else ''}", best))
-        numbers.append({**number, "best": best})
-    return Row(label, tuple(cells), rule), numbers
-
-
-def interquartile_row(scores: SeedScores, study: StudyRecord) -> tuple[Row, list[dict]]:
-    """The interquartile mean over all tasks of every method: the row for print, and its numbers."""
-    cells, numbers = [], []
-    for method in study.methods:
-        value = interquartile_mean(scores.matrix(study.tasks, method, study.headline(method)))
-        cells.append(Cell(with_limits(value)))
-        numbers.append({**numbers_of(scores, study, method, study.tasks, "iqm", value), "best": ""})
-    return Row("IQM", tuple(cells)), numbers
-
-
-def samples_of(
-    scores: SeedScores, study: StudyRecord, method: MethodRecord, tasks: Sequence[TaskRecord]
-) -> list[np.ndarray]:
-    """The scores (n,) of a method's seeds on each of the tasks."""
-    return [scores.of(task.name, method.name, study.headline(method)) for task in tasks]
-
-
-def numbers_of(
-    scores: SeedScores,
-    study: StudyRecord,
-    method: MethodRecord,
-    tasks: Sequence[TaskRecord],
-    statistic: str,
-    value: Estimate,
-) -> dict:
-    """Columns of the CSV for one cell."""
-    return {
+def score_cell(
+    scores: SeedScores, study: StudyRecord, entry: Entry, column: Column
+) -> tuple[Cell, dict[str, object]]:
+    """One cell for print, and its row of the CSV."""
+    (method, rule), nfe = entry, study.headline(entry[0])
+    diverged = sum(scores.diverged(task.name, method.name) for task in column.tasks)
+    if column.statistic == "iqm":
+        value = interquartile_mean(scores.matrix(column.tasks, method, nfe, rule))
+        text = with_limits(value)
+    else:
+        value = average_estimate(samples_of(scores, study, entry, column.tasks))
+        text = f"{plus_minus(value)} ({value.n}){'†' if diverged else ''}"
+    number = {
+        **column.place,
         "method": method.name,
-        "nfe": study.headline(method),
-        "statistic": statistic,
+        "acting": rule,
+        "nfe": nfe,
+        "statistic": column.statistic,
         "seeds": value.n,
-        "diverged": sum(scores.diverged(task.name, method.name) for task in tasks),
+        "diverged": diverged,
         "estimate": value.mean,
         "low": value.low,
         "high": value.high,
     }
+    return Cell(text), number
+
+
+def samples_of(
+    scores: SeedScores, study: StudyRecord, entry: Entry, tasks: Sequence[TaskRecord]
+) -> list[np.ndarray]:
+    """The scores (n,) of a method's seeds on each of the tasks, by a rule."""
+    method, rule = entry
+    return [scores.of(task.name, method.name, study.headline(method), rule) for task in tasks]
 
 
 def divergence_notice(scores: SeedScores, study: StudyRecord) -> str:

@@ -1,18 +1,21 @@
 """Every trial of every method that a study tunes: settings, scores, and which has the highest average."""
 
 from dataclasses import replace
+from itertools import product
 
 import pandas as pd
 
+from gtp.acting import ActingRule
 from gtp.errors import ending_in_one_line
 from gtp.report.results import StudyRecord, TaskRecord, read_study
-from gtp.report.statistics import SeedScores, average_estimate, read_seed_scores
+from gtp.report.statistics import SeedScores, read_seed_scores
 from gtp.report.tables import Cell, Row, Table, plus_minus, protocol, write_table
-from gtp.report.trials import number_of, trial_average, tuned_methods
+from gtp.report.trials import number_of, trial_score, tuned_methods
 
 CAPTION = (
     "Trials, as many of every method: what each changes in the method's settings, and its normalised"
-    " score{spread}. Bold: the highest average of a method, no test. Averages weigh tasks equally. {protocol}"
+    " score{spread}. By each acting rule from the same policy. Bold: the highest"
+    " average of a method by a rule, no test. Averages weigh tasks equally. {protocol}"
 )
 SPREAD = ", mean over seeds ± half-width of the 95 % interval (Student's t over seeds)"
 
@@ -30,17 +33,18 @@ def trial_table(scores: SeedScores, study: StudyRecord, file: str) -> tuple[Tabl
     for place, (method, trials) in enumerate(tuned.items()):
         rows.append(Row(method.label, rule=place > 0))
         best = {
-            label: max(trial_average(scores, study, trial, tasks) for trial in trials)
+            (label, rule): max(trial_score(scores, study, trial, tasks, rule).mean for trial in trials)
             for label, tasks in averages.items()
+            for rule in method.acting
         }
-        for trial in trials:
+        for trial, rule in product(trials, method.acting):
             number, cells = number_of(trial), []
             for label, tasks in (columns | averages).items():
-                value = average_estimate(
-                    [scores.of(task.name, trial.name, study.headline(trial)) for task in tasks]
-                )
+                value = trial_score(scores, study, trial, tasks, rule)
                 diverged = sum(scores.diverged(task.name, trial.name) for task in tasks)
-                cells.append(Cell(plus_minus(value) + "†" * bool(diverged), value.mean == best.get(label)))
+                cells.append(
+                    Cell(plus_minus(value) + "†" * bool(diverged), value.mean == best.get((label, rule)))
+                )
                 numbers.append(
                     {
                         "method": method.name,
@@ -48,15 +52,17 @@ def trial_table(scores: SeedScores, study: StudyRecord, file: str) -> tuple[Tabl
                         "settings": trial.settings,
                         **where(study, label in averages, tasks),
                         "nfe": study.headline(trial),
+                        "acting": rule,
                         "seeds": value.n,
                         "diverged": diverged,
                         "estimate": value.mean,
                         "low": value.low,
                         "high": value.high,
-                        "best": value.mean == best[label] if label in averages else "",
+                        "best": value.mean == best[label, rule] if label in averages else "",
                     }
                 )
-            rows.append(Row(f"{number}: {trial.settings}", tuple(cells)))
+            acting = ActingRule.parse(rule).label
+            rows.append(Row(f"{number}: {trial.settings}", (Cell(acting), *cells)))
     divergence = scores.divergence_notice(study)
     notices = [
         CAPTION.format(
@@ -68,7 +74,9 @@ def trial_table(scores: SeedScores, study: StudyRecord, file: str) -> tuple[Tabl
         f"† {divergence}" if divergence else "",
     ]
     caption = " ".join(filter(None, notices))
-    return Table(("Trial", *columns, *averages), tuple(rows), caption, "tab:trials"), pd.DataFrame(numbers)
+    return Table(("Trial", "Acting", *columns, *averages), tuple(rows), caption, "tab:trials"), pd.DataFrame(
+        numbers
+    )
 
 
 def where(study: StudyRecord, average: bool, tasks: tuple[TaskRecord, ...]) -> dict[str, str]:
