@@ -35,6 +35,17 @@ METHODS = {  # label, generative, parent, score at K = 1, score with many K
     "fql": ("FQL", False, None, 0.8, 0.8),
     "iql": ("IQL", False, None, 0.66, 0.66),
 }
+DETERMINISTIC, CLONES = ("gaussian_bc", "iql"), ("gtp-no_guidance",)
+RULES = ["sample", "best_of_16"]
+
+
+def acting_of(method: str) -> list[str]:
+    """The rules by which a method is scored."""
+    if method in DETERMINISTIC:
+        return ["deterministic"]
+    return RULES[:1] if method in CLONES else RULES
+
+
 MAZE_TASKS = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium", "pointmaze-large": "Large"}
 ANTMAZE_TASKS = {
     f"antmaze-{kind}": f"AntMaze {label}"
@@ -95,6 +106,8 @@ def write_study(
                 "group": "cloning" if name in ("gtp-no_guidance", "gaussian_bc") else "rl",
                 "ablation_of": METHODS[name][2],
                 "generative": METHODS[name][1],
+                "nfe": NFE if METHODS[name][1] else [1],
+                "acting": acting_of(name),
                 "order": [n for n in METHODS if bool(METHODS[n][2]) == bool(METHODS[name][2])].index(name),
             }
             for name in names
@@ -104,6 +117,7 @@ def write_study(
         "episodes": episodes,
         "nfe": NFE,
         "headline_nfe": HEADLINE_NFE,
+        "acting": RULES,
     }
     (folder / "study.json").write_text(json.dumps(record))
     rng = np.random.default_rng(0)
@@ -129,8 +143,9 @@ def episode_rows(rng, tasks, methods, seeds, episodes, diverged):
     """Rows of scores.csv and of curves.csv: successes of episodes, rarer on later tasks."""
     scores, curves = [], []
 
-    def append(rows, task, method, seed, nfe, chance, step, count):
+    def append(rows, task, method, seed, nfe, rule, chance, step, count):
         labels = {"suite": suite_of(task), "task": task, "method": method, "seed": seed, "nfe": nfe}
+        labels["acting"] = rule
         at = {} if step is None else {"step": step}
         if (task, method, seed) == diverged and (step is None or step > 6000):
             blank = dict.fromkeys(["return", "normalized_score", "success", "length"], "")
@@ -146,13 +161,14 @@ def episode_rows(rng, tasks, methods, seeds, episodes, diverged):
             _, generative, _, first, last = METHODS[method]
             for seed in range(seeds):
                 luck = (0.93 ** (difficulty % 6)) * rng.normal(1.0, 0.06)
-                for nfe in NFE if generative else [1]:
+                for nfe, rule in product(NFE if generative else [1], acting_of(method)):
                     chance = luck * (last + (first - last) * np.exp(1 - nfe))
-                    append(scores, task, method, seed, nfe, chance, None, episodes)
+                    chance += 0.3 * (1 - chance) * rule.startswith("best")
+                    append(scores, task, method, seed, nfe, rule, chance, None, episodes)
                 for step in range(STEPS // 5, STEPS + 1, STEPS // 5):
                     chance = luck * last * (1 - np.exp(-step / 2500 / (1 + 0.2 * difficulty % 6)))
                     nfe = HEADLINE_NFE if generative else 1
-                    append(curves, task, method, seed, nfe, chance, step, 20)
+                    append(curves, task, method, seed, nfe, acting_of(method)[0], chance, step, 20)
     return scores, curves
 
 
@@ -169,15 +185,19 @@ def cost_rows(rng, tasks, methods):
             "compilation_seconds": rng.uniform(10, 30),
             "peak_memory_mb": rng.uniform(600, 800) if method != "fql" else "",
         }.items():
-            blank = dict.fromkeys(["nfe", "batch_size", "repetition"], "")
+            blank = dict.fromkeys(["nfe", "acting", "batch_size", "repetition"], "")
             rows.append({**labels, "quantity": quantity, **blank, "value": value})
         effort = rng.uniform(0.7, 1.4)
-        for nfe in NFE if METHODS[method][1] else [1]:
+        for nfe, rule in product(NFE if METHODS[method][1] else [1], acting_of(method)):
+            count = 16 * (nfe + 1) if rule == "best_of_16" else nfe
+            way = {**labels, "nfe": nfe, "acting": rule}
+            blank = dict.fromkeys(["batch_size", "repetition"], "")
+            rows.append({**way, "quantity": "network_evaluations", **blank, "value": count})
             for batch_size in (1, 64, 4096):
                 for repetition in range(5):
-                    value = (1e-4 + 1.5e-4 * effort * nfe) / batch_size**0.7 * rng.normal(1.0, 0.06)
-                    measured = {"quantity": "seconds_per_action", "nfe": nfe, "batch_size": batch_size}
-                    rows.append({**labels, **measured, "repetition": repetition, "value": value})
+                    value = (1e-4 + 1.5e-4 * effort * count**0.5) / batch_size**0.7 * rng.normal(1.0, 0.06)
+                    measured = {"quantity": "seconds_per_action", "batch_size": batch_size}
+                    rows.append({**way, **measured, "repetition": repetition, "value": value})
     return rows
 
 

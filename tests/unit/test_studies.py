@@ -41,9 +41,10 @@ def changed(path: str, value) -> dict:
 
 
 def key_paths(settings) -> set[str]:
-    """Dotted names of all keys; lists and the suites under train_by_suite are values."""
+    """Dotted names of all keys; lists, and what a study has by suite or by method, are values."""
     paths = set()
-    for path, _ in leaves({**settings, "train_by_suite": None}):
+    evaluation = {**settings["evaluation"], "nfe_by_method": None}
+    for path, _ in leaves({**settings, "train_by_suite": None, "evaluation": evaluation}):
         paths.add(".".join(key for key in path if isinstance(key, str)))
     return paths
 
@@ -419,21 +420,37 @@ def test_laptop_study_has_the_papers_tasks_and_the_point_mazes():
     assert set(tasks) == {*PAPER_TASKS, "pointmaze-umaze", "pointmaze-medium", "pointmaze-large"}
 
 
-def test_part_of_the_laptop_study_is_a_part_of_it():
-    whole, part = (read_mapping(CONFIG / f"{name}.yaml") for name in ("laptop", "laptop_part"))
-    assert set(part["tasks"]) <= set(whole["tasks"])
-    assert set(part["methods"]) <= set(whole["methods"])
-    listed = ("study", "tasks", "methods", "flow_map")
-    assert {k: v for k, v in part.items() if k not in listed} == {
-        k: v for k, v in whole.items() if k not in listed
+def test_methods_are_scored_by_the_rules_and_numbers_that_they_can_follow():
+    settings = changed("evaluation.nfe_by_method", {"gmpo": [2, 31]})
+    settings = {**settings, "methods": ["gtp", "gtp-no_guidance", "gtp-choice_only", "gmpo", "iql", "fql"]}
+    settings["evaluation"]["acting"] = ["sample", "noise_0.5", "best_of_4"]
+    records = {method["name"]: method for method in plan_of(settings).record(settings["methods"])["methods"]}
+    every = ["sample", "noise_0.5", "best_of_4"]
+    assert {name: (record["nfe"], record["acting"]) for name, record in records.items()} == {
+        "gtp": ([1, 2], every),
+        "gtp-no_guidance": ([1, 2], every[:2]),
+        "gtp-choice_only": ([1, 2], every),
+        "gmpo": ([2, 31], every),
+        "iql": ([1], ["deterministic"]),
+        "fql": ([1], every),
     }
 
 
-def test_more_evaluations_than_a_sampler_has_noise_for_are_refused():
-    settings = changed("cost.nfe", [1, 2, 17])
-    assert plan_of(settings)
-    message = message_of({**settings, "methods": ["diffusion_ql"]})
-    assert "cost.nfe: 17 is more than 'diffusion_ql' can take" in message
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("evaluation.acting", [], "evaluation: acting must not be empty"),
+        ("evaluation.acting", ["best_of_4"], "acting must begin with sample"),
+        ("evaluation.acting", ["sample", "best"], "unknown acting rule 'best'; it is one of sample"),
+        ("evaluation.acting", ["sample", "sample"], "acting contains sample twice"),
+        ("evaluation.acting", ["sample", "noise_0.50"], "acting: write 'noise_0.5' instead of 'noise_0.50'"),
+        ("evaluation.nfe_by_method", {"gmop": [2]}, "'gmop' has no entry in"),
+        ("evaluation.nfe_by_method", {"gmpo": [1]}, "nfe_by_method.gmpo must contain headline_nfe, 2"),
+        ("evaluation.nfe_by_method", {"gmpo": [0, 2]}, "nfe_by_method.gmpo must be at least 1, got 0"),
+    ],
+)
+def test_rules_and_numbers_that_make_no_sense_are_refused(path, value, expected):
+    assert expected in message_of(changed(path, value))
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,7 @@ def draw_points(
 ) -> None:
     """One panel: a line for each method and rule, a point with both intervals at each K.
 
-    The first rule's points are as in all figures, the others' are larger, hollow and joined by a thin line; the
-    first method's name their K.
+    The first rule's points are as in all figures, others are larger, hollow and thin; numbers are K.
     """
     ways = [(method, rule) for method in methods for rule in method.acting]
     for order, (method, rule) in enumerate(ways):

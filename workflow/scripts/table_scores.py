@@ -29,10 +29,10 @@ CAPTION = (
     "{title} Normalised score: mean over seeds of each seed's mean over episodes ± half-width of the 95 %"
     " interval (Student's t over seeds), number of seeds in brackets. {protocol} A method has a row for each"
     " way of acting with the same policy, in brackets{critic}. Bold: every row for which the 95 % Welch"
-    " interval of its difference to the highest mean among rows that act alike, or have one way only, holds 0;"
+    " interval of its difference to the highest mean among rows that act alike, or in one way only, holds 0;"
     " no correction for several comparisons. Averages weigh tasks equally.{overall}"
 )
-CRITIC = ": one sample, or the best of several by the averaged critic ({cost} network evaluations)"
+CRITIC = ": one sample, or the best of several by the averaged critic, {cost} evaluations"
 OVERALL = (
     " IQM: interquartile mean over seeds and tasks with a bootstrap interval stratified by task.",
     " There is no average over all tasks, since their data are of several sources.",
