@@ -24,6 +24,7 @@ with contextlib.redirect_stderr(io.StringIO()):  # importing it prints a notice 
 
 gym.register_envs(gymnasium_robotics)
 gym.register("gtp/D4RLAntMaze-v0", entry_point="gtp.d4rl_ant:D4RLAntMaze")
+gym.register("gtp/MultiGoal-v0", entry_point="gtp.multigoal:MultiGoal")
 
 # Hyperparameters are chosen on these three maps, which no table of results uses: two rooms joined by a short
 # and a long corridor, one corridor with four bends, and two equal ways around a pillar.
@@ -53,6 +54,18 @@ RING = [
     [1, 0, 0, 0, 1],
     [1, 1, 1, 1, 1],
 ]
+# Two equally long ways around a pillar that stands across the way from the start: between them is a wall. The
+# lowest row and the last column are there so that the fork does not lie symmetric about the origin.
+FORK = [
+    [1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    [1, 1, 1, 0, 0, 0, 1, 1, 1, 1],
+    [1, 1, 1, 0, 1, 0, 1, 1, 1, 1],
+    [1, 0, 0, 0, 1, 0, 0, 0, 1, 1],
+    [1, 1, 1, 0, 1, 0, 1, 1, 1, 1],
+    [1, 1, 1, 0, 0, 0, 1, 1, 1, 1],
+    [1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    [1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+]
 
 GOAL_MARK = maps.GOAL  # a free cell that goals are drawn from; without any, all free cells are
 
@@ -65,6 +78,7 @@ MAZES: dict[str, list[list[int]]] = {
     "rooms": ROOMS,
     "zigzag": ZIGZAG,
     "ring": RING,
+    "fork": FORK,
 }
 
 

@@ -37,6 +37,8 @@ class Recipe(ABC):
     """Who acts, for Minari's metadata."""
     notice: ClassVar[str]
     """What a reader of the card must know."""
+    planar: ClassVar[bool] = False
+    """Whether actions have two dimensions, so that paths from noise to actions can be drawn."""
 
     def __post_init__(self):
         for name in ("steps", "horizon"):

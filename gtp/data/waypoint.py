@@ -24,6 +24,7 @@ ENVIRONMENTS = {
     "rooms": "PointMaze_Medium-v3",  # on our own maps
     "zigzag": "PointMaze_UMaze-v3",
     "ring": "PointMaze_UMaze-v3",
+    "fork": "PointMaze_Medium-v3",
 }
 
 
@@ -32,6 +33,7 @@ class WaypointRecipe(Recipe):
     """All that decides the content of a generated point-maze dataset; a chunk is one episode."""
 
     name: ClassVar[str] = "waypoint"
+    planar: ClassVar[bool] = True
     version: ClassVar[int] = 1
     algorithm: ClassVar[str] = "waypoint controller"
     notice: ClassVar[str] = (

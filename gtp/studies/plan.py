@@ -9,6 +9,7 @@ from typing import Any
 from gtp import algorithms
 from gtp.acting import ActingRule, applicable
 from gtp.config import TrainConfig
+from gtp.data.recipes import RECIPES
 from gtp.errors import UserError
 from gtp.solution_policy import SolutionMapPolicy
 from gtp.studies.methods import Method, load_methods
@@ -189,10 +190,10 @@ def _check_flow_map(plan: Plan, file: str) -> None:
         if not issubclass(algorithms.get(plan.methods[name].algorithm), SolutionMapPolicy):
             raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no solution map")
     dataset = plan.origin(wanted.task).dataset
-    if isinstance(dataset, Generated) and dataset.recipe != "waypoint":
+    if isinstance(dataset, Generated) and not RECIPES[dataset.recipe].planar:
         raise UserError(
             f"{place(file, ('flow_map', 'task'))}: actions of '{wanted.task}' have more than two dimensions;"
-            " name a point maze"
+            " name a point maze or multigoal"
         )
 
 

@@ -342,7 +342,7 @@ def test_a_method_has_one_place_in_every_study_and_ablations_are_counted_apart()
     everything = places(SMOKE)
     assert everything == places(changed("methods", ["gaussian_bc", "gtp"]))
     assert [everything[name] for name in ("gtp", "gaussian_bc", "iql")] == [0, 1, 2]
-    assert [everything[name] for name in ("gtp-no_guidance", "gtp-no_consistency")] == [0, 1]
+    assert [everything[name] for name in ("gtp-no_guidance", "gtp-choice_only")] == [0, 1]
     listed = plan_of(SMOKE).record(["gaussian_bc"])["methods"]
     assert [method["order"] for method in listed] == [1]
 
