@@ -1,9 +1,9 @@
 """A point among four goals of different worth: the smallest task that one action between several fails.
 
-Gymnasium id `gtp/MultiGoal-v0`, after the multi-goal picture of the GTP paper and of soft Q-learning (Haarnoja
-et al., 2017). A lane leads from the start to each goal. Static friction holds the point against an action
-shorter than FRICTION, so the mean of the four directions goes nowhere; leaving the lanes ends the episode, so a
-direction between two of them is as bad as it looks. Nothing lies symmetric about 0.
+Gymnasium id `gtp/MultiGoal-v0`, after the multi-goal picture of the GTP paper and of soft Q-learning
+(Haarnoja et al., 2017). A lane leads from the start to each goal. Static friction holds the point against an
+action shorter than FRICTION, so the mean of the four directions goes nowhere; leaving the lanes ends the
+episode, so a direction between two of them is as bad as it looks. Nothing lies symmetric about 0.
 """
 
 import gymnasium as gym

@@ -49,7 +49,7 @@ def test_nothing_is_symmetric_about_the_origin_and_lanes_are_apart():
     for goal in GOALS:
         assert min(np.linalg.norm(goal + other) for other in GOALS) > 2 * RADIUS
         assert distance_to_lanes(0.5 * (START + goal)) == pytest.approx(0.0, abs=1e-12)
-    assert distance_to_lanes(START + [0.5, 0.5]) > 0.2
+    assert distance_to_lanes(START + 0.5) > 0.2
 
 
 def test_friction_holds_short_actions_and_long_ones_have_one_stride():

@@ -379,7 +379,7 @@ def test_scores_stand_at_their_k_and_methods_without_k_are_bands(results: Path):
     table = read_results(results / "scores.csv", "scores")
     axes = figure_nfe.draw(seed_scores(table, study, "scores.csv"), study).axes[0]
     containers = dict(zip(["gtp", "gtp-no_guidance", "gtp-no_consistency"], axes.containers, strict=True))
-    rows = table[table["task"] == "pointmaze-umaze"]
+    rows = table[(table["task"] == "pointmaze-umaze") & (table["acting"] != "best_of_16")]
     for method, container in containers.items():
         means = rows[rows["method"] == method].groupby("nfe")["normalized_score"].mean()
         assert np.abs(np.log(container[0].get_xdata(orig=False) / means.index)).max() < np.log(1.2)
@@ -413,10 +413,14 @@ def speed_of(results: Path, **changes) -> tuple[Figure, pd.DataFrame, pd.DataFra
 def test_speed_has_a_point_for_each_k_with_intervals_on_both_axes(results: Path):
     figure, scores, costs = speed_of(results)
     axes = figure.axes[0]
-    gtp, *_, bc = axes.containers
+    gtp, best, *_, bc = axes.containers
     own = costs[
         (costs["task"] == "pointmaze-umaze") & (costs["method"] == "gtp") & (costs["batch_size"] == 1)
     ]
+    own = own[own["acting"] == "sample"]
+    assert best[0].get_markerfacecolor() == "white"  # the second rule of the same method
+    assert best[0].get_color() == gtp[0].get_color()
+    assert (best[0].get_xdata(orig=False) > gtp[0].get_xdata(orig=False)).all()
     logs = np.log(1e3 * own.set_index(["nfe", "repetition"])["value"].unstack())
     np.testing.assert_allclose(gtp[0].get_xdata(orig=False), np.exp(logs.mean(axis=1)))
     half = 2.776445 * logs.std(axis=1, ddof=1) / np.sqrt(5)  # t of 0.975 with 4 degrees of freedom
@@ -425,6 +429,7 @@ def test_speed_has_a_point_for_each_k_with_intervals_on_both_axes(results: Path)
     np.testing.assert_allclose(low, np.exp(logs.mean(axis=1) - half), rtol=1e-6)
     np.testing.assert_allclose(high, np.exp(logs.mean(axis=1) + half), rtol=1e-6)
     rows = scores[(scores["task"] == "pointmaze-umaze") & (scores["method"] == "gtp")]
+    rows = rows[rows["acting"] == "sample"]
     seeds = rows.groupby(["nfe", "seed"])["normalized_score"].mean().unstack()
     np.testing.assert_allclose(gtp[0].get_ydata(orig=False), seeds.mean(axis=1))
     half = 4.302653 * seeds.std(axis=1, ddof=1) / np.sqrt(3)
@@ -475,7 +480,7 @@ def test_profiles_are_shares_of_runs_above_each_threshold(results: Path):
     table = read_results(results / "scores.csv", "scores")
     figure = figure_profiles.draw(seed_scores(table, study, "scores.csv"), study)
     (axes,) = figure.axes
-    rows = table[(table["method"] == "gtp") & (table["nfe"] == 5)]
+    rows = table[(table["method"] == "gtp") & (table["nfe"] == 5) & (table["acting"] == "sample")]
     runs = rows.groupby(["task", "seed"])["normalized_score"].mean()
     assert len(runs) == 9
     taus, shares = axes.lines[0].get_data()

@@ -218,9 +218,8 @@ def test_a_seed_counts_once_whatever_its_episodes_do(written):
     study, episodes = written
     episodes = episodes.copy()
     for seed, scores in enumerate([[0, 0, 0, 100], [100, 100, 0, 0], [100, 100, 100, 100]]):
-        episodes.loc[rows_of(episodes, task=TASK, method=METHOD, nfe=5, seed=seed), "normalized_score"] = (
-            scores
-        )
+        cell = rows_of(episodes, task=TASK, method=METHOD, nfe=5, acting="sample", seed=seed)
+        episodes.loc[cell, "normalized_score"] = scores
     scores = seed_scores(episodes, study, "scores.csv")
     assert scores.of(TASK, METHOD, 5).tolist() == [25.0, 50.0, 100.0]
     assert scores.episodes() == "4"
@@ -232,7 +231,7 @@ def test_a_diverged_seed_counts_as_zero_and_is_named(written):
     lost = rows_of(episodes, task=TASK, method=METHOD, seed=SEED)
     diverged = (
         episodes[lost]
-        .drop_duplicates("nfe")
+        .drop_duplicates(["nfe", "acting"])
         .assign(episode=-1.0, normalized_score=np.nan, status="diverged@70")
     )
     scores = seed_scores(pd.concat([episodes[~lost], diverged]), study, "scores.csv")
@@ -241,6 +240,17 @@ def test_a_diverged_seed_counts_as_zero_and_is_named(written):
     assert scores.diverged(TASK, METHOD) == 1
     assert scores.divergence_notice(study) == "Seeds that diverged count as 0: GTP on Medium (1 of 3)."
     assert scores.episodes() == "4"
+
+
+def test_rules_are_kept_apart_and_the_first_is_meant_where_none_is_named(written):
+    study, episodes = written
+    scores = seed_scores(episodes, study, "scores.csv")
+    assert np.array_equal(scores.of(TASK, METHOD, 5), scores.of(TASK, METHOD, 5, "sample"))
+    best = rows_of(episodes, task=TASK, method=METHOD, nfe=5, acting="best_of_16")
+    expected = episodes[best].groupby("seed")["normalized_score"].mean()
+    assert scores.of(TASK, METHOD, 5, "best_of_16").tolist() == expected.tolist()
+    with pytest.raises(UserError, match="no rows for gtp on pointmaze-medium at nfe 5, acting mean_of_4"):
+        scores.of(TASK, METHOD, 5, "mean_of_4")
 
 
 def test_curves_have_an_estimate_at_each_step(written, tmp_path):
@@ -270,23 +280,24 @@ def test_methods_outside_the_study_are_left_out(written):
     [
         (
             lambda rows, cell: rows[~cell],
-            "scores.csv lacks a seed: task pointmaze-medium, method gtp, nfe 5, seed 1; "
+            "scores.csv lacks a seed: task pointmaze-medium, method gtp, nfe 5, acting sample, seed 1; "
             "delete it and run snakemake again",
         ),
         (lambda rows, cell: pd.concat([rows, rows[cell]]), "holds this row twice: task pointmaze-medium"),
         (
             lambda rows, cell: rows.assign(normalized_score=rows["normalized_score"].mask(cell)),
-            "scores.csv has no normalized_score: task pointmaze-medium, method gtp, nfe 5, seed 1",
+            "scores.csv has no normalized_score: task pointmaze-medium, method gtp, nfe 5, acting sample, seed",
         ),
         (
             lambda rows, cell: pd.concat([rows, rows[cell].assign(seed=9.0)]),
-            "against study.json, a seed: task pointmaze-medium, method gtp, nfe 5, seed 9",
+            "against study.json, a seed: task pointmaze-medium, method gtp, nfe 5, acting sample, seed 9",
         ),
     ],
 )
 def test_incomplete_scores_are_refused(written, damage, message):
     study, episodes = written
-    damaged = damage(episodes, rows_of(episodes, task=TASK, method=METHOD, nfe=5, seed=SEED))
+    cell = rows_of(episodes, task=TASK, method=METHOD, nfe=5, acting="sample", seed=SEED)
+    damaged = damage(episodes, cell)
     with pytest.raises(UserError, match=message):
         seed_scores(damaged, study, "scores.csv")
 

@@ -4,6 +4,8 @@ import io
 import json
 import re
 import runpy
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,7 +57,12 @@ def task(name: str, suite: str = "maze", source: str = "generate") -> TaskRecord
 
 
 def method(
-    name: str, label: str, parent: str | None = None, generative: bool = True, group: str = "rl"
+    name: str,
+    label: str,
+    parent: str | None = None,
+    generative: bool = True,
+    group: str = "rl",
+    acting: tuple[str, ...] = ("sample",),
 ) -> MethodRecord:
     return MethodRecord(
         name=name,
@@ -64,6 +71,8 @@ def method(
         group=group,
         ablation_of=parent,
         generative=generative,
+        nfe=(1, 5) if generative else (1,),
+        acting=acting if generative else ("deterministic",),
         order=0,
     )
 
@@ -82,25 +91,30 @@ def make_study(**changes) -> StudyRecord:
         "episodes": 2,
         "nfe": (1, 5),
         "headline_nfe": 5,
+        "acting": ("sample",),
     }
     return StudyRecord(**fields | changes)
 
 
 def make_scores(study: StudyRecord) -> SeedScores:
-    """Two episodes a seed, 7 above and 7 below its score; at K = 1 all score 1, which no table may show."""
+    """Two episodes a seed, 7 above and 7 below its score; at K = 1 all score 1, which no table may show.
+
+    By a second rule each seed scores 8 more.
+    """
     rows = []
     for about in study.tasks:
         for by in study.methods:
-            for nfe in study.evaluated_nfe(by):
+            for nfe, rule in product(study.evaluated_nfe(by), by.acting):
                 for seed in study.seeds:
                     score = SCORES[about.name, by.name][seed]
-                    labels = {"task": about.name, "method": by.name, "nfe": nfe, "seed": seed}
+                    labels = {"task": about.name, "method": by.name, "nfe": nfe, "acting": rule, "seed": seed}
                     if score is DIVERGED:
                         lost = {"episode": -1, "normalized_score": float("nan"), "status": "diverged@9"}
                         rows.append(labels | lost)
                         continue
                     for episode, offset in enumerate((-7.0, 7.0)):
                         shown = score + offset if nfe == study.headline(by) else 1.0
+                        shown += 8.0 * by.acting.index(rule)
                         rows.append(labels | {"episode": episode, "normalized_score": shown, "status": "ok"})
     return seed_scores(pd.DataFrame(rows), study, "scores.csv")
 
@@ -111,6 +125,20 @@ def texts(table: Table, label: str) -> list[str]:
 
 def bold(table: Table, label: str) -> list[bool]:
     return [cell.bold for cell in row_of(table, label).cells]
+
+
+def column(table: Table, heading: str) -> list[Cell]:
+    """The cells below a heading."""
+    place = table.headings.index(heading) - 1
+    return [row.cells[place] for row in table.rows]
+
+
+def texts_below(table: Table, heading: str) -> list[str]:
+    return [cell.text for cell in column(table, heading)]
+
+
+def bold_below(table: Table, heading: str) -> list[bool]:
+    return [cell.bold for cell in column(table, heading)]
 
 
 def row_of(table: Table, label: str) -> Row:
@@ -128,18 +156,20 @@ def main() -> tuple[Table, pd.DataFrame]:
 
 def test_main_table_cells_by_hand(main):
     table, _ = main
-    assert table.headings == ("Task", "GTP", "GTP_less", "BC")
-    assert texts(table, "Near") == ["90.0 ± 24.8 (3)", "50.0 ± 24.8 (3)", "85.0 ± 0.0 (3)"]
+    assert table.headings == ("Method (acting)", "Near", "Far", "Average", "IQM")
+    labels = ["GTP (one sample)", "GTP_less (one sample)", "BC (deterministic)"]
+    assert [row.label for row in table.rows] == labels
+    assert texts_below(table, "Near") == ["90.0 ± 24.8 (3)", "50.0 ± 24.8 (3)", "85.0 ± 0.0 (3)"]
     # 60, 0 and 90: the sum of squared deviations from 50 is 4200, so 4.302653 * sqrt(2100 / 3) = 113.8.
-    assert texts(table, "Far") == ["50.0 ± 113.8 (3)†", "50.0 ± 0.0 (3)", "20.0 ± 0.0 (3)"]
+    assert texts_below(table, "Far") == ["50.0 ± 113.8 (3)†", "50.0 ± 0.0 (3)", "20.0 ± 0.0 (3)"]
 
 
 def test_main_table_marks_what_cannot_be_told_from_the_best(main):
     table, _ = main
     # 90 - 50 is 40 ± 22.7, which is clear of 0; 90 - 85 is 5 ± 24.8, which is not.
-    assert bold(table, "Near") == [True, False, True]
+    assert bold_below(table, "Near") == [True, False, True]
     # 50 - 20 is 30 ± 113.8: a seed that diverged leaves room for everything.
-    assert bold(table, "Far") == [True, True, True]
+    assert bold_below(table, "Far") == [True, True, True]
 
 
 def test_main_table_averages_tasks_by_hand(main):
@@ -148,7 +178,7 @@ def test_main_table_averages_tasks_by_hand(main):
     variances = [100 / 3 / 4, 2100 / 3 / 4]
     freedom = sum(variances) ** 2 / sum(v**2 / 2 for v in variances)
     half_width = stats.t.ppf(0.975, freedom) * sum(variances) ** 0.5
-    assert texts(table, "Average")[0] == f"70.0 ± {half_width:.1f} (3)†"
+    assert texts_below(table, "Average")[0] == f"70.0 ± {half_width:.1f} (3)†"
     row = numbers.query("over == 'all' and statistic == 'mean' and method == 'gtp'").iloc[0]
     assert (row["low"], row["high"]) == pytest.approx((70.0 - half_width, 70.0 + half_width))
 
@@ -156,8 +186,8 @@ def test_main_table_averages_tasks_by_hand(main):
 def test_main_table_has_the_interquartile_mean_by_hand(main):
     table, _ = main
     # Of 0 60 80 90 90 100 the middle four; of 40 50 50 50 50 60 too; of 20 20 20 85 85 85 too.
-    assert [text.split(" [")[0] for text in texts(table, "IQM")] == ["80.0", "50.0", "52.5"]
-    assert not any(bold(table, "IQM"))
+    assert [text.split(" [")[0] for text in texts_below(table, "IQM")] == ["80.0", "50.0", "52.5"]
+    assert not any(bold_below(table, "IQM"))
 
 
 def test_main_table_keeps_full_precision_for_programs(main):
@@ -198,36 +228,35 @@ def test_cloning_has_a_table_of_its_own_and_the_main_one_says_where_it_is_better
     )
     main, numbers = score_table(make_scores(study), study, "rl", "study.json")
     cloning, others = score_table(make_scores(study), study, "cloning", "study.json")
-    assert (main.headings, cloning.headings) == (("Task", "GTP_less"), ("Task", "BC", "GTP"))
+    assert [row.label for row in main.rows] == ["GTP_less (one sample)"]
+    assert [row.label for row in cloning.rows] == ["BC (deterministic)", "GTP (one sample)"]
     assert (main.label, cloning.label) == ("tab:main", "tab:cloning")
     assert set(numbers["method"]) == {"gtp-less"}
     assert set(others["method"]) == {"bc", "gtp"}
     # Far: 50 for both GTP_less and GTP, so the method of this table is not below.
-    better = "A cloning method has a higher mean than all of these on Near (GTP, 90.0 ± 24.8)."
+    better = "A cloning method has a higher mean than all of these by one sample on Near (GTP, 90.0 ± 24.8)."
     assert better in main.caption
     assert better not in cloning.caption
-    assert bold(main, "Near") == [False]  # nothing to compare with in its own table
+    assert bold_below(main, "Near") == [False]  # nothing to compare with in its own table
     only = make_study()
     with pytest.raises(UserError, match="study.json has no method of the group cloning"):
         score_table(make_scores(only), only, "cloning", "study.json")
 
 
 def test_suites_are_set_apart_and_averaged():
-    study = make_study(tasks=(task("near", "maze"), task("far", "walking")))
+    study = make_study(tasks=(task("near", "maze"), task("far", "walking"), task("far2", "walking")))
+    SCORES.update({("far2", name): SCORES["near", name] for name in ("gtp", "gtp-less", "bc")})
     table, numbers = score_table(make_scores(study), study, "rl", "study.json")
-    labels = ["maze", "Near", "Average, maze", "walking", "Far", "Average, walking", "Average", "IQM"]
-    assert [row.label for row in table.rows] == labels
-    assert texts(table, "Average, maze") == texts(table, "Near")
-    assert numbers.query("over == 'suite'")["suite"].tolist() == ["maze"] * 3 + ["walking"] * 3
+    assert table.headings[1:] == ("Near", "Far", "Far2", "Average, walking", "Average", "IQM")
+    assert texts_below(table, "Average, walking")[2] == "52.5 ± 0.0 (3)"
+    assert numbers.query("over == 'suite'")["suite"].tolist() == ["walking"] * 3
 
 
 def test_scores_of_two_sources_are_never_averaged():
     study = make_study(tasks=(task("near", "maze"), task("far", "walking", source="d4rl")))
     table, numbers = score_table(make_scores(study), study, "rl", "study.json")
-    labels = ["maze, Generated data", "Near", "Average, maze"]
-    labels += ["walking, D4RL data", "Far", "Average, walking"]
-    assert [row.label for row in table.rows] == labels
-    assert set(numbers["over"]) == {"task", "suite"}
+    assert table.headings[1:] == ("Near, Generated data", "Far, D4RL data")
+    assert set(numbers["over"]) == {"task"}
     assert "There is no average over all tasks, since their data are of several sources." in table.caption
     assert "IQM" not in table.caption
     table, numbers = ablation_table(make_scores(study), study, "study.json")
@@ -237,12 +266,47 @@ def test_scores_of_two_sources_are_never_averaged():
     assert numbers.query("over == 'suite'")["suite"].tolist() == ["maze", "maze", "walking", "walking"]
 
 
+def test_every_way_of_acting_has_a_row_and_is_compared_with_its_like():
+    both = ("sample", "best_of_4")
+    study = make_study(
+        methods=(
+            method("gtp", "GTP", acting=both),
+            method("gtp-less", "GTP_less"),
+            method("bc", "BC", generative=False),
+        ),
+        acting=both,
+        tasks=(task("near"),),
+    )
+    scores = make_scores(study)
+    table, numbers = score_table(scores, study, "rl", "study.json")
+    ways = ["GTP (one sample)", "GTP (best of 4)", "GTP_less (one sample)", "BC (deterministic)"]
+    assert [row.label for row in table.rows] == ways
+    assert texts_below(table, "Near")[:2] == ["90.0 ± 24.8 (3)", "98.0 ± 24.8 (3)"]
+    # GTP_less is 40 ± 22.7 below GTP by one sample, and by the best of four it has no row to compare.
+    assert bold_below(table, "Near") == [True, True, False, True]
+    assert set(zip(numbers["method"], numbers["acting"], strict=True)) == {
+        ("gtp", "sample"),
+        ("gtp", "best_of_4"),
+        ("gtp-less", "sample"),
+        ("bc", "deterministic"),
+    }
+    assert "the best of several by the averaged critic, 4 x (K + 1) evaluations" in table.caption
+    assert "Acting: one sample." in ablation_table_of(study, scores).caption
+
+
+def ablation_table_of(study: StudyRecord, scores: SeedScores) -> Table:
+    """The ablations of a study whose second method is one of the first's."""
+    first, second, *_ = study.methods
+    study = replace(study, methods=(first, replace(second, ablation_of=first.name)))
+    return ablation_table(scores, study, "study.json")[0]
+
+
 def test_one_seed_has_no_interval_and_no_winner():
     study = make_study(seeds=(0,))
     table, numbers = score_table(make_scores(study), study, "rl", "study.json")
-    assert texts(table, "Near") == ["80.0 (1)", "40.0 (1)", "85.0 (1)"]
-    assert texts(table, "IQM") == ["70.0", "45.0", "52.5"]
-    assert not any(bold(table, "Near"))
+    assert texts_below(table, "Near") == ["80.0 (1)", "40.0 (1)", "85.0 (1)"]
+    assert texts_below(table, "IQM") == ["70.0", "45.0", "52.5"]
+    assert not any(bold_below(table, "Near"))
     assert numbers["low"].isna().all()
 
 
@@ -352,7 +416,7 @@ def make_costs(study: StudyRecord, on: str = "near") -> pd.DataFrame:
     rows = []
     for by in study.methods:
         blank = dict.fromkeys(["nfe", "batch_size", "repetition"])
-        about = {"task": on, "method": by.name, "device": "cuda", **blank}
+        about = {"task": on, "method": by.name, "device": "cuda", "acting": "", **blank}
         for quantity, value in {
             "parameters": 1234567,
             "seed_updates_per_second": 98.765,
@@ -362,10 +426,13 @@ def make_costs(study: StudyRecord, on: str = "near") -> pd.DataFrame:
         }.items():
             rows.append({**about, "quantity": quantity, "value": value})
         for nfe in study.evaluated_nfe(by):
+            (rule,) = by.acting
+            counted = {"quantity": "network_evaluations", "value": nfe, "device": "cpu"}
+            rows.append({**about, **counted, "nfe": nfe, "acting": rule})
             for batch in (1, 64):
                 for repetition, factor in enumerate((0.5, 2.0)):  # of geometric mean 1
                     value = factor * 0.00123 * nfe / batch
-                    at = {"nfe": nfe, "batch_size": batch, "repetition": repetition}
+                    at = {"nfe": nfe, "acting": rule, "batch_size": batch, "repetition": repetition}
                     measured = {"quantity": "seconds_per_action", "value": value, "device": "cpu"}
                     rows.append({**about, **measured, **at})
     return pd.DataFrame(rows).astype(dict.fromkeys(["nfe", "batch_size", "repetition", "value"], float))
@@ -379,8 +446,8 @@ def test_cost_cells_by_hand():
     assert texts(table, "Seed-updates per second") == ["98.8"] * 3
     assert texts(table, "Training (s)") == ["3,600"] * 3
     assert texts(table, "Peak memory (MB)") == ["–"] * 3
-    assert texts(table, "Action, batch 1, K = 5 (µs)") == ["6,150", "6,150", "–"]
-    assert texts(table, "Action, batch 64, K = 1 (µs)") == ["19.2"] * 3
+    assert texts(table, "Action, batch 1, K = 5, one sample (µs)") == ["6,150", "6,150", "–"]
+    assert texts(table, "Action, batch 64, K = 1, one sample (µs)") == ["19.2"] * 3
     assert texts(table, "Device of training") == ["cuda"] * 3
     assert texts(table, "Device of acting") == ["cpu"] * 3
     assert "Measured on Near." in table.caption
@@ -394,6 +461,7 @@ def test_cost_cells_by_hand():
     assert "geometric mean of 2 rounds" in table.caption
     training = make_costs(study)["repetition"].isna().sum()
     assert len(numbers) == training + 2 * (2 + 2 + 1)  # batch sizes, and K of the three methods
+    assert texts(table, "Network evaluations, K = 5, one sample") == ["5", "5", "–"]
 
 
 def test_costs_from_before_times_were_repeated_have_no_interval():
@@ -401,7 +469,7 @@ def test_costs_from_before_times_were_repeated_have_no_interval():
     costs = make_costs(study)
     costs = costs[costs["repetition"] != 1].assign(repetition=np.nan)
     table, numbers = cost_table(costs, study, "cost.csv")
-    assert texts(table, "Action, batch 1, K = 1 (µs)") == ["615"] * 3
+    assert texts(table, "Action, batch 1, K = 1, one sample (µs)") == ["615"] * 3
     assert numbers["low"].isna().all()
     assert "rounds" not in table.caption
 
@@ -411,9 +479,9 @@ def test_times_at_numbers_of_evaluations_that_are_not_scored_are_shown():
     costs = make_costs(study)
     more = costs[(costs["nfe"] == 5)].assign(nfe=8.0)
     table, _ = cost_table(pd.concat([costs, more]), study, "cost.csv")
-    assert texts(table, "Action, batch 1, K = 8 (µs)") == ["6,150", "6,150", "–"]
-    with pytest.raises(UserError, match="of gtp-less at nfe 8 and batch size 1 is missing"):
-        cost_table(pd.concat([costs, more[more["method"] == "gtp"]]), study, "cost.csv")
+    assert texts(table, "Action, batch 1, K = 8, one sample (µs)") == ["6,150", "6,150", "–"]
+    table, _ = cost_table(pd.concat([costs, more[more["method"] == "gtp"]]), study, "cost.csv")
+    assert texts(table, "Action, batch 1, K = 8, one sample (µs)") == ["6,150", "–", "–"]
 
 
 def test_costs_of_several_suites_stand_below_each_other():
@@ -432,7 +500,7 @@ def test_costs_of_several_suites_stand_below_each_other():
         ("quantity == 'parameters'", "cost.csv, near: parameters of gtp is missing; delete it and run"),
         (
             "nfe == 5 and batch_size == 64",
-            "cost.csv, near: seconds_per_action of gtp at nfe 5 and batch size 64 is missing",
+            "cost.csv, near: seconds_per_action of gtp at nfe 5, sample, and batch size 64 is missing",
         ),
     ],
 )
@@ -743,9 +811,10 @@ def test_csv_of_the_scores_loses_no_digit(results, written, name, group):
     study = read_study(results / "study.json")
     scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
     cells = numbers.query("over == 'task'")
-    assert len(cells) == len(study.tasks) * sum(method.group == group for method in study.methods)
+    ways = sum(len(method.acting) for method in study.methods if method.group == group)
+    assert len(cells) == len(study.tasks) * ways
     for cell in cells.itertuples():
-        assert cell.estimate == scores.of(cell.task, cell.method, cell.nfe).mean()
+        assert cell.estimate == scores.of(cell.task, cell.method, cell.nfe, cell.acting).mean()
 
 
 @pytest.mark.parametrize("name", TABLES)
