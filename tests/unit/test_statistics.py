@@ -286,7 +286,7 @@ def test_methods_outside_the_study_are_left_out(written):
         (lambda rows, cell: pd.concat([rows, rows[cell]]), "holds this row twice: task pointmaze-medium"),
         (
             lambda rows, cell: rows.assign(normalized_score=rows["normalized_score"].mask(cell)),
-            "scores.csv has no normalized_score: task pointmaze-medium, method gtp, nfe 5, acting sample, seed",
+            "has no normalized_score: task pointmaze-medium, method gtp, nfe 5, acting sample, seed 1",
         ),
         (
             lambda rows, cell: pd.concat([rows, rows[cell].assign(seed=9.0)]),

@@ -64,17 +64,19 @@ def test_every_figure_and_table_is_there_and_not_empty(smoke):
 def test_scores_have_one_row_per_episode(smoke):
     checkout, _ = smoke
     found = {
-        (row["method"], row["seed"], row["nfe"], row["episode"])
+        (row["method"], row["acting"], row["seed"], row["nfe"], row["episode"])
         for row in rows_of(checkout, "results/smoke/scores.csv")
     }
+    ways = [("gtp", "sample"), ("gtp", "best_of_4"), ("gtp-no_guidance", "sample")]
     generative = {
-        (method, seed, nfe, episode)
-        for method in ("gtp", "gtp-no_guidance")
+        (method, rule, seed, nfe, episode)
+        for method, rule in ways
         for seed in "01"
         for nfe in "12"
         for episode in "01"
     }
-    assert found == generative | {("gaussian_bc", seed, "1", episode) for seed in "01" for episode in "01"}
+    single = {("gaussian_bc", "deterministic", seed, "1", episode) for seed in "01" for episode in "01"}
+    assert found == generative | single
 
 
 def test_curves_have_every_kept_policy(smoke):
@@ -85,13 +87,16 @@ def test_curves_have_every_kept_policy(smoke):
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
-        ("scores", "study,suite,task,method,seed,nfe,episode,return,normalized_score,success,length,status"),
+        (
+            "scores",
+            "study,suite,task,method,seed,nfe,acting,episode,return,normalized_score,success,length,status",
+        ),
         (
             "curves",
-            "study,suite,task,method,seed,nfe,episode,return,normalized_score,success,length,status,step",
+            "study,suite,task,method,seed,nfe,acting,episode,return,normalized_score,success,length,status,step",
         ),
         ("training", "study,task,method,seed,step,quantity,value"),
-        ("cost", "study,task,method,device,quantity,nfe,batch_size,repetition,value"),
+        ("cost", "study,task,method,device,quantity,nfe,acting,batch_size,repetition,value"),
         ("flow_map", "study,task,method,state,sample,kind,t,a0,a1"),
         ("rollouts", "study,task,method,seed,episode,step,x,y,success"),
         ("coverage", "study,task,x,y,count"),
