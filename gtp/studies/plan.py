@@ -120,10 +120,15 @@ class Plan:
         evaluation = self.study.evaluation
         return list(evaluation.nfe_by_method.get(method, evaluation.nfe))
 
-    def acting(self, method: str) -> list[str]:
-        """Names of the study's acting rules that a method can follow; the same on all suites."""
+    def timed_nfe(self, method: str) -> list[int]:
+        """Numbers of function evaluations at which the time of a method's actions is measured."""
+        own = self.nfe(method)
+        return sorted({*own, *self.study.cost.nfe}) if self.methods[method].generative else own
+
+    def acting(self, method: str, suite: str = "") -> list[str]:
+        """Names of the study's acting rules that a method can follow on a suite, by default on any."""
         own = self.methods[method]
-        algorithm = algorithms.get(own.algorithm)(**own.settings(""))
+        algorithm = algorithms.get(own.algorithm)(**own.settings(suite))
         rules = [ActingRule.parse(name) for name in self.study.evaluation.acting]
         return [rule.name for rule in applicable(rules, algorithm)]
 
@@ -160,6 +165,7 @@ def load_plan(
                 raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}{suggest(name, known)}")
     _check_trials(plan, file)
     _check_flow_map(plan, file)
+    _check_acting(plan, file, str(methods_file))
     _check_overrides(plan, file, str(methods_file))
     _check_sources(plan, file)
     _check_datasets(plan, file)
@@ -195,6 +201,23 @@ def _check_flow_map(plan: Plan, file: str) -> None:
             f"{place(file, ('flow_map', 'task'))}: actions of '{wanted.task}' have more than two dimensions;"
             " name a point maze or multigoal"
         )
+
+
+def _check_acting(plan: Plan, file: str, methods_file: str) -> None:
+    """A method acts alike on all suites, and has numbers of evaluations of its own only if it can choose."""
+    for name in plan.study.evaluation.nfe_by_method:
+        if not plan.methods[name].generative:
+            raise UserError(
+                f"{place(file, ('evaluation', 'nfe_by_method'))}: '{name}' cannot choose; take it out"
+            )
+    for name, method in plan.methods.items():
+        for suite in method.set_by_suite:
+            if plan.acting(name, suite) != plan.acting(name):
+                path = (name, "set_by_suite", suite)
+                raise UserError(
+                    f"{place(methods_file, path)}: '{name}' has a critic on some suites only, so its acting"
+                    " rules differ; make it two methods"
+                )
 
 
 def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:

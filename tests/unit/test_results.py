@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gtp.errors import UserError
 from gtp.report.results import COLUMNS, D4RL_REFERENCES, read_results, read_study
+from gtp.report.speed import acting_costs, read_acting_costs
 from gtp.studies.tasks import load_tasks
 
 from .results_fixtures import write_study
@@ -35,7 +37,7 @@ def test_every_table_is_read_with_its_columns(study, kind):
 def test_empty_scores_of_a_diverged_seed_are_missing_values(study):
     frame = read_results(study / "scores.csv", "scores")
     diverged = frame["status"] == "diverged@6100"
-    assert diverged.sum() == 2 * 5  # one row for each rule and number of evaluations
+    assert diverged.sum() == 5 * 2  # one row at each number of evaluations and by each acting rule
     assert frame.loc[diverged, "normalized_score"].isna().all()
     assert frame.loc[~diverged, "normalized_score"].notna().all()
 
@@ -45,6 +47,36 @@ def test_study_knows_how_its_methods_are_reported(study):
     gtp, bc = record.method("gtp"), record.method("gaussian_bc")
     assert (record.headline(gtp), record.evaluated_nfe(gtp)) == (5, (1, 2, 3, 5, 8))
     assert (record.headline(bc), record.evaluated_nfe(bc)) == (1, (1,))
+    assert record.acting == gtp.acting == ("sample", "best_of_16")
+    assert record.method("gtp-no_guidance").acting == ("sample",)
+    assert bc.acting == ("deterministic",)
+
+
+def test_costs_know_the_time_and_the_evaluations_of_each_way_of_acting(study):
+    record = read_study(study / "study.json")
+    costs = read_acting_costs(study / "cost.csv", record)
+    cell = ("pointmaze-umaze", "gtp", 5)
+    assert [costs.evaluations(*cell, rule) for rule in record.acting] == [5, 16 * 6]
+    frame = read_results(study / "cost.csv", "cost")
+    for rule in record.acting:
+        timed = frame[(frame["method"] == "gtp") & (frame["nfe"] == 5) & (frame["acting"] == rule)]
+        expected = np.exp(np.log(timed.loc[timed["batch_size"] == 64, "value"]).mean())
+        assert costs.seconds(*cell, 64, rule).mean == pytest.approx(expected)
+    with pytest.raises(UserError, match="network_evaluations of gtp at nfe 5, best_of_4, is missing"):
+        costs.evaluations(*cell, "best_of_4")
+    with pytest.raises(UserError, match="of gtp at nfe 5, best_of_4, and batch size 64 is missing"):
+        costs.seconds(*cell, 64, "best_of_4")
+
+
+def test_a_method_has_times_at_its_own_numbers_of_evaluations_alone(study):
+    """Another's 31 evaluations are no gap in the times of this one."""
+    frame = read_results(study / "cost.csv", "cost")
+    more = frame[(frame["method"] == "gtp") & (frame["nfe"] == 8)].assign(nfe=31.0)
+    record = read_study(study / "study.json")
+    costs = acting_costs(pd.concat([frame, more]), record, "cost.csv")
+    assert costs.nfe(record, record.method("gtp")) == [1, 2, 3, 5, 8, 31]
+    assert costs.nfe(record, record.method("gtp-no_guidance")) == [1, 2, 3, 5, 8]
+    assert costs.nfe(record, record.method("gaussian_bc")) == [1]
     assert record.task_label("pointmaze-umaze") == "U-Maze"
     assert record.task_label("elsewhere") == "elsewhere"
     assert record.method_label("gaussian_bc") == "Gaussian BC"

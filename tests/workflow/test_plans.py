@@ -6,7 +6,7 @@ import pytest
 
 from gtp.studies.methods import load_methods
 
-STUDIES = ["quick", "laptop", "rivals", "paper", "choices", "tuning", "smoke"]
+STUDIES = ["quick", "laptop", "rivals", "paper", "tuning", "smoke"]
 ABLATIONS = [
     "no_guidance",
     "no_consistency",
@@ -38,9 +38,9 @@ def test_default_target_is_the_whole_quick_study(checkout):
     result = checkout.snakemake("-n")
     assert result.returncode == 0, result.stdout
     assert planned(result.stdout, "reproduce") == 1
-    for suite in ("pointmaze", "antmaze", "locomotion"):
-        assert planned(result.stdout, f"train_{suite}") == 6
-    assert planned(result.stdout, "generate_dataset") == 3
+    for suite, tasks in (("multigoal", 1), ("pointmaze", 2), ("locomotion", 1)):
+        assert planned(result.stdout, f"train_{suite}") == 7 * tasks
+    assert planned(result.stdout, "generate_dataset") == 4
     assert planned(result.stdout, "figure_nfe") == 1
     assert planned(result.stdout, "figure_coverage") == 1
     assert planned(result.stdout, "figure_returns") == 1
@@ -109,5 +109,29 @@ def test_lint_is_clean(checkout):
 
 
 def test_a_study_replaces_what_the_default_study_sets_for_suites(checkout):
+    result = checkout.snakemake("-n", "-p", "--configfile", "config/laptop.yaml")
+    assert set(re.findall(r"--train.steps (\d+)", result.stdout)) == {"12000", "24000"}  # not quick's 8000
+
+
+def test_policies_are_scored_and_timed_at_the_methods_own_numbers_and_by_all_rules(checkout):
     result = checkout.snakemake("-n", "-p", "--configfile", "config/rivals.yaml")
-    assert set(re.findall(r"--train.steps (\d+)", result.stdout)) == {"12000"}
+    commands = [line for line in result.stdout.splitlines() if "/hopper-medium-replay/" in line]
+    for method, scored, timed in (("gtp", "1 2 5", "1 2 3 5 8"), ("gmpo", "1 2 5 31", "1 2 3 5 8 31")):
+        own = [line for line in commands if f"/{method}/" in line]
+        (score,) = [line for line in own if "gtp evaluate" in line and "scores.csv" in line]
+        (curve,) = [line for line in own if "gtp evaluate" in line and "curve.csv" in line]
+        (cost,) = [line for line in own if "gtp cost" in line]
+        assert f"--nfe {scored} --acting sample best_of_16 --output" in score
+        assert "--nfe 5 --acting sample --episodes" in curve
+        assert f"--nfe {timed} --acting sample best_of_16 --batch_sizes" in cost
+
+
+def test_a_study_without_numbers_of_its_own_for_a_method_has_none_of_the_default_studys(checkout):
+    """Snakemake alone would merge the two."""
+    checkout.edit("config/quick.yaml", "nfe_by_method: {}", "nfe_by_method: {gmpo: [5, 31]}")
+    result = checkout.snakemake("-n", "-p", "--configfile", "config/paper.yaml")
+    other = checkout.snakemake("-n", "-p", "--config", "methods=[gmpo]")
+    checkout.edit("config/quick.yaml", "nfe_by_method: {gmpo: [5, 31]}", "nfe_by_method: {}")
+    assert "--nfe 1 2 3 5 8 31 --acting" in result.stdout
+    assert "--nfe 5 31 --acting" not in result.stdout
+    assert "--nfe 5 31 --acting" in other.stdout

@@ -90,9 +90,7 @@ def nfe_of(wildcards):
 
 def timed_nfe(wildcards):
     """Numbers of function evaluations at which the time of an action is measured."""
-    if not PLAN.methods[wildcards.method].generative:
-        return [1]
-    return sorted({*STUDY.cost.nfe, *PLAN.nfe(wildcards.method)})
+    return PLAN.timed_nfe(wildcards.method)
 
 
 def evaluate_options(wildcards, output):
