@@ -159,11 +159,14 @@ class StudyRecord:
         """Every number of function evaluations at which a method is scored."""
         return method.nfe
 
-    def acting_notice(self, rules: Iterable[str] = ()) -> str:
-        """A sentence on how policies act: by these rules, or by the first of each."""
-        names = list(rules) or list(dict.fromkeys(method.acting[0] for method in self.methods))
-        labels = [ActingRule.parse(name).label for name in names]
-        return f"Acting: {', '.join(labels)}."
+    def acting_notice(self) -> str:
+        """A sentence on how policies act in what shows one rule alone: the first of each method."""
+        first, *others = dict.fromkeys([self.acting[0], *(method.acting[0] for method in self.methods)])
+        exceptions = ""
+        for name in others:
+            methods = ", ".join(method.label for method in self.methods if method.acting[0] == name)
+            exceptions += f" ({ActingRule.parse(name).label}: {methods})"
+        return f"Acting: {ActingRule.parse(first).label}{exceptions}."
 
     def suites(self) -> dict[str, list[TaskRecord]]:
         """Suite -> its tasks."""

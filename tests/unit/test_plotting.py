@@ -392,6 +392,33 @@ def test_scores_stand_at_their_k_and_methods_without_k_are_bands(results: Path):
     assert band.get_y() < level < band.get_y() + band.get_height()
 
 
+def test_a_method_with_more_evaluations_stands_on_the_axis_that_all_panels_share(tmp_path: Path):
+    folder = write_study(tmp_path / "study", tasks={"pointmaze-umaze": "U-Maze"}, methods=13, episodes=2)
+    study, table = read_study(folder / "study.json"), read_results(folder / "scores.csv", "scores")
+    more = table[(table["method"] == "diffusion_ql") & (table["nfe"] == 8)].assign(nfe=31.0)
+    methods = tuple(
+        replace(method, nfe=(*method.nfe, 31)) if method.name == "diffusion_ql" else method
+        for method in study.methods
+    )
+    study = replace(study, methods=methods)
+    scores = seed_scores(pd.concat([table, more]), study, "scores.csv")
+    axes = figure_nfe.draw(scores, study).axes
+    assert len(axes) == 3  # with rewards, cloning, ablations
+    assert len({panel.get_xlim() for panel in axes}) == 1
+    assert [text.get_text() for text in axes[-1].get_xticklabels()] == ["1", "2", "3", "5", "8", "31"]
+    counts = [len(container[0].get_xdata(orig=False)) for container in axes[0].containers]
+    assert sorted(counts) == [5, 5, 6]
+
+
+def test_the_rule_of_a_figure_that_shows_one_is_named_with_its_exceptions(results: Path):
+    study = read_study(results / "study.json")
+    scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
+    figures = (figure_nfe.draw(scores, study), figure_profiles.draw(scores, study), curves_of(results)[0])
+    for figure in figures:
+        note = " ".join(figure._supxlabel.get_text().split())
+        assert "Acting: one sample (deterministic: Gaussian BC)." in note
+
+
 def test_one_seed_has_lines_without_intervals(tmp_path: Path):
     write_study(tmp_path, seeds=1, tasks={"pointmaze-umaze": "U-Maze"}, episodes=3)
     study = read_study(tmp_path / "study.json")
@@ -418,8 +445,7 @@ def test_speed_has_a_point_for_each_k_with_intervals_on_both_axes(results: Path)
         (costs["task"] == "pointmaze-umaze") & (costs["method"] == "gtp") & (costs["batch_size"] == 1)
     ]
     own = own[own["acting"] == "sample"]
-    assert best[0].get_markerfacecolor() == "white"  # the second rule of the same method
-    assert best[0].get_color() == gtp[0].get_color()
+    assert best[0].get_color() == gtp[0].get_color()  # the second rule of the same method
     assert (best[0].get_xdata(orig=False) > gtp[0].get_xdata(orig=False)).all()
     logs = np.log(1e3 * own.set_index(["nfe", "repetition"])["value"].unstack())
     np.testing.assert_allclose(gtp[0].get_xdata(orig=False), np.exp(logs.mean(axis=1)))
@@ -437,6 +463,37 @@ def test_speed_has_a_point_for_each_k_with_intervals_on_both_axes(results: Path)
     assert [text.get_text() for text in axes.texts] == ["1", "2", "3", "5", "8"]  # beside the first method
     assert len(bc[0].get_xdata(orig=False)) == 1  # Gaussian BC has one K
     assert axes.get_xscale() == "log"
+
+
+def test_points_of_further_rules_have_rings_also_those_of_hollow_ablations(results: Path):
+    figure, *_ = speed_of(results)
+    _, best, _, _, hollow_best, _ = figure.axes[0].containers  # two rules, one, two, one
+    ringed = [
+        (line.get_xdata(orig=False), line.get_ydata(orig=False), line.get_markeredgecolor())
+        for line in figure.axes[0].lines
+        if line.get_marker() == "o" and line.get_markerfacecolor() == "none"
+    ]
+    assert len(ringed) == 2
+    for (x, y, color), (points, _, _) in zip(ringed, (best, hollow_best), strict=True):
+        np.testing.assert_array_equal(x, points.get_xdata(orig=False))
+        np.testing.assert_array_equal(y, points.get_ydata(orig=False))
+        assert color == points.get_color()
+    note = " ".join(figure._supxlabel.get_text().split())
+    assert "as in the legend: one sample, or the method's one way of acting; in a circle: best of 16." in note
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels"),
+    [
+        ((0.17, 9.0), ["0.2", "0.5", "1", "2", "5"]),  # 1 alone would give no scale
+        ((0.9, 25.0), ["1", "2", "5", "10", "20"]),
+        ((0.05, 30.0), ["0.1", "1", "10"]),
+    ],
+)
+def test_an_axis_of_times_has_two_numbers_or_more(limits, labels):
+    axes = Figure().subplots()
+    figure_speed.set_times(axes, *limits)
+    assert [text.get_text() for text in axes.get_xticklabels()] == labels
 
 
 def test_times_of_a_task_are_those_of_its_suite(results: Path):

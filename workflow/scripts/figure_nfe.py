@@ -34,6 +34,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
         }
         for axes, methods in panels:
             draw_scores(axes, methods, estimates, styles)
+            set_evaluations(axes, study)
         return [e.mean for several in estimates.values() for e in several]
 
     return task_figure(study, scores, draw_task, "function evaluations $K$", study.acting_notice())
@@ -47,7 +48,6 @@ def draw_scores(
 ) -> None:
     """One panel: a curve for each generative method, a horizontal band for the others, which have no K."""
     generative = [method.name for method in methods if method.generative]
-    nfe = sorted({k for method in methods if method.generative for k in method.nfe}) or [1]
     for order, method in enumerate(methods):
         look, own = styles[method.name], estimates[method.name]
         means = [estimate.mean for estimate in own]
@@ -70,11 +70,16 @@ def draw_scores(
             axes.plot([0, 1], [means[0]] * 2, **look.line(zorder=2, **ends))
             if own[0].n > 1:
                 axes.axhspan(own[0].low, own[0].high, color=look.color, alpha=0.15, linewidth=0)
+    axes.grid(axis="y")
+
+
+def set_evaluations(axes: Axes, study: StudyRecord) -> None:
+    """A logarithmic axis of K, the same in all panels: those below each other show its numbers once."""
+    nfe = sorted({k for method in study.methods if method.generative for k in method.nfe}) or [1]
     axes.set_xscale("log")
     axes.set_xlim(min(nfe) / 1.25, max(nfe) * 1.25)
     axes.set_xticks(nfe, [f"{k:g}" for k in nfe])
     axes.set_xticks([], minor=True)
-    axes.grid(axis="y")
 
 
 if __name__ == "__main__":

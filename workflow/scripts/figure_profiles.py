@@ -57,6 +57,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
         "Bands: pointwise 95 % bootstrap within tasks, too narrow with few seeds."
         if len(study.seeds) > 1
         else "",
+        study.acting_notice(),
         study.data_notice(),
         scores.divergence_notice(study),
     )

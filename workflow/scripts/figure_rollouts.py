@@ -141,6 +141,7 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
     footnote(
         figure,
         f"{DIVERGED} Without the seeds that diverged." if marked else "",
+        study.acting_notice(),
         study.only(known).data_notice(),
     )
     return figure

@@ -1,6 +1,8 @@
 """Figure: normalised score against the time that an action takes, a panel for each task."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +25,9 @@ from gtp.report.statistics import Estimate, SeedScores, mean_estimate, read_seed
 
 TICKS = (1, 2, 5)
 """Leading digits of the times that an axis names."""
+RINGS = ("o", "s", "D", "h")
+"""Markers around the points of the acting rules after the first, which has none."""
+RING_NAMES = ("circle", "square", "diamond", "hexagon")
 
 
 @house_style()
@@ -74,15 +79,17 @@ def draw_points(
 ) -> None:
     """One panel: a line for each method and rule, a point with both intervals at each K.
 
-    The first rule's points are as in all figures, others are larger, hollow and thin; numbers are K.
+    The first rule's points are as in all figures; others have a ring and a thin line. Numbers are K.
     """
     ways = [(method, rule) for method in methods for rule in method.acting]
     for order, (method, rule) in enumerate(ways):
         times, scores = zip(*points[method.name, rule], strict=True)
         look = styles[method.name].line()
+        layer = 5 - order / len(ways)  # the first method on top
         if rule != method.acting[0]:
-            look |= {"markerfacecolor": "white", "markeredgecolor": look["color"], "markeredgewidth": 0.9}
-            look |= {"markersize": 4.6, "linewidth": 0.6}
+            look["linewidth"] = 0.6
+            means = [[estimate.mean for estimate in several] for several in (times, scores)]
+            axes.plot(*means, zorder=layer, **ring(study.acting.index(rule), look["color"]))
         axes.errorbar(
             [time.mean for time in times],
             [score.mean for score in scores],
@@ -91,7 +98,7 @@ def draw_points(
             elinewidth=0.7,
             capsize=1.2,
             capthick=0.7,
-            zorder=5 - order / len(ways),  # the first method on top
+            zorder=layer,
             **look,
         )
     named = next((method for method in methods if method.generative), None)
@@ -103,6 +110,12 @@ def draw_points(
             color=color, zorder=6,
         )  # fmt: skip
     axes.grid(axis="y")
+
+
+def ring(rule: int, color: str) -> dict[str, Any]:
+    """Arguments for Axes.plot: outlines around the points of the study's rule at this place, from 1."""
+    outline = {"markerfacecolor": "none", "markeredgecolor": color, "markeredgewidth": 0.6}
+    return {"linestyle": "", "marker": RINGS[(rule - 1) % len(RINGS)], "markersize": 6.5, **outline}
 
 
 def time_limits(times: Sequence[Estimate]) -> tuple[float, float]:
@@ -118,7 +131,8 @@ def set_times(axes: Axes, low: float, high: float) -> None:
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    digits = TICKS if high / low < 30 else TICKS[:1]
+    powers = [decade for decade in decades if low <= decade <= high]
+    digits = TICKS if high / low < 30 or len(powers) < 2 else TICKS[:1]  # one number alone gives no scale
     ticks = [digit * decade for decade in decades for digit in digits if low <= digit * decade <= high]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -140,10 +154,10 @@ def time_notice(costs: ActingCosts, study: StudyRecord, batch: int) -> str:
     where = ", ".join(study.task_label(task) for task in tasks)
     first, *rest = [ActingRule.parse(rule).label for rule in study.acting]
     first += ", or the method's one way of acting"
-    others = f"; hollow: {', '.join(rest)}" if rest else ""
+    others = "".join(f"; in a {name}: {rule}" for name, rule in zip(cycle(RING_NAMES), rest, strict=False))
     return (
         f"Time: {what}, on {', '.join(sorted(devices))}, {interval}; measured on {where}."
-        f" Numbers beside points: $K$. Filled points: {first}{others}."
+        f" Numbers beside points: $K$. Points as in the legend: {first}{others}."
     )
 
 
