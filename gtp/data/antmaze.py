@@ -25,6 +25,7 @@ ENVIRONMENTS = {
     "rooms": "AntMaze_Medium-v4",  # on our own maps
     "zigzag": "AntMaze_UMaze-v4",
     "ring": "AntMaze_UMaze-v4",
+    "fork": "AntMaze_Medium-v4",
 }
 EPISODES_PER_CHUNK = 5  # of full length
 Cells = tuple[tuple[int, int], ...]

@@ -417,7 +417,8 @@ def test_every_task_of_the_paper_comes_from_every_source_that_has_it(task):
 
 def test_laptop_study_has_the_papers_tasks_and_the_point_mazes():
     tasks = read_mapping(CONFIG / "laptop.yaml")["tasks"]
-    assert set(tasks) == {*PAPER_TASKS, "pointmaze-umaze", "pointmaze-medium", "pointmaze-large"}
+    mazes = {f"pointmaze-{name}" for name in ("umaze", "medium", "large", "fork")}
+    assert set(tasks) == {*PAPER_TASKS, *mazes, "multigoal"}
 
 
 def test_methods_are_scored_by_the_rules_and_numbers_that_they_can_follow():
