@@ -54,8 +54,8 @@ RING = [
     [1, 0, 0, 0, 1],
     [1, 1, 1, 1, 1],
 ]
-# A hall, and a pillar with two equal ways around it: a task of the results, unlike those three. The last column
-# only moves the map, so that the fork does not lie symmetric about the origin.
+# A hall, and a pillar with two equal ways around it: a task of the results, unlike those three. The last
+# column only moves the map, so that the fork does not lie symmetric about the origin.
 FORK = [
     [1, 1, 1, 1, 1, 1, 1, 1],
     [1, 0, 0, 0, 0, 0, 1, 1],
