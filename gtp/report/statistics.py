@@ -200,10 +200,15 @@ class SeedScores:
         return np.column_stack([self.of(task.name, method.name, nfe, acting) for task in tasks])
 
     def curve(self, task: str, method: str) -> pd.DataFrame:
-        """Mean score and interval at each step: columns step, mean, low, high."""
-        estimates = [
-            (step, mean_estimate(group["score"])) for step, group in self._rows(task, method).groupby("step")
-        ]
+        """Mean score and interval at each step by the method's first rule: columns step, mean, low, high.
+
+        Raises UserError when there are none.
+        """
+        rows, rule = self._rows(task, method), self.rules[method]
+        rows = rows[rows["acting"] == rule]
+        if rows.empty:
+            raise UserError(f"{self.file} has no rows for {method} on {task}, acting {rule}; {REMEDY}")
+        estimates = [(step, mean_estimate(group["score"])) for step, group in rows.groupby("step")]
         return pd.DataFrame(
             [(step, e.mean, e.low, e.high) for step, e in estimates], columns=["step", "mean", "low", "high"]
         )

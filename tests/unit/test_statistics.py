@@ -253,6 +253,23 @@ def test_rules_are_kept_apart_and_the_first_is_meant_where_none_is_named(written
         scores.of(TASK, METHOD, 5, "mean_of_4")
 
 
+def test_curves_are_of_the_first_rule_alone(written, tmp_path):
+    study, _ = written
+    tasks = {task.name: task.label for task in study.tasks}
+    folder = write_study(tmp_path / "study", tasks=tasks, episodes=4)
+    curves = read_results(folder / "curves.csv", "curves")
+    alone = seed_scores(curves, study, "curves.csv").curve(TASK, METHOD)
+    other = curves[curves["method"] == METHOD].assign(acting="best_of_16", normalized_score=77.0)
+    mixed = seed_scores(pd.concat([curves, other]), study, "curves.csv")
+    assert mixed.curve(TASK, METHOD).equals(alone)
+    lost = curves[(curves["method"] != METHOD) | (curves["acting"] != "sample")]
+    scores = seed_scores(pd.concat([lost, other]), study, "curves.csv")
+    with pytest.raises(
+        UserError, match="curves.csv has no rows for gtp on pointmaze-medium, acting sample; "
+    ):
+        scores.curve(TASK, METHOD)
+
+
 def test_curves_have_an_estimate_at_each_step(written, tmp_path):
     study, _ = written
     tasks = {task.name: task.label for task in study.tasks}

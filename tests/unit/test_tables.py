@@ -290,7 +290,7 @@ def test_every_way_of_acting_has_a_row_and_is_compared_with_its_like():
         ("gtp-less", "sample"),
         ("bc", "deterministic"),
     }
-    assert "the best of several by the averaged critic, 4 x (K + 1) evaluations" in table.caption
+    assert "the best of several by the averaged critic, 4 × (K + 1) evaluations" in table.caption
     assert "Acting: one sample." in ablation_table_of(study, scores).caption
 
 
@@ -326,6 +326,10 @@ def test_aggregates_by_hand():
     assert chances["gtp-less"] == pytest.approx((1 + 6 / 9) / 2)
     assert chances["bc"] == pytest.approx(6 / 9)
     assert "gtp" not in chances
+    assert list(numbers["acting"].groupby(numbers["method"]).first()[["gtp", "bc"]]) == [
+        "sample",
+        "deterministic",
+    ]
     assert [row.cells[2].text[:4] for row in table.rows] == ["–", "0.83", "0.67"]
     assert set(numbers.query("statistic == 'probability_of_improvement'")["better"]) == {"gtp"}
 
@@ -390,6 +394,30 @@ def test_ablation_that_does_better_has_a_plus():
     )
     table, _ = ablation_table(make_scores(study), study, "study.json")
     assert texts(table, "Near")[1] == "+40.0 ± 22.7"
+
+
+def test_ablations_have_rows_for_each_rule_by_which_one_can_be_held_to_its_method():
+    both = ("sample", "best_of_4")
+    study = make_study(
+        methods=(
+            method("gtp", "GTP", acting=both),
+            method("gtp-less", "GTP_less", parent="gtp", acting=both),
+            method("bc", "Clone", parent="gtp"),
+        ),
+        acting=both,
+        tasks=(task("near"),),
+    )
+    scores = make_scores(study)
+    better = (scores.table["method"] == "gtp-less") & (scores.table["acting"] == "best_of_4")
+    scores.table.loc[better, "score"] += 50.0  # so that it is 10 above GTP by the best of four
+    table, numbers = ablation_table(scores, study, "study.json")
+    rows = ["Near", "Average"]
+    assert [row.label for row in table.rows] == ["one sample", *rows, "best of 4", *rows]
+    assert [cell.text for cell in table.rows[1].cells] == ["90.0 ± 24.8", "−40.0 ± 22.7", "−5.0 ± 24.8"]
+    assert [cell.text for cell in table.rows[4].cells] == ["98.0 ± 24.8", "+10.0 ± 22.7", "–"]
+    assert list(numbers.query("over == 'task'")["acting"]) == ["sample"] * 3 + ["best_of_4"] * 2
+    assert "both methods of a difference act so" in table.caption
+    assert "Acting:" not in table.caption
 
 
 def test_ablation_caption_speaks_only_of_its_columns():

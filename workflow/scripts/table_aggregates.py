@@ -46,6 +46,7 @@ def aggregate_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.D
                     "suite": pool,
                     "tasks": len(tasks),
                     "method": method.name,
+                    "acting": method.acting[0],
                     "nfe": study.headline(method),
                     **cell,
                 }

@@ -98,7 +98,7 @@ def score_table(scores: SeedScores, whole: StudyRecord, group: str, file: str) -
 def critic_notice(study: StudyRecord) -> str:
     """What the best of several is and costs, empty where no method acts so."""
     rules = dict.fromkeys(rule for method in study.methods for rule in method.acting)
-    costs = [f"{rule.samples} x (K + 1)" for rule in map(ActingRule.parse, rules) if rule.needs_critic]
+    costs = [f"{rule.samples} × (K + 1)" for rule in map(ActingRule.parse, rules) if rule.needs_critic]
     return CRITIC.format(cost=" or ".join(costs)) if costs else ""
 
 
