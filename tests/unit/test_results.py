@@ -1,6 +1,7 @@
 """Reading results: what is right comes through, what is wrong is one line with the file and the place."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,6 +242,25 @@ def test_an_incomplete_study_is_refused_by_key(study):
     path.unlink()
     with pytest.raises(UserError, match=r"cannot be read \(No such file"):
         read_study(path)
+
+
+@pytest.mark.parametrize("kind", ["scores", "curves", "cost"])
+def test_tables_from_before_acting_had_rules_are_refused(study, kind):
+    file = study / f"{kind}.csv"
+    pd.read_csv(file).drop(columns="acting").to_csv(file, index=False)
+    with pytest.raises(UserError, match=f"{kind}.csv lacks the column 'acting'; delete it and run snakemake"):
+        read_results(file, kind)
+
+
+@pytest.mark.parametrize("place", ["", "methods[1]."])
+def test_a_study_from_before_acting_had_rules_is_refused(study, place):
+    record = json.loads((study / "study.json").read_text())
+    del (record["methods"][1] if place else record)["acting"]
+    (study / "study.json").write_text(json.dumps(record))
+    with pytest.raises(
+        UserError, match=re.escape(f"study.json lacks the key '{place}acting'; delete it and run")
+    ):
+        read_study(study / "study.json")
 
 
 def test_numbers_keep_their_value(study):
