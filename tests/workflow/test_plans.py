@@ -39,9 +39,9 @@ def test_default_target_is_the_whole_quick_study(checkout):
     result = checkout.snakemake("-n")
     assert result.returncode == 0, result.stdout
     assert planned(result.stdout, "reproduce") == 1
-    for suite, tasks in (("multigoal", 1), ("pointmaze", 2), ("locomotion", 1)):
+    for suite, tasks in (("multigoal", 1), ("pointmaze", 1), ("locomotion", 1)):
         assert planned(result.stdout, f"train_{suite}") == 7 * tasks
-    assert planned(result.stdout, "generate_dataset") == 4
+    assert planned(result.stdout, "generate_dataset") == 3
     assert planned(result.stdout, "figure_nfe") == 1
     assert planned(result.stdout, "figure_coverage") == 1
     assert planned(result.stdout, "figure_returns") == 1
