@@ -3,7 +3,7 @@
 rule evaluate_policy:
     input:
         policy=last_policy,
-        code=code_of_method("gtp.evaluate"),
+        code=code_of_method("gtp.evaluate", *WORLDS),
     output:
         scores=f"{RUN}/scores.csv",
     log:
@@ -34,7 +34,7 @@ use rule evaluate_policy as evaluate_maze_policy with:
 rule evaluate_curve:
     input:
         policies=kept_policies,
-        code=code_of_method("gtp.evaluate"),
+        code=code_of_method("gtp.evaluate", *WORLDS),
     output:
         curve=f"{RUN}/curve.csv",
     log:

@@ -1,6 +1,10 @@
 # Input and params functions: what the rules need to know of the plan for their wildcards.
 
 
+# Environments of our own are registered by name, so that no import leads to them.
+WORLDS = ("gtp.multigoal", "gtp.d4rl_ant")
+
+
 def code_of_method(*modules):
     """Input function: the source files behind a stage and behind the wildcard's method."""
     return lambda wildcards: files_behind(
