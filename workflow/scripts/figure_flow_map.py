@@ -29,6 +29,8 @@ from gtp.report.results import REMEDY, StudyRecord, read_results, read_study
 PER_ROW = 4
 LEAST_ZOOM, MOST_ZOOM = 1.25, 2.0
 """Limits of the half width of the lower panels; the box of actions is [-1, 1] on both axes."""
+TICKS = tuple(digit * 10**power for power in range(4) for digit in (1, 2, 5))
+"""Distances from 0 that an axis may name."""
 DATA = {"marker": "D", "markersize": 4.2, "markerfacecolor": "white", "markeredgecolor": "#8c8c8c"}
 NOISE = {"marker": "o", "markersize": 1.6, "color": "#8c8c8c", "markeredgewidth": 0}
 
@@ -126,7 +128,7 @@ def frame(axes: Axes, reach: float) -> None:
     """Equal scales within `reach` of the origin, and the box [-1, 1] that actions are clipped to."""
     axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, edgecolor=INK, linewidth=0.9, zorder=6))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    tick = 1 if reach <= MOST_ZOOM else 5 if reach > 5 else 2
+    tick = max(step for step in TICKS if step <= 0.8 * reach)
     axes.set(xticks=[-tick, 0, tick], yticks=[-tick, 0, tick])
 
 
