@@ -18,8 +18,6 @@ SOLUTION_MAPS = [
     name for name, m in METHODS.items() if issubclass(algorithms.get(m.algorithm), SolutionMapPolicy)
 ]
 SIZES, B = Sizes(observation=3, action=2, hidden=8, layers=1), 200_000
-NEAR = 0.18
-"""Half of the widest spacing of a training grid, on a logarithmic scale."""
 
 
 class Recorder:
@@ -66,7 +64,14 @@ def outside(name: str, monkeypatch, **changes) -> torch.Tensor:
             algorithm.act(networks, torch.zeros(4, 3), torch.randn(4, 2), nfe)
     fitted, asked = (recorder.coordinates(network) for network in ("actor", "actor_ema"))
     distance = torch.stack([(fitted - point).abs().amax(dim=1).min() for point in asked])
-    return asked[distance > NEAR]
+    return asked[distance > half_spacing(algorithm)]
+
+
+def half_spacing(algorithm) -> float:
+    """Half of the widest spacing of the training grid between T and 0, on a logarithmic scale."""
+    points = algorithm.grid_points
+    inner = algorithm.time_scale.on_grid(torch.arange(1, points, dtype=torch.float64), points)
+    return 0.5 * float(inner.log().diff().abs().max()) + 0.02  # times are rounded to a hundredth
 
 
 def bandit_batch():
