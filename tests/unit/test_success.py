@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gtp.acting import ActingRule
 from gtp.config import TaskSpec
 from gtp.data.card import describe_episodes
 from gtp.data.dataset import open_dataset, read_episodes
@@ -44,13 +45,16 @@ def test_rollouts_fail_when_the_simulator_says_nan():
     class Still:
         seed, step, diverged_at = 0, 1, None
 
-        def noise_shape(self, count):
-            return (count, 1)
+        def start_seed(self, episode):
+            return episode
 
-        def act(self, obs, nfe, noise):
+        def reset(self, episodes):
+            pass
+
+        def act(self, obs, nfe, acting):
             return np.zeros((len(obs), 1), np.float32)
 
     rollouts = Rollouts(TaskSpec(name="pendulum", environment="Pendulum-v1", max_episode_steps=5), 1)
     rollouts.environments = [Silent()]
-    (row,), _ = rollouts.run(Still(), 1)
+    (row,), _ = rollouts.run(Still(), 1, ActingRule.parse("sample"))
     assert (row.success, row.episode_return) == (0, 1.0)
