@@ -20,7 +20,7 @@ from gtp.flow_map import divided_state, flow_map
 from gtp.policy import load_policy
 from gtp.train import Execution, train
 
-from .training_fixtures import tiny_transitions
+from .training_fixtures import Still, tiny_transitions
 
 SAMPLE = ActingRule.parse("sample")
 MAZE = TaskSpec(
@@ -85,27 +85,15 @@ def test_snapshots_are_told_apart_by_their_step(folder):
 def test_returns_are_sums_of_the_environments_rewards():
     """A policy that stands on the goal's doorstep: one reward, one step, success."""
 
-    class Fixed:
-        seed, step, diverged_at = 0, 1, None
-
-        def start_seed(self, episode):
-            return episode
-
-        def reset(self, episodes):
-            pass
-
-        def act(self, obs, nfe, acting):
-            return np.zeros((len(obs), 2), dtype=np.float32)
-
     near = replace(MAZE, goal_cell=(1, 2), goal_radius=0.99)
     rollouts = Rollouts(near, 8)
-    rows, _ = rollouts.run(Fixed(), 1, SAMPLE)
+    rows, _ = rollouts.run(Still(2), 1, SAMPLE)
     for row in rows:
         assert row.episode_return in (0.0, 1.0)
         assert row.success == int(row.episode_return)
         assert row.length == (1 if row.success and row.length == 1 else row.length)
     assert any(row.success for row in rows)
-    far, _ = Rollouts(MAZE, 2).run(Fixed(), 1, SAMPLE)
+    far, _ = Rollouts(MAZE, 2).run(Still(2), 1, SAMPLE)
     assert [(r.episode_return, r.success, r.length) for r in far] == [(0.0, 0, 40)] * 2
 
 

@@ -12,6 +12,7 @@ from gtp.evaluate import Rollouts
 from gtp.success import succeeded
 
 from .test_data_prepare import box_episode
+from .training_fixtures import Still
 
 
 @pytest.mark.parametrize("flags", [True, 1, 1.0, [np.nan, 0, 1], np.array([[False], [True]])])
@@ -42,19 +43,7 @@ def test_rollouts_fail_when_the_simulator_says_nan():
         def step(self, action):
             return np.zeros(3, np.float32), 1.0, True, False, {"success": np.nan}
 
-    class Still:
-        seed, step, diverged_at = 0, 1, None
-
-        def start_seed(self, episode):
-            return episode
-
-        def reset(self, episodes):
-            pass
-
-        def act(self, obs, nfe, acting):
-            return np.zeros((len(obs), 1), np.float32)
-
     rollouts = Rollouts(TaskSpec(name="pendulum", environment="Pendulum-v1", max_episode_steps=5), 1)
     rollouts.environments = [Silent()]
-    (row,), _ = rollouts.run(Still(), 1, ActingRule.parse("sample"))
+    (row,), _ = rollouts.run(Still(1), 1, ActingRule.parse("sample"))
     assert (row.success, row.episode_return) == (0, 1.0)

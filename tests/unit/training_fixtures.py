@@ -9,6 +9,24 @@ TASK = TaskSpec(name="tiny", environment="Tiny-v0", max_episode_steps=10)
 CONFIG = TrainConfig(steps=120, batch_size=16, hidden_size=16, hidden_layers=2, snapshots=3)
 
 
+class Still:
+    """A policy whose actions are all 0, with what evaluation asks of one."""
+
+    seed, step, diverged_at = 0, 1, None
+
+    def __init__(self, action_size: int):
+        self.action_size = action_size
+
+    def start_seed(self, episode):
+        return episode
+
+    def reset(self, episodes):
+        pass
+
+    def act(self, obs, nfe, acting):
+        return np.zeros((len(obs), self.action_size), dtype=np.float32)
+
+
 def tiny_transitions(count: int = 200, seed: int = 0) -> Transitions:
     """Random transitions with three observations and two actions; every twentieth terminates."""
     rng = np.random.default_rng(seed)
