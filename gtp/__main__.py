@@ -1,5 +1,5 @@
 """`python -m gtp`."""
 
-from gtp.cli import main
+from gtp.cli.main import main
 
 main()

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gtp.algorithm import Algorithm, Networks
-from gtp.critics import q_of_samples
+from gtp.algorithms.common.critics import q_of_samples
+from gtp.algorithms.common.interface import Algorithm, Networks
 
 FORMS = "sample, noise_<factor>, mean_of_<M>, best_of_<M> or best_of_<M>_at_<temperature>"
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -38,8 +38,8 @@ class ActingRule:
     needs_critic: bool = False
     """Whether the averaged critic chooses among the samples."""
     temperature: float = 0.0
-    """Of the softmax over min_j Q_j that draws one of them, in units of IQL's rewards (gtp.data.reward_unit);
-    0 takes the best. Diffusion-QL and Consistency-AC act with 50 samples at 1."""
+    """Of the softmax over min_j Q_j that draws one of them, in units of IQL's rewards
+    (gtp.data.reward_scale); 0 takes the best. Diffusion-QL and Consistency-AC act with 50 samples at 1."""
 
     @classmethod
     def parse(cls, text: str) -> "ActingRule":

@@ -1,6 +1,6 @@
 """What changes the numbers of a run: dataclasses that the command line, the studies and the files share.
 
-Nothing here says where a run happens or how fast; that is `gtp.train.Execution`.
+Nothing here says where a run happens or how fast; that is `gtp.training.loop.Execution`.
 """
 
 import math
@@ -32,7 +32,7 @@ class TaskSpec:
     """The factor n. none: 1; return_range: 1000 / (largest - smallest return of the episodes as recorded), as
     in IQL's locomotion experiments, and not for maze tasks, whose rewards are relabelled."""
     maze: str | None = None
-    """Name of the maze map (gtp.environments.MAZES) of a goal-reaching task; None for any other task."""
+    """Name of the maze map (gtp.envs.make.MAZES) of a goal-reaching task; None for any other task."""
     start_cell: tuple[int, int] | None = None
     """Row and column of the maze cell where an evaluation episode starts."""
     goal_cell: tuple[int, int] | None = None

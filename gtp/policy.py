@@ -11,16 +11,16 @@ from torch import Tensor
 
 from gtp import algorithms
 from gtp.acting import ActingRule, applicable, choose_action, reason_against
-from gtp.algorithm import Algorithm
-from gtp.checkpoint import read_tensors, write_tensors
+from gtp.algorithms.common.interface import Algorithm
 from gtp.config import TaskSpec
-from gtp.data.columns import observation_scaling
-from gtp.data.reward_unit import reward_unit
+from gtp.data.batches import observation_scaling
+from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
-from gtp.learner import Learner, bind
 from gtp.networks import Sizes
 from gtp.randomness import ActingNoise, derive_seed
+from gtp.training.checkpoint import read_tensors, write_tensors
+from gtp.training.learner import Learner, bind
 
 FORMAT = "gtp-policy"
 
@@ -45,7 +45,7 @@ class Policy:
     diverged_at: int | None
     """Training step at which this seed stopped being finite; None for a sound policy."""
     reward_unit: float
-    """One unit of training's rewards in those that acting rules assume (gtp.data.reward_unit)."""
+    """One unit of training's rewards in those that acting rules assume (gtp.data.reward_scale)."""
     episodes: tuple[int, ...] | None = field(default=None, init=False)
     """The episodes that the rows of a batch belong to; None stands for 0, 1, and so on."""
     actions_taken: int = field(default=0, init=False)

@@ -19,12 +19,12 @@ import torch
 from unit.training_fixtures import tiny_transitions
 
 from gtp import algorithms
-from gtp.algorithm import Algorithm
+from gtp.algorithms.common.interface import Algorithm
 from gtp.config import TrainConfig
-from gtp.data.columns import training_columns
-from gtp.learner import Learner
+from gtp.data.batches import training_columns
 from gtp.policy import save_policy
 from gtp.studies.methods import load_methods
+from gtp.training.learner import Learner
 
 RECORD = Path(__file__).with_suffix(".json")
 CONFIG = TrainConfig(steps=60, batch_size=16, hidden_size=16, hidden_layers=2, n_step=3, snapshots=1)

@@ -4,13 +4,13 @@ import difflib
 import importlib
 import pkgutil
 
-from gtp.algorithm import Algorithm
+from gtp.algorithms.common.interface import Algorithm
 from gtp.errors import UserError
 
 
 def names() -> list[str]:
     """Names of all methods, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def get(name: str) -> type[Algorithm]:

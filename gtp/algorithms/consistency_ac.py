@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gtp.actor_critic import ActorCritic
-from gtp.algorithm import Batch, Networks
+from gtp.algorithms.common.denoising_policy import ActorCritic
+from gtp.algorithms.common.interface import Batch, Networks
 from gtp.algorithms.consistency_bc import ConsistencyBC
 
 

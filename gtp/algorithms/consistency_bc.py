@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gtp.actor_critic import StochasticCloning
-from gtp.algorithm import Batch, Networks
-from gtp.consistency import (
+from gtp.algorithms.common.denoising_policy import StochasticCloning
+from gtp.algorithms.common.interface import Batch, Networks
+from gtp.generative.consistency import (
     Consistency,
     consistency_function,
     consistency_training_error,
@@ -17,9 +17,9 @@ from gtp.consistency import (
     neighbouring_times,
     sampling_times,
 )
+from gtp.generative.solution_map import TimeScale
 from gtp.networks import time_features
 from gtp.randomness import Draw
-from gtp.solution_map import TimeScale
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gtp.algorithm import Batch, Networks
-from gtp.guidance import weight_statistics
+from gtp.algorithms.common.guidance import weight_statistics
+from gtp.algorithms.common.interface import Batch, Networks
+from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
+from gtp.generative.solution_map import Map, Preconditioning, later_target, solution_map
 from gtp.randomness import Draw
-from gtp.solution_map import Map, Preconditioning, later_target, solution_map
-from gtp.solution_policy import SolutionMapPolicy
 
 LEVEL_MEAN, LEVEL_STD = -1.2, 1.2
 LARGEST_POSITION = 0.7

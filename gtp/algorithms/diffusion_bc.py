@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gtp.actor_critic import StochasticCloning
-from gtp.algorithm import Batch, Networks
-from gtp.diffusion import NoisePredictor, VariancePreserving, ancestral_sample
+from gtp.algorithms.common.denoising_policy import StochasticCloning
+from gtp.algorithms.common.interface import Batch, Networks
+from gtp.generative.diffusion import NoisePredictor, VariancePreserving, ancestral_sample
 from gtp.networks import time_features
 from gtp.randomness import Draw
 

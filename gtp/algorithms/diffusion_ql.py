@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gtp.actor_critic import ActorCritic
+from gtp.algorithms.common.denoising_policy import ActorCritic
 from gtp.algorithms.diffusion_bc import DiffusionBC
 
 

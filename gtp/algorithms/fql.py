@@ -8,10 +8,10 @@ from typing import ClassVar, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from gtp.algorithm import Algorithm, Batch, Networks, Update
-from gtp.critics import twin_q_loss, value_target
+from gtp.algorithms.common.critics import twin_q_loss, value_target
+from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
+from gtp.generative.gaussian_paths import PATHS, euler
 from gtp.networks import MLP, TIME_FEATURES, Sizes, TwinQ, time_features
-from gtp.paths import PATHS, euler
 from gtp.randomness import Draw
 
 LINEAR = PATHS["linear"]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gtp.algorithm import Algorithm, Batch, Networks, Update
+from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
 from gtp.networks import GaussianActor, Sizes, gaussian_log_likelihood
 from gtp.randomness import Draw
 

@@ -13,10 +13,10 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from gtp.algorithm import Batch, Copy, Networks, Update
-from gtp.flow_policy import FlowPolicy, velocity_network
+from gtp.algorithms.common.flow_policy import FlowPolicy, velocity_network
+from gtp.algorithms.common.interface import Batch, Copy, Networks, Update
+from gtp.generative.gaussian_paths import PATHS
 from gtp.networks import Sizes
-from gtp.paths import PATHS
 from gtp.randomness import Draw
 
 SECANT = 0.1

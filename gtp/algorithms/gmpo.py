@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gtp.algorithm import Batch, Networks, Update
-from gtp.flow_policy import FlowPolicy
-from gtp.guidance import weight_statistics
-from gtp.in_sample import AdvantageWeighted
+from gtp.algorithms.common.flow_policy import FlowPolicy
+from gtp.algorithms.common.guidance import weight_statistics
+from gtp.algorithms.common.interface import Batch, Networks, Update
+from gtp.algorithms.common.iql_critic import AdvantageWeighted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gtp.algorithm import Batch, Networks
-from gtp.guidance import linear_q_loss, weight_statistics
-from gtp.randomness import Draw
-from gtp.solution_map import (
+from gtp.algorithms.common.guidance import linear_q_loss, weight_statistics
+from gtp.algorithms.common.interface import Batch, Networks
+from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
+from gtp.generative.solution_map import (
     Map,
     Preconditioning,
     heun,
@@ -24,7 +24,7 @@ from gtp.solution_map import (
     steps_of_ode,
     steps_to_data,
 )
-from gtp.solution_policy import SolutionMapPolicy
+from gtp.randomness import Draw
 
 
 @dataclass(frozen=True, kw_only=True)

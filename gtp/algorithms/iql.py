@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gtp.algorithm import Batch, Networks, Update
-from gtp.guidance import weight_statistics
-from gtp.in_sample import AdvantageWeighted
+from gtp.algorithms.common.guidance import weight_statistics
+from gtp.algorithms.common.interface import Batch, Networks, Update
+from gtp.algorithms.common.iql_critic import AdvantageWeighted
 from gtp.networks import GaussianActor, Sizes, gaussian_log_likelihood
 from gtp.randomness import Draw
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gtp.algorithm import Algorithm, Batch, Networks, Update
-from gtp.critics import td_target, twin_q_loss
+from gtp.algorithms.common.critics import td_target, twin_q_loss
+from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
 from gtp.networks import DeterministicActor, Sizes, TwinQ
 from gtp.randomness import Draw
 

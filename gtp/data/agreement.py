@@ -7,7 +7,7 @@ import minari
 import numpy as np
 
 from gtp.config import TaskSpec
-from gtp.environments import make_task, select_boxes
+from gtp.envs.make import make_task, select_boxes
 from gtp.errors import UserError
 from gtp.progress import say
 

@@ -9,11 +9,11 @@ from gymnasium import spaces
 
 from gtp.config import TaskSpec
 from gtp.data.agreement import check_agreement
-from gtp.data.card import CARD_NAME, data_files, verify_card
-from gtp.data.dataset import dataset_folder, open_dataset, read_episodes
-from gtp.data.reward_unit import RETURN_RANGE
+from gtp.data.reward_scale import RETURN_RANGE
+from gtp.data.store.card import CARD_NAME, data_files, verify_card
+from gtp.data.store.minari_store import dataset_folder, open_dataset, read_episodes
 from gtp.data.transitions import Transitions, observation_statistics, scale_actions
-from gtp.environments import (
+from gtp.envs.make import (
     HeldAction,
     find_maze,
     flatten_observations,

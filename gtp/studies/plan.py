@@ -8,10 +8,10 @@ from typing import Any
 
 from gtp import algorithms
 from gtp.acting import ActingRule, applicable
+from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
 from gtp.config import TrainConfig
-from gtp.data.recipes import RECIPES
+from gtp.data.generate.recipes import RECIPES
 from gtp.errors import UserError
-from gtp.solution_policy import SolutionMapPolicy
 from gtp.studies.methods import Method, load_methods
 from gtp.studies.reading import parse, place, suggest
 from gtp.studies.study import Study

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gtp.config import TaskSpec
-from gtp.data.expectations import Expectations
-from gtp.data.recipes import RECIPES
+from gtp.data.generate.recipes import RECIPES
+from gtp.data.summaries.expectations import Expectations
 from gtp.errors import UserError
 from gtp.studies.reading import check_name, parse, place, read_mapping, suggest
 
@@ -20,7 +20,7 @@ class Generated:
     """A dataset made here with the simulator; its number of steps is the study's."""
 
     recipe: str
-    """Name of a recipe (gtp.data.recipes)."""
+    """Name of a recipe (gtp.data.generate.recipes)."""
     options: tuple[tuple[str, Any], ...] = ()
     """Fields of the recipe, but for its steps."""
 

@@ -9,10 +9,10 @@ from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
 from gtp.config import TaskSpec
-from gtp.data.dataset import create_dataset
-from gtp.data.generate import generate_dataset
+from gtp.data.generate.build import generate_dataset
+from gtp.data.generate.waypoint import WaypointRecipe
+from gtp.data.store.minari_store import create_dataset
 from gtp.data.transitions import Transitions
-from gtp.data.waypoint import WaypointRecipe
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 from minari.data_collector import EpisodeBuffer
 from scipy.spatial import KDTree
 
-from gtp.data.recipe import Recipe
+from gtp.data.generate.recipe import Recipe
 
 Act = Callable[[np.ndarray], np.ndarray]
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from gtp.algorithm import Algorithm, Batch
+from gtp.algorithms.common.interface import Algorithm, Batch
 from gtp.networks import Sizes
 from gtp.randomness import Draw
 

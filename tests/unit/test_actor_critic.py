@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from gtp import algorithms
+from gtp.algorithms.common.critics import q_of_samples
+from gtp.algorithms.common.guidance import normalized_q_loss
 from gtp.algorithms.consistency_ac import ConsistencyAC
 from gtp.algorithms.diffusion_ql import DiffusionQL
 from gtp.config import TrainConfig
-from gtp.critics import q_of_samples
-from gtp.guidance import normalized_q_loss
-from gtp.mixture import GaussianMixture
-from gtp.oracle import clone_mixture
+from gtp.evaluation.oracle import clone_mixture
+from gtp.generative.gaussian_mixture import GaussianMixture
 from gtp.randomness import generator
 
 from .one_step import B, receivers

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from gtp import algorithms
-from gtp.algorithm import Batch
+from gtp.algorithms.common.interface import Batch
 from gtp.config import TrainConfig
-from gtp.learner import Learner
 from gtp.randomness import generator
 from gtp.studies.methods import load_methods
+from gtp.training.learner import Learner
 
 METHODS = load_methods(Path(__file__).parents[2] / "config" / "methods.yaml")
 RIVALS = list({method.algorithm: name for name, method in reversed(METHODS.items())}.values())

@@ -4,9 +4,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from gtp.behaviour import ant
-from gtp.behaviour.ant import AntGoals, has_fallen, heading_error, look, rotation_matrix, turn_back
-from gtp.behaviour.policy import load_policies
+from gtp.data.generate.behaviour import ant
+from gtp.data.generate.behaviour.ant import (
+    AntGoals,
+    has_fallen,
+    heading_error,
+    look,
+    rotation_matrix,
+    turn_back,
+)
+from gtp.data.generate.behaviour.policy import load_policies
 
 SIGNS = np.array([1.0, -1.0, -1.0, 1.0])
 

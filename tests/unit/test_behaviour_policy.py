@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gtp.behaviour import policy
-from gtp.behaviour.policy import BehaviourPolicy, load_policies, policies_file, save_policies
+from gtp.data.generate.behaviour import policy
+from gtp.data.generate.behaviour.policy import BehaviourPolicy, load_policies, policies_file, save_policies
 from gtp.errors import UserError
 
 ROBOTS = ("hopper", "halfcheetah", "walker2d", "ant")
@@ -85,7 +85,9 @@ def test_unusable_files_are_one_line_with_the_remedy(content, message, folder):
         (folder / "hopper.safetensors").write_bytes(content)
     with pytest.raises(UserError, match=message) as error:
         load_policies("hopper")
-    assert "train it anew: snakemake gtp/behaviour/policies/hopper.safetensors" in str(error.value)
+    assert "train it anew: snakemake gtp/data/generate/behaviour/policies/hopper.safetensors" in str(
+        error.value
+    )
     assert "\n" not in str(error.value)
 
 

@@ -5,9 +5,9 @@ import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
-from gtp.behaviour import policy, training
-from gtp.behaviour.policy import load_policies
-from gtp.behaviour.training import Training, evenly_spaced, find_medium, train_behaviour
+from gtp.data.generate.behaviour import policy, training
+from gtp.data.generate.behaviour.policy import load_policies
+from gtp.data.generate.behaviour.training import Training, evenly_spaced, find_medium, train_behaviour
 from gtp.errors import UserError
 
 TINY = Training(

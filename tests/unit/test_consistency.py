@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from gtp.algorithm import Batch
+from gtp.algorithms.common.interface import Batch
 from gtp.algorithms.consistency_bc import ConsistencyBC
-from gtp.consistency import (
+from gtp.generative.consistency import (
     consistency_function,
     consistency_training_error,
     grid_size,
@@ -16,7 +16,7 @@ from gtp.consistency import (
     neighbouring_times,
     sampling_times,
 )
-from gtp.solution_map import TimeScale
+from gtp.generative.solution_map import TimeScale
 
 SCALE = TimeScale(0.002, 80.0, 7.0, 80.0)
 

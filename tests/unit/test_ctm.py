@@ -5,7 +5,7 @@ import torch
 
 from gtp.algorithms.ctm import CTM
 from gtp.algorithms.gtp import GTP
-from gtp.solution_map import heun, solution_map
+from gtp.generative.solution_map import heun, solution_map
 
 from .one_step import START, B, make, receivers
 

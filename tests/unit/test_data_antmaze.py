@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from gtp.config import TaskSpec
-from gtp.data.antmaze import AntMazeRecipe
-from gtp.data.generate import generate_dataset
+from gtp.data.generate.antmaze import AntMazeRecipe
+from gtp.data.generate.build import generate_dataset
 from gtp.data.prepare import prepare_transitions
-from gtp.environments import MAZES, cell_center
+from gtp.envs.make import MAZES, cell_center
 from gtp.errors import UserError
 
 ID = "generated/antmaze/test-v0"

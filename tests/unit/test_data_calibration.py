@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from gtp.behaviour.policy import load_policies
-from gtp.cli import main
-from gtp.data import calibration
-from gtp.data.calibration import D4RL_GAIN, Gain, matching_factor, measure_gains
-from gtp.data.locomotion import ENVIRONMENTS, NOISE
+from gtp.cli.main import main
+from gtp.data.generate import calibration
+from gtp.data.generate.behaviour.policy import load_policies
+from gtp.data.generate.calibration import D4RL_GAIN, Gain, matching_factor, measure_gains
+from gtp.data.generate.locomotion import ENVIRONMENTS, NOISE
 from gtp.errors import UserError
 
 

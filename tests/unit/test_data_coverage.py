@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from gtp.data.coverage import Bin, coverage_rows
-from gtp.environments import maze_cells
+from gtp.data.summaries.coverage import Bin, coverage_rows
+from gtp.envs.make import maze_cells
 from gtp.errors import UserError
 
 

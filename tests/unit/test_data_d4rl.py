@@ -21,13 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gtp.config import TaskSpec
-from gtp.data import d4rl, d4rl_file, download
-from gtp.data.card import read_card, verify_card, write_card
-from gtp.data.d4rl import fetch_d4rl
-from gtp.data.d4rl_tasks import URLS, find_task
-from gtp.data.dataset import minari_root, open_dataset
 from gtp.data.prepare import prepare_transitions
-from gtp.environments import MAZES, goal_position, layout_of
+from gtp.data.sources import d4rl, d4rl_file, download
+from gtp.data.sources.d4rl import fetch_d4rl
+from gtp.data.sources.d4rl_tasks import URLS, find_task
+from gtp.data.store.card import read_card, verify_card, write_card
+from gtp.data.store.minari_store import minari_root, open_dataset
+from gtp.envs.make import MAZES, goal_position, layout_of
 from gtp.errors import UserError
 
 HOPPER, ANTMAZE = "hopper-medium-v2", "antmaze-umaze-v2"
@@ -820,8 +820,8 @@ def test_malformed_urls_are_one_line(url, root):
 
 PROGRAM = """
 import sys
-from gtp.data import d4rl_file
-from gtp.data.d4rl import fetch_d4rl
+from gtp.data.sources import d4rl_file
+from gtp.data.sources.d4rl import fetch_d4rl
 d4rl_file.BLOCK = 100
 fetch_d4rl(sys.argv[1], sys.argv[2], source=sys.argv[3])
 """

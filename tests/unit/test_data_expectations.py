@@ -1,6 +1,6 @@
 import pytest
 
-from gtp.data.expectations import Expectations, share_of_cells, validate_dataset
+from gtp.data.summaries.expectations import Expectations, share_of_cells, validate_dataset
 from gtp.errors import UserError
 
 SOUND = Expectations(

@@ -13,19 +13,20 @@ import minari
 import numpy as np
 import pytest
 
-from gtp.data import generate, recording
-from gtp.data.card import checksums, read_card, verify_card
-from gtp.data.generate import generate_dataset
-from gtp.data.waypoint import WaypointRecipe
-from gtp.environments import MAZES
+from gtp.data.generate import build as generate
+from gtp.data.generate import recording
+from gtp.data.generate.build import generate_dataset
+from gtp.data.generate.waypoint import WaypointRecipe
+from gtp.data.store.card import checksums, read_card, verify_card
+from gtp.envs.make import MAZES
 from gtp.errors import UserError
 
 ID = "generated/pointmaze/test-v0"
 TINY = WaypointRecipe(maze="umaze", steps=50, horizon=20)
 
 BUILDER = """
-from gtp.data.generate import generate_dataset
-from gtp.data.waypoint import WaypointRecipe
+from gtp.data.generate.build import generate_dataset
+from gtp.data.generate.waypoint import WaypointRecipe
 if __name__ == "__main__":
     recipe = WaypointRecipe(maze="umaze", steps={steps}, horizon=300)
     generate_dataset(recipe, dataset_id="{id}", root={root!r}, workers={workers})

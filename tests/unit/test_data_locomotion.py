@@ -3,12 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gtp.behaviour.policy import load_policies
-from gtp.data import locomotion
-from gtp.data.card import write_card
-from gtp.data.dataset import dataset_folder
-from gtp.data.generate import generate_dataset
-from gtp.data.locomotion import NOISE, LocomotionRecipe
+from gtp.data.generate import locomotion
+from gtp.data.generate.behaviour.policy import load_policies
+from gtp.data.generate.build import generate_dataset
+from gtp.data.generate.locomotion import NOISE, LocomotionRecipe
+from gtp.data.store.card import write_card
+from gtp.data.store.minari_store import dataset_folder
 from gtp.errors import UserError
 
 RECIPE = LocomotionRecipe(robot="hopper", tier="medium-expert", steps=300, horizon=20)

@@ -19,12 +19,13 @@ from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
 from gtp.config import TaskSpec
-from gtp.data import announced, minari_remote
-from gtp.data.card import verify_card, write_card
-from gtp.data.dataset import create_dataset, minari_root, open_dataset
-from gtp.data.minari_remote import fetch_minari
 from gtp.data.prepare import prepare_transitions
-from gtp.environments import goal_position, make_simulator
+from gtp.data.sources import announced
+from gtp.data.sources import minari as minari_remote
+from gtp.data.sources.minari import fetch_minari
+from gtp.data.store.card import verify_card, write_card
+from gtp.data.store.minari_store import create_dataset, minari_root, open_dataset
+from gtp.envs.make import goal_position, make_simulator
 from gtp.errors import UserError
 
 from .hub_server import HubServer
@@ -39,7 +40,7 @@ MB = 1 << 20
 # What a user's process does; the client reads HF_ENDPOINT when it is imported, so it must be a new one.
 PROGRAM = """
 import sys
-from gtp.data.minari_remote import fetch_minari
+from gtp.data.sources.minari import fetch_minari
 from gtp.errors import UserError
 try:
     fetch_minari(sys.argv[3:], sys.argv[1], sys.argv[2])

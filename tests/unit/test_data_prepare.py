@@ -8,10 +8,10 @@ import pytest
 from gymnasium import spaces
 
 from gtp.data import prepare
-from gtp.data.card import data_files
-from gtp.data.columns import n_step_returns
+from gtp.data.batches import n_step_returns
 from gtp.data.prepare import prepare_transitions, task_statistics
-from gtp.environments import goal_position
+from gtp.data.store.card import data_files
+from gtp.envs.make import goal_position
 from gtp.errors import UserError
 from gtp.files import sha256_of
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from gtp.config import TaskSpec
-from gtp.data.locomotion import LocomotionRecipe
-from gtp.data.references import measure_references
-from gtp.data.waypoint import WaypointRecipe
+from gtp.data.generate.locomotion import LocomotionRecipe
+from gtp.data.generate.waypoint import WaypointRecipe
+from gtp.data.summaries.reference_returns import measure_references
 
 MAZE = TaskSpec(
     name="maze",

@@ -4,8 +4,8 @@ import itertools
 import numpy as np
 import pytest
 
-from gtp.data.waypoint import WaypointController, WaypointRecipe
-from gtp.environments import MAZES, cell_center
+from gtp.data.generate.waypoint import WaypointController, WaypointRecipe
+from gtp.envs.make import MAZES, cell_center
 from gtp.errors import UserError
 
 

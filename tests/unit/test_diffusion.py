@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from gtp.algorithm import Batch
+from gtp.algorithms.common.interface import Batch
 from gtp.algorithms.diffusion_bc import DiffusionBC
-from gtp.diffusion import VariancePreserving, ancestral_sample
+from gtp.generative.diffusion import VariancePreserving, ancestral_sample
 
 PATH = VariancePreserving(levels=5, beta_min=0.1, beta_max=10.0)
 ALPHA = (0.8041, 0.5412, 0.3642, 0.2451, 0.1650)

@@ -11,14 +11,14 @@ import torch
 from gtp import algorithms
 from gtp.acting import ActingRule
 from gtp.algorithms.gtp import GTP
-from gtp.checkpoint import read_tensors, write_tensors
 from gtp.config import TaskSpec, TrainConfig
-from gtp.cost import ROUNDS, measure, write_cost
 from gtp.errors import UserError
-from gtp.evaluate import Episode, Rollouts, evaluate, write_rows
-from gtp.flow_map import divided_state, flow_map
+from gtp.evaluation.cost import ROUNDS, measure, write_cost
+from gtp.evaluation.flow_map import divided_state, flow_map
+from gtp.evaluation.rollouts import Episode, Rollouts, evaluate, write_rows
 from gtp.policy import load_policy
-from gtp.train import Execution, train
+from gtp.training.checkpoint import read_tensors, write_tensors
+from gtp.training.loop import Execution, train
 
 from .training_fixtures import Still, tiny_transitions
 

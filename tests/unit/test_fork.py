@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gtp.data.recipes import RECIPES
-from gtp.data.waypoint import WaypointController
-from gtp.environments import cell_center, make_environment
+from gtp.data.generate.recipes import RECIPES
+from gtp.data.generate.waypoint import WaypointController
+from gtp.envs.make import cell_center, make_environment
 from gtp.studies.tasks import load_tasks
 
 from .neighbours import Neighbours, record, roll_out

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from gtp.algorithm import Batch
+from gtp.algorithms.common.interface import Batch
 from gtp.algorithms.gmpg import GMPG, local_entropy
-from gtp.learner import Learner
+from gtp.generative.gaussian_paths import PATHS
 from gtp.networks import time_features
-from gtp.paths import PATHS
+from gtp.training.learner import Learner
 
 from .one_step import START, B, make, receivers
 from .training_fixtures import CONFIG

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gtp.algorithms.gmpo import GMPO
+from gtp.generative.gaussian_paths import PATHS
 from gtp.networks import time_features
-from gtp.paths import PATHS
 
 from .one_step import START, B, make, receivers
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.func import functional_call
 
 from gtp.algorithms.gtp import GTP
-from gtp.solution_map import heun, solution_map
+from gtp.generative.solution_map import heun, solution_map
 
 from .one_step import START, B, receivers
 from .one_step import make as one_step

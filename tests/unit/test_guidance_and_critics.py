@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gtp.critics import expectile_loss, max_q_backup, td_target, twin_q_loss
-from gtp.guidance import advantage_weights, effective_sample_share, linear_q_loss
+from gtp.algorithms.common.critics import expectile_loss, max_q_backup, td_target, twin_q_loss
+from gtp.algorithms.common.guidance import advantage_weights, effective_sample_share, linear_q_loss
 from gtp.networks import Sizes, TwinQ
 
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from gtp.algorithms.common.critics import value_target
 from gtp.algorithms.iql import IQL
-from gtp.critics import value_target
 
 from .one_step import START, make, receivers
 

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
-from gtp.oracle import Accuracy, clone_mixture, compare, four_corners, smallest_mode_share
+from gtp.evaluation.oracle import Accuracy, clone_mixture, compare, four_corners, smallest_mode_share
 
 MIXTURE = four_corners(std=0.1)
 

@@ -7,11 +7,21 @@ import numpy as np
 import pytest
 
 from gtp.config import TaskSpec
-from gtp.data.multigoal import MultiGoalRecipe
-from gtp.data.recording import record_episodes
-from gtp.data.references import measure_references
-from gtp.environments import make_environment
-from gtp.multigoal import BEST, FRICTION, GOALS, RADIUS, REWARDS, START, STEP_COST, STRIDE, distance_to_lanes
+from gtp.data.generate.multigoal import MultiGoalRecipe
+from gtp.data.generate.recording import record_episodes
+from gtp.data.summaries.reference_returns import measure_references
+from gtp.envs.make import make_environment
+from gtp.envs.multigoal import (
+    BEST,
+    FRICTION,
+    GOALS,
+    RADIUS,
+    REWARDS,
+    START,
+    STEP_COST,
+    STRIDE,
+    distance_to_lanes,
+)
 from gtp.progress import Progress
 
 TASK = TaskSpec(name="multigoal", environment="gtp/MultiGoal-v0", max_episode_steps=30)

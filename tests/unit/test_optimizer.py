@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gtp.optimizer import adam_, average_, clip_by_global_norm
+from gtp.training.optimizer import adam_, average_, clip_by_global_norm
 
 
 def test_adam_equals_torchs():

@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from gtp.oracle import four_corners
-from gtp.paths import PATHS, ddim, euler
+from gtp.evaluation.oracle import four_corners
+from gtp.generative.gaussian_paths import PATHS, ddim, euler
 
 MIXTURE = four_corners(std=0.2)
 TIMES = torch.tensor([0.02, 0.1, 0.35, 0.6, 0.93], dtype=torch.float64)

@@ -10,9 +10,9 @@ import torch
 
 import gtp
 from gtp import algorithms
-from gtp.checkpoint import read_tensors, write_tensors
 from gtp.errors import UserError
-from gtp.train import Execution, train
+from gtp.training.checkpoint import read_tensors, write_tensors
+from gtp.training.loop import Execution, train
 
 from .training_fixtures import CONFIG, TASK, tiny_transitions
 
@@ -131,7 +131,7 @@ import sys
 for name in ("gymnasium", "minari", "tyro", "scipy", "pandas", "matplotlib", "snakemake", "yaml", "pydantic"):
     sys.modules[name] = None
 import numpy as np
-import gtp, gtp.train, gtp.bench, gtp.oracle, gtp.data.transitions
+import gtp, gtp.training.loop, gtp.evaluation.bench, gtp.evaluation.oracle, gtp.data.transitions
 print(gtp.load_policy({str(path)!r}).act(np.zeros(3), nfe=2).shape)
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

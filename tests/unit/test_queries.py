@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from gtp import algorithms
-from gtp.algorithm import Batch
+from gtp.algorithms.common.interface import Batch
+from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
 from gtp.networks import Sizes
-from gtp.solution_policy import SolutionMapPolicy
 from gtp.studies.methods import load_methods
 
 from .one_step import sample

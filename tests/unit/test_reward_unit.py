@@ -11,7 +11,7 @@ from gtp.algorithms.gmpo import GMPO
 from gtp.algorithms.iql import IQL
 from gtp.algorithms.td3_bc import TD3BC
 from gtp.config import TaskSpec
-from gtp.data.reward_unit import reward_unit
+from gtp.data.reward_scale import reward_unit
 
 from .training_fixtures import tiny_transitions
 

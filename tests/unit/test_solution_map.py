@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtp.algorithms.gtp import GTP
-from gtp.networks import MLP, Sizes
-from gtp.solution_map import (
+from gtp.generative.solution_map import (
     Preconditioning,
     TimeScale,
     heun,
@@ -17,6 +16,7 @@ from gtp.solution_map import (
     steps_to_data,
     trajectory,
 )
+from gtp.networks import MLP, Sizes
 
 SCALES = st.builds(
     TimeScale,

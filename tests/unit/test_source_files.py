@@ -1,15 +1,25 @@
 """Which files decide a result."""
 
 from gtp import algorithms
-from gtp.source_files import files_behind
-from gtp.train import code_digest
+from gtp.provenance import files_behind
+from gtp.training.loop import code_digest
 
 
 def test_code_behind_a_method_has_its_own_module_and_no_other_methods():
-    files = files_behind("gtp.train", "gtp.algorithms.gtp")
-    assert {"gtp/train.py", "gtp/algorithms/gtp.py", "gtp/networks.py", "gtp/solution_map.py"} <= set(files)
+    files = files_behind("gtp.training.loop", "gtp.algorithms.gtp")
+    assert {
+        "gtp/training/loop.py",
+        "gtp/algorithms/gtp.py",
+        "gtp/networks.py",
+        "gtp/generative/solution_map.py",
+    } <= set(files)
     assert "gtp/algorithms/gaussian_bc.py" not in files
-    assert not {"gtp/cli.py", "gtp/evaluate.py", "gtp/errors.py", "gtp/report/plotting.py"} & set(files)
+    assert not {
+        "gtp/cli/main.py",
+        "gtp/evaluation/rollouts.py",
+        "gtp/errors.py",
+        "gtp/report/plotting.py",
+    } & set(files)
 
 
 def test_code_behind_follows_imports_inside_functions(tmp_path, monkeypatch):
@@ -19,16 +29,20 @@ def test_code_behind_follows_imports_inside_functions(tmp_path, monkeypatch):
     (package / "b.py").write_text("import gtp.c\nimport os\n")
     (package / "c.py").write_text("from gtp.a import f\n")
     (package / "d.py").write_text("")
-    monkeypatch.setattr("gtp.source_files.ROOT", tmp_path)
+    monkeypatch.setattr("gtp.provenance.ROOT", tmp_path)
     assert files_behind("gtp.a") == ["gtp/a.py", "gtp/b.py", "gtp/c.py"]
 
 
 def test_digest_of_a_run_covers_what_its_method_inherits(tmp_path, monkeypatch):
     method = algorithms.get("diffusion_ql")()
     files = files_behind("gtp.algorithms.diffusion_ql")
-    assert {"gtp/actor_critic.py", "gtp/algorithms/diffusion_bc.py", "gtp/diffusion.py"} <= set(files)
+    assert {
+        "gtp/algorithms/common/denoising_policy.py",
+        "gtp/algorithms/diffusion_bc.py",
+        "gtp/generative/diffusion.py",
+    } <= set(files)
     before = code_digest(method)
     monkeypatch.setattr(
-        "gtp.train.files_behind", lambda *modules: [f for f in files if "diffusion_bc" not in f]
+        "gtp.training.loop.files_behind", lambda *modules: [f for f in files if "diffusion_bc" not in f]
     )
     assert code_digest(method) != before

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gtp import algorithms
 from gtp.config import TrainConfig
-from gtp.data.expectations import Expectations
+from gtp.data.summaries.expectations import Expectations
 from gtp.errors import UserError
 from gtp.studies import flags, load_plan, read_mapping, suggest
 from gtp.studies.methods import load_methods

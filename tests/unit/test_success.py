@@ -5,11 +5,11 @@ import pytest
 
 from gtp.acting import ActingRule
 from gtp.config import TaskSpec
-from gtp.data.card import describe_episodes
-from gtp.data.dataset import open_dataset, read_episodes
-from gtp.data.episodes import episode_rows
-from gtp.evaluate import Rollouts
-from gtp.success import succeeded
+from gtp.data.store.card import describe_episodes
+from gtp.data.store.minari_store import open_dataset, read_episodes
+from gtp.data.summaries.episodes import episode_rows
+from gtp.envs.success import succeeded
+from gtp.evaluation.rollouts import Rollouts
 
 from .test_data_prepare import box_episode
 from .training_fixtures import Still

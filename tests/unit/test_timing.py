@@ -2,7 +2,7 @@
 
 import pytest
 
-from gtp import timing
+from gtp.evaluation import timing
 
 
 @pytest.fixture

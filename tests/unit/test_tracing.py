@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from gtp import algorithms
-from gtp.algorithm import Batch
+from gtp.algorithms.common.interface import Batch
 from gtp.config import TrainConfig
-from gtp.learner import Learner
 from gtp.randomness import draw_block
 from gtp.studies.methods import load_methods
+from gtp.training.learner import Learner
 
 CONFIG = TrainConfig(steps=10, batch_size=8, hidden_size=8, hidden_layers=1)
 METHODS = load_methods(Path(__file__).parents[2] / "config/methods.yaml")

@@ -16,12 +16,12 @@ import torch
 
 from gtp import algorithms, load_policy
 from gtp.algorithms.gtp import GTP
-from gtp.checkpoint import read_tensors, write_tensors
 from gtp.config import TrainConfig
-from gtp.data.columns import n_step_returns
+from gtp.data.batches import n_step_returns
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
-from gtp.train import Execution, closing_line, train
+from gtp.training.checkpoint import read_tensors, write_tensors
+from gtp.training.loop import Execution, closing_line, train
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -72,7 +72,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from gtp import algorithms
 from gtp.data.transitions import load_transitions
-from gtp.train import Execution, train
+from gtp.training.loop import Execution, train
 from training_fixtures import CONFIG
 train(algorithms.get({method!r})(), CONFIG, load_transitions(Path("data.safetensors")), (0, 1),
       output=Path("out"), checkpoints=Path("out/checkpoints"),
@@ -131,9 +131,9 @@ def test_training_log_is_the_same_after_a_resume(tmp_path):
 
 
 def test_a_diverging_seed_is_recorded_and_leaves_the_other_alone(tmp_path, monkeypatch):
-    import gtp.learner
+    import gtp.training.learner
 
-    original = gtp.learner.initialise
+    original = gtp.training.learner.initialise
 
     def spoiled(*args):
         modules, params = original(*args)
@@ -142,7 +142,7 @@ def test_a_diverging_seed_is_recorded_and_leaves_the_other_alone(tmp_path, monke
             params["actor"][first][0] = float("nan")
         return modules, params
 
-    monkeypatch.setattr(gtp.learner, "initialise", spoiled)
+    monkeypatch.setattr(gtp.training.learner, "initialise", spoiled)
     record = run(tmp_path / "pair", seeds=(0, 1))
     run(tmp_path / "alone", seeds=(1,))
     assert record["diverged_at"] == {"0": 1}
@@ -240,7 +240,7 @@ def test_two_processes_do_not_train_the_same_run_at_once(tmp_path):
 def test_unwritable_output_is_one_line(tmp_path, monkeypatch):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    monkeypatch.setattr("gtp.train.Learner", None)  # the complaint comes before any training
+    monkeypatch.setattr("gtp.training.loop.Learner", None)  # the complaint comes before any training
     with pytest.raises(UserError, match="is a file where a folder is expected"):
         train(
             GTP(eta=0.0),

@@ -125,7 +125,7 @@ def test_second_run_has_nothing_to_do(smoke):
 
 def test_touching_sources_reruns_nothing(smoke):
     checkout, _ = smoke
-    for path in ("gtp/train.py", "config/methods.yaml", "config/smoke.yaml"):
+    for path in ("gtp/training/loop.py", "config/methods.yaml", "config/smoke.yaml"):
         (checkout.folder / path).touch()
     assert NOTHING in checkout.snakemake("-n", *SMOKE).stdout
 
@@ -162,9 +162,9 @@ def test_editing_a_label_trains_nothing(smoke):
     [
         ("gtp/algorithms/gaussian_bc.py", {"gaussian_bc"}),
         ("gtp/algorithms/gtp.py", {"gtp", "gtp-no_guidance"}),
-        ("gtp/learner.py", {"gtp", "gtp-no_guidance", "gaussian_bc"}),
+        ("gtp/training/learner.py", {"gtp", "gtp-no_guidance", "gaussian_bc"}),
         ("gtp/report/plotting.py", set()),
-        ("gtp/cli.py", set()),
+        ("gtp/cli/main.py", set()),
     ],
 )
 def test_editing_code_trains_the_methods_that_use_it(smoke, path, methods):
@@ -240,13 +240,13 @@ def test_finished_study_becomes_the_reference_and_is_redrawn_to_the_byte(smoke):
 
 def test_reference_is_refused_when_the_code_has_changed(smoke):
     checkout, _ = smoke
-    file = checkout.folder / "gtp/cli.py"
+    file = checkout.folder / "gtp/cli/main.py"
     before = file.read_text()
     file.write_text(f"{before}\n# edited\n")
     result = checkout.run("python", "workflow/scripts/adopt_reference.py", "config/smoke.yaml")
     file.write_text(before)
     assert result.returncode != 0
-    assert "commit gtp/cli.py first" in result.stdout
+    assert "commit gtp/cli/main.py first" in result.stdout
 
 
 def test_failing_job_shows_one_line_and_leaves_no_result(smoke):

@@ -22,7 +22,7 @@ rule collect_table:
 
 rule collect_mazes:
     input:
-        code=files_behind("gtp.environments"),
+        code=files_behind("gtp.envs.make"),
     output:
         "<results>/{view}/mazes.csv",
     log:

@@ -13,14 +13,14 @@ from snakemake.utils import update_config
 
 from gtp.errors import UserError
 from gtp.report.results import read_study
-from gtp.source_files import files_behind
+from gtp.provenance import files_behind
 from gtp.studies import flags, load_plan, read_mapping, suggest
 
 METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"
 TRIALS_FILE = "config/trials.yaml"
 MINARI = "resources/minari"
-POLICIES = "gtp/behaviour/policies"
+POLICIES = "gtp/data/generate/behaviour/policies"
 PUBLISHED = "workflow/published"
 RUN = "<results>/<study>/runs/{task}/{method}/{seeds}"
 

@@ -29,7 +29,7 @@ rule train_behaviour:
 rule generate_dataset:
     input:
         policies=behaviour_of_dataset,
-        code=files_behind("gtp.data.generate", "gtp.data.recipes"),
+        code=files_behind("gtp.data.generate.build", "gtp.data.generate.recipes"),
     output:
         card=f"{MINARI}/{{dataset}}/card.json",
     log:
@@ -75,7 +75,7 @@ rule fetch_dataset:
 rule validate_dataset:
     input:
         card=card_of_task,
-        code=files_behind("gtp.data.expectations"),
+        code=files_behind("gtp.data.summaries.expectations"),
     output:
         "<results>/<study>/data/{task}/validation.json",
     log:
@@ -94,7 +94,7 @@ rule prepare_transitions:
     input:
         card=card_of_task,
         validation="<results>/<study>/data/{task}/validation.json",
-        code=files_behind("gtp.data.prepare", "gtp.data.episodes"),
+        code=files_behind("gtp.data.prepare", "gtp.data.summaries.episodes"),
     output:
         transitions="<results>/<study>/data/{task}/transitions.safetensors",
         episodes="<results>/<study>/data/{task}/episodes.csv",
@@ -119,7 +119,7 @@ use rule prepare_transitions as prepare_maze_transitions with:
     input:
         card=card_of_task,
         validation="<results>/<study>/data/{task}/validation.json",
-        code=files_behind("gtp.data.prepare", "gtp.data.episodes", "gtp.data.coverage"),
+        code=files_behind("gtp.data.prepare", "gtp.data.summaries.episodes", "gtp.data.summaries.coverage"),
     output:
         transitions="<results>/<study>/data/{task}/transitions.safetensors",
         episodes="<results>/<study>/data/{task}/episodes.csv",
@@ -131,7 +131,7 @@ use rule prepare_transitions as prepare_maze_transitions with:
 # What a random policy and the shipped expert reach: the reference returns that config/tasks.yaml states.
 rule measure_references:
     input:
-        code=files_behind("gtp.data.references", "gtp.data.recipes"),
+        code=files_behind("gtp.data.summaries.reference_returns", "gtp.data.generate.recipes"),
     output:
         "<results>/<study>/data/{task}/references.csv",
     log:

@@ -3,7 +3,7 @@
 rule evaluate_policy:
     input:
         policy=last_policy,
-        code=code_of_method("gtp.evaluate", *WORLDS),
+        code=code_of_method("gtp.evaluation.rollouts", *WORLDS),
     output:
         scores=f"{RUN}/scores.csv",
     log:
@@ -34,7 +34,7 @@ use rule evaluate_policy as evaluate_maze_policy with:
 rule evaluate_curve:
     input:
         policies=kept_policies,
-        code=code_of_method("gtp.evaluate", *WORLDS),
+        code=code_of_method("gtp.evaluation.rollouts", *WORLDS),
     output:
         curve=f"{RUN}/curve.csv",
     log:
@@ -59,7 +59,7 @@ rule measure_cost:
     input:
         policy=last_policy,
         run=f"{RUN}/run.json",
-        code=code_of_method("gtp.cost"),
+        code=code_of_method("gtp.evaluation.cost"),
     output:
         cost=f"{RUN}/cost.csv",
     log:
@@ -88,7 +88,7 @@ rule draw_trajectories:
     input:
         policy=last_policy,
         data="<results>/<study>/data/{task}/transitions.safetensors",
-        code=code_of_method("gtp.flow_map"),
+        code=code_of_method("gtp.evaluation.flow_map"),
     output:
         flow_map=f"{RUN}/flow_map.csv",
     log:

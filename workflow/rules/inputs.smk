@@ -2,7 +2,7 @@
 
 
 # Environments of our own are registered by name, so that no import leads to them.
-WORLDS = ("gtp.multigoal", "gtp.d4rl_ant")
+WORLDS = ("gtp.envs.multigoal", "gtp.envs.d4rl_ant")
 
 
 def code_of_method(*modules):

@@ -7,7 +7,7 @@ for suite, tasks in PLAN.suites().items():
             f"train_{suite}"
         input:
             data="<results>/<study>/data/{task}/transitions.safetensors",
-            code=code_of_method("gtp.train"),
+            code=code_of_method("gtp.training.loop"),
         output:
             policies=expand(
                 f"{RUN}/policy-{{step}}.safetensors",

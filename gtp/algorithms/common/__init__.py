@@ -1,0 +1,1 @@
+"""What methods share: the interface, critics, guidance, and the policies that several of them train."""

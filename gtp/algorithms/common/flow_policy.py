@@ -1,0 +1,70 @@
+"""What GMPO and GMPG share: a velocity field on a probability path as the policy, and a critic in-sample.
+
+Both extract such a policy pi from the same values, for the same target: the behaviour mu reweighted,
+pi* proportional to mu exp(beta Q). Source: Zhang et al., 2024 (arXiv 2412.01245).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gtp.algorithms.common.interface import Networks
+from gtp.algorithms.common.iql_critic import InSampleCritic
+from gtp.generative.gaussian_paths import PATHS, Field, ddim, euler
+from gtp.networks import MLP, TIME_FEATURES, Sizes, time_features
+from gtp.randomness import Draw
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowPolicy(InSampleCritic):
+    """An actor that predicts velocities, its matching loss and its sampler; methods add what trains it."""
+
+    generative: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+    acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
+
+    path: Literal["vp", "gvp", "linear"] = "gvp"
+    """Generative model: the linear VP-SDE, cosine and sine (GVP), or straight lines (conditional flow
+    matching)."""
+    solver: Literal["ddim", "euler"] = "ddim"
+    """Our choice. Sampler from noise to actions; the paper takes 31 Euler steps. A handful of those would do
+    badly on curved paths; on straight lines both are the same."""
+
+    def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
+        return super().networks(sizes) | {"actor": velocity_network(sizes)}
+
+    def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
+        noise, times = Draw("normal", (batch_size, action_size)), Draw("uniform", (batch_size,))
+        return {"noise": noise, "times": times}
+
+    def velocity(self, network, obs: Tensor) -> Field:
+        """A network's velocity field at fixed observations (B, O)."""
+        return lambda x, t: network(obs, x, time_features(t))
+
+    def matching_error(self, network, obs: Tensor, act: Tensor, draws: Mapping[str, Tensor]) -> Tensor:
+        """Flow matching per sample, |v(x_t, t, s) - (alpha' a + sigma' z)|^2 / 2 at t uniform in [0, 1].
+
+        Shapes: obs (B, O), act (B, A), noise (B, A) and times (B,) among the draws -> (B,).
+        """
+        path, noise, t = PATHS[self.path], draws["noise"], draws["times"]
+        velocity = self.velocity(network, obs)(path.point(act, noise, t), t)
+        return 0.5 * (velocity - path.velocity(act, noise, t)).square().sum(dim=-1)
+
+    def sample(self, network, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
+        """Carry noise to actions in nfe steps, unclipped. Shapes: obs (B, O), noise (B, A) -> (B, A)."""
+        times = torch.linspace(1.0, 0.0, nfe + 1, dtype=noise.dtype, device=noise.device)
+        if self.solver == "euler":
+            return euler(self.velocity(network, obs), noise, times)
+        return ddim(PATHS[self.path], self.velocity(network, obs), noise, times)
+
+    def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
+        return self.sample(networks["actor_ema"], obs, noise, nfe).clamp(-1.0, 1.0)
+
+
+def velocity_network(sizes: Sizes) -> MLP:
+    """(obs (B, O), x (B, A), features of t (B, F)) -> velocity (B, A)."""
+    inputs = sizes.observation + sizes.action + TIME_FEATURES
+    return MLP(inputs, sizes.action, sizes.hidden, sizes.layers)

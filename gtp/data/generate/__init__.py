@@ -1,0 +1,1 @@
+"""Recipes by which datasets are recorded from simulators."""

@@ -1,0 +1,243 @@
+"""Train behaviour policies with Stable-Baselines3's PPO; ship those that the training run passed through.
+
+The simulators run in one process: stepping them costs less than talking to other processes would.
+"""
+
+import importlib.metadata
+import json
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from gtp.data.generate.behaviour.ant import AntGoals
+from gtp.data.generate.behaviour.policy import save_policies
+from gtp.errors import UserError
+from gtp.files import write_atomically, write_text
+from gtp.progress import Progress, say
+
+PACKAGES = ("gtp", "stable-baselines3", "torch", "gymnasium", "mujoco", "numpy")
+UNTIL_MEDIUM, AFTER_MEDIUM = 16, 8  # policies to ship at most, so that a file stays below a megabyte
+CHECKPOINT_EVERY = 10  # snapshots
+RECENT = 100  # episodes whose mean return stands for a policy's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """One robot's training run; PPO's other settings are Stable-Baselines3's defaults."""
+
+    environment: str
+    """Gymnasium id; AntGoals is gtp.data.generate.behaviour.ant's."""
+    steps: int
+    """Environment steps."""
+    horizon: int
+    """Steps of an episode."""
+    width: int
+    """Units in each of the two hidden layers of actor and critic."""
+    tiers: bool
+    """Whether to ship the policies on the way too, or the last alone."""
+    simulators: int = 16
+    rollout: int = 256
+    """Steps of each simulator between two updates of the policy."""
+    batch_size: int = 256
+    epochs: int = 10
+    learning_rate: float = 3e-4
+    """At the start; falls linearly to 0."""
+    log_std: float = -0.5
+    """Logarithm of the standard deviation of the actions at the start."""
+    snapshot_rollouts: int = 5
+    """The policy is kept every so many rollouts."""
+
+
+ROBOTS = {
+    "hopper": Training(environment="Hopper-v5", steps=6_000_000, horizon=1000, width=64, tiers=True),
+    "walker2d": Training(environment="Walker2d-v5", steps=8_000_000, horizon=1000, width=64, tiers=True),
+    "halfcheetah": Training(
+        environment="HalfCheetah-v5", steps=4_000_000, horizon=1000, width=64, tiers=True
+    ),
+    "ant": Training(environment="AntGoals", steps=2_600_000, horizon=500, width=128, tiers=False),
+}
+
+
+def train_behaviour(robot: str, work: Path, output: Path, *, seed: int = 0, command: str = "") -> None:
+    """Train a robot's behaviour policies and write <robot>.safetensors, .csv (learning curve) and .json.
+
+    Goes on from the last state in the folder `work`, if there is one, with fresh episodes: an interrupted run
+    is as good as an uninterrupted one, but not the same to the bit.
+    Raises: UserError when the robot is unknown or a folder cannot be written.
+    """
+    if robot not in ROBOTS:
+        raise UserError(f"no training is defined for the robot {robot!r}; choose one of {', '.join(ROBOTS)}")
+    training = ROBOTS[robot]
+    run_ppo(robot, training, work, seed)
+    ship(robot, training, work, output, seed=seed, command=command)
+
+
+def run_ppo(robot: str, training: Training, work: Path, seed: int) -> None:
+    """Train to the end, leaving snapshots in `work`."""
+    torch.set_num_threads(1)
+    simulators = DummyVecEnv([lambda: make_environment(training)] * training.simulators)
+    simulators.seed(seed)
+    states = sorted(work.glob("state-*.zip"))
+    if states:
+        normalize = VecNormalize.load(str(states[-1].with_suffix(".pkl")), simulators)
+        model = PPO.load(states[-1], env=normalize, device="cpu")
+        say(f"{robot}: going on from step {model.num_timesteps}")
+    else:
+        normalize = VecNormalize(simulators, gamma=0.99)
+        model = PPO(
+            "MlpPolicy",
+            normalize,
+            n_steps=training.rollout,
+            batch_size=training.batch_size,
+            n_epochs=training.epochs,
+            learning_rate=lambda remaining: training.learning_rate * remaining,
+            policy_kwargs={"net_arch": [training.width] * 2, "log_std_init": training.log_std},
+            seed=seed,
+            device="cpu",
+        )
+    left = training.steps - model.num_timesteps
+    if left > 0:
+        progress = Progress(f"train {robot}", training.steps, "steps", done=model.num_timesteps, interval=30)
+        snapshots = Snapshots(training, work, progress)
+        model.learn(left, callback=snapshots, reset_num_timesteps=not states)
+        snapshots.keep()
+        save_state(model, work)
+
+
+def make_environment(training: Training) -> gym.Env:
+    """One simulator, with its episodes' returns recorded."""
+    if training.environment == "AntGoals":
+        environment = gym.wrappers.TimeLimit(AntGoals(), training.horizon)
+    else:
+        environment = gym.make(
+            training.environment, disable_env_checker=True, max_episode_steps=training.horizon
+        )
+    return Monitor(environment)
+
+
+class Snapshots(BaseCallback):
+    """Keeps the actor, with the mean return of the latest episodes, at even intervals."""
+
+    def __init__(self, training: Training, work: Path, progress: Progress):
+        super().__init__()
+        self.work, self.progress = work, progress
+        self.every = training.snapshot_rollouts * training.rollout * training.simulators
+        self.recent = deque(maxlen=RECENT)
+
+    def _on_step(self) -> bool:
+        self.recent.extend(info["episode"] for info in self.locals["infos"] if "episode" in info)
+        return True
+
+    def _on_rollout_start(self) -> None:
+        self.progress.advance(self.num_timesteps - self.progress.done)
+        if self.num_timesteps % self.every == 0:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write the policy as it is now, and from time to time the state to resume from."""
+        returns = [episode["r"] for episode in self.recent]
+        lengths = [episode["l"] for episode in self.recent]
+        row = {
+            "step": self.num_timesteps,
+            "episode_return": float(np.mean(returns)) if returns else None,
+            "episode_length": float(np.mean(lengths)) if lengths else None,
+        }
+        arrays = actor_arrays(self.model)
+
+        def write(temporary: Path) -> None:
+            with open(temporary, "wb") as file:  # given a name, numpy would append .npz to it
+                np.savez(file, row=json.dumps(row), **arrays)
+
+        write_atomically(self.work / f"snapshot-{self.num_timesteps:08d}.npz", write)
+        if self.num_timesteps and self.num_timesteps % (CHECKPOINT_EVERY * self.every) == 0:
+            save_state(self.model, self.work)
+
+
+def actor_arrays(model: PPO) -> dict[str, np.ndarray]:
+    """What BehaviourPolicy needs of a model, float32; weights are (in, out)."""
+    policy, normalize = model.policy, model.get_vec_normalize_env()
+    hidden = [layer for layer in policy.mlp_extractor.policy_net if isinstance(layer, torch.nn.Linear)]
+    arrays = {}
+    for i, layer in enumerate([*hidden, policy.action_net]):
+        arrays[f"weight.{i}"] = layer.weight.detach().numpy().T.copy()
+        arrays[f"bias.{i}"] = layer.bias.detach().numpy().copy()
+    arrays["log_std"] = policy.log_std.detach().numpy().copy()
+    arrays["mean"] = normalize.obs_rms.mean.astype(np.float32)
+    arrays["std"] = np.sqrt(normalize.obs_rms.var + normalize.epsilon).astype(np.float32)
+    return arrays
+
+
+def save_state(model: PPO, work: Path) -> None:
+    """Write what a run resumes from; the .zip comes last and stands for both files."""
+    stem = work / f"state-{model.num_timesteps:08d}"
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:  # given a name, Stable-Baselines3 would append .zip to it
+            model.save(file)
+
+    write_atomically(
+        stem.with_suffix(".pkl"), lambda temporary: model.get_vec_normalize_env().save(str(temporary))
+    )
+    write_atomically(stem.with_suffix(".zip"), write)
+    for path in work.glob("state-*"):
+        if path.stem != stem.name:
+            path.unlink()
+
+
+def ship(
+    robot: str, training: Training, work: Path, output: Path, *, seed: int = 0, command: str = ""
+) -> None:
+    """Write a finished run's policies, learning curve and record into `output`."""
+    paths = sorted(work.glob("snapshot-*.npz"))
+    snapshots = [dict(np.load(path)) for path in paths]
+    curve = [json.loads(str(snapshot.pop("row"))) for snapshot in snapshots]
+    last = len(snapshots) - 1
+    medium = find_medium([row["episode_return"] for row in curve])
+    shipped = [last]
+    if training.tiers:
+        before, after = evenly_spaced(0, medium, UNTIL_MEDIUM), evenly_spaced(medium, last, AFTER_MEDIUM + 1)
+        shipped = [*before, *after[1:]]
+    save_policies(
+        output / f"{robot}.safetensors",
+        robot,
+        [curve[i]["step"] for i in shipped],
+        [snapshots[i] for i in shipped],
+        medium=shipped.index(medium) if training.tiers else 0,
+    )
+    lines = [",".join(curve[0])] + [
+        ",".join(
+            "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+            for value in row.values()
+        )
+        for row in curve
+    ]
+    write_text(output / f"{robot}.csv", "\n".join(lines) + "\n")
+    record = {
+        "robot": robot,
+        "command": command,
+        "seed": seed,
+        "training": asdict(training),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "shipped": [curve[i] for i in shipped],
+    }
+    write_text(output / f"{robot}.json", json.dumps(record, indent=2) + "\n")
+    say(f"wrote {output / robot}.safetensors, .csv and .json")
+
+
+def find_medium(returns: Sequence[float | None]) -> int:
+    """The first snapshot whose return is at least a third of the last one's, D4RL's medium policy."""
+    return next(i for i, value in enumerate(returns) if value is not None and value >= returns[-1] / 3)
+
+
+def evenly_spaced(first: int, last: int, count: int) -> list[int]:
+    """At most `count` different whole numbers from `first` to `last`, both included, evenly spaced."""
+    return np.linspace(first, last, min(count, last - first + 1)).round().astype(int).tolist()

@@ -1,0 +1,1 @@
+"""Where datasets are fetched from."""

@@ -1,0 +1,1 @@
+"""Local Minari datasets with their cards."""

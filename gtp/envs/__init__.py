@@ -1,0 +1,1 @@
+"""Simulators as tasks use them, and the worlds of our own."""

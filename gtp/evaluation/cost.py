@@ -1,0 +1,85 @@
+"""What a method costs: parameters, training rate, memory, and the time of an action in each way of acting."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gtp.acting import ActingRule
+from gtp.errors import UserError
+from gtp.evaluation.rollouts import rules_for
+from gtp.evaluation.timing import seconds_in_rounds
+from gtp.files import write_text
+from gtp.policy import Policy, load_policy
+
+ROUNDS = 5
+"""Repeated measurements of the time of an action: enough for an interval, and a few seconds in all."""
+RECORDED = (
+    "parameters",
+    "seed_updates_per_second",
+    "training_seconds",
+    "compilation_seconds",
+    "peak_memory_mb",
+)
+"""Quantities that a training run measures itself, in its run.json."""
+
+
+def acting(policy: Policy, nfe: int, rule: ActingRule, batch_size: int) -> Callable[[], np.ndarray]:
+    """A call of `policy.act` with a batch of observations: its noise and transfers of the device included."""
+    obs = np.zeros((batch_size, len(policy.observation_mean)), dtype=np.float32)
+    return partial(policy.act, obs, nfe, rule)
+
+
+def measure(
+    policy_file: Path,
+    run_file: Path,
+    nfe: list[int],
+    batch_sizes: list[int],
+    acting_rules: Sequence[str] = ("sample",),
+) -> list[tuple]:
+    """Rows (quantity, nfe, acting, batch_size, repetition, device, value); empty where it has no meaning.
+
+    Training figures come from the run's own record, acting figures are measured here and now, with the
+    threads that this process has: seconds of a call divided by the batch, once in each of ROUNDS rounds.
+    Methods that are not generative have nfe 1 alone; rules that a method cannot follow are left out.
+    Raises UserError for unusable files, for numbers below 1 and for rules as gtp.evaluation.rollouts does.
+    """
+    if min(nfe, default=0) < 1 or min(batch_sizes, default=0) < 1:
+        raise UserError(f"nfe and batch sizes must be at least 1, got {nfe} and {batch_sizes}")
+    try:
+        run = json.loads(Path(run_file).read_text(encoding="utf-8"))
+        rows = [(name, "", "", "", "", run["device"], run[name]) for name in RECORDED]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
+    device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
+    policy = load_policy(policy_file, device=device)
+    policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
+    ways = list(product(nfe if policy.algorithm.generative else [1], rules_for(policy, acting_rules)))
+    rows += [
+        ("network_evaluations", k, rule.name, "", "", device, rule.evaluations(policy.algorithm, k))
+        for k, rule in ways
+    ]
+    settings = [(k, rule, batch) for k, rule in ways for batch in batch_sizes]
+    rounds = seconds_in_rounds([acting(policy, *setting) for setting in settings], ROUNDS)
+    for (k, rule, batch), seconds in zip(settings, zip(*rounds, strict=True), strict=True):
+        rows += [
+            ("seconds_per_action", k, rule.name, batch, repetition, device, value / batch)
+            for repetition, value in enumerate(seconds)
+        ]
+    return rows
+
+
+def write_cost(path: Path, rows: list[tuple]) -> None:
+    """Rows of `measure` as CSV, atomically."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["quantity", "nfe", "acting", "batch_size", "repetition", "device", "value"])
+    for *labels, value in rows:
+        writer.writerow([*labels, "" if value is None else f"{value:.6g}"])
+    write_text(path, buffer.getvalue())

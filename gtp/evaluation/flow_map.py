@@ -1,0 +1,74 @@
+"""What a policy has learned in one state: the paths that its solution map draws from noise to actions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
+from gtp.data.transitions import Transitions
+from gtp.errors import UserError
+from gtp.policy import Policy
+from gtp.randomness import generator
+from gtp.training.learner import bind
+
+NEIGHBOURS = 64
+CANDIDATES = 512
+
+
+@dataclass(frozen=True)
+class Point:
+    """One row of a flow-map file. kind is path (a point of sample's path at time t) or data (an action)."""
+
+    state: int
+    sample: int
+    kind: str
+    t: float
+    a0: float
+    a1: float
+
+
+def divided_state(transitions: Transitions) -> tuple[int, np.ndarray]:
+    """Row of a state around which the dataset's actions differ most, and the rows of its neighbours.
+
+    Among CANDIDATES evenly spaced rows, the one whose NEIGHBOURS nearest states (standardised distance)
+    have the largest mean squared distance of the action from its mean: a junction, where a policy must
+    hold several answers at once.
+    """
+    states = (transitions.observations - transitions.observation_mean) / transitions.observation_std
+    best = (-1.0, 0, np.zeros(0, dtype=int))
+    for row in np.linspace(0, len(states) - 1, min(CANDIDATES, len(states))).astype(int):
+        distance = np.square(states - states[row]).sum(axis=1)
+        near = np.argpartition(distance, min(NEIGHBOURS, len(states) - 1))[:NEIGHBOURS]
+        spread = float(transitions.actions[near].var(axis=0).sum())
+        best = max(best, (spread, int(row), near), key=lambda candidate: candidate[0])
+    return best[1], best[2]
+
+
+def flow_map(policy: Policy, transitions: Transitions, samples: int, nfe: int) -> list[Point]:
+    """Paths of `samples` noise samples through K = nfe jumps in the most divided state, and the data there.
+
+    Actions are in [-1, 1] units, times in the policy's own. Raises UserError when actions do not have two
+    dimensions, for a method that has no solution map, and for numbers below 1.
+    """
+    if samples < 1 or nfe < 1:
+        raise UserError(f"samples and nfe must be at least 1, got {samples} and {nfe}")
+    if transitions.actions.shape[1] != 2:
+        raise UserError(
+            f"a flow map is drawn for two action dimensions; {transitions.task.name} has"
+            f" {transitions.actions.shape[1]}: choose another task"
+        )
+    if not isinstance(policy.algorithm, SolutionMapPolicy):
+        raise UserError(f"{policy.label} has no solution map to draw; choose a GTP method")
+    row, near = divided_state(transitions)
+    points = [
+        Point(row, i, "data", 0.0, *map(float, transitions.actions[j])) for i, j in enumerate(sorted(near))
+    ]
+    with torch.inference_mode():
+        obs = policy.normalize(torch.from_numpy(transitions.observations[[row]])).expand(samples, -1)
+        actor = bind(policy.modules, policy.params)["actor_ema"]
+        noise = torch.randn((samples, 2), generator=generator(policy.seed, "flow map"))
+        times, path = policy.algorithm.trajectory(actor, obs, noise, nfe)
+    for t, actions in zip(times.tolist(), path, strict=True):
+        points += [Point(row, i, "path", t, *action) for i, action in enumerate(actions.tolist())]
+    return points

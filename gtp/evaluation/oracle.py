@@ -1,0 +1,151 @@
+"""Policies against a known answer: clone a Gaussian mixture, compare samples with both of its truths.
+
+One is the data's own distribution, which a sampler must reproduce wherever it starts; the other is where the
+exact solution map carries the same noise.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gtp.algorithms.common.interface import Algorithm, Batch, Networks
+from gtp.algorithms.gtp import GTP
+from gtp.config import TrainConfig
+from gtp.errors import UserError
+from gtp.generative.gaussian_mixture import GaussianMixture
+from gtp.randomness import generator
+from gtp.training.learner import Learner
+from gtp.training.loop import choose_compiled
+
+ACTIONS = 20_000
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How far K-step samples are from the data, and from what the exact ODE makes of the same noise."""
+
+    nfe: int
+    mean_error: float
+    """Distance of the samples' mean to the data's, in action units."""
+    deviation_ratio: float
+    """Root of the samples' total variance over the data's: below 1 they are too narrow."""
+    energy_distance: float
+    """2 E|x - y| - E|x - x'| - E|y - y'| between samples and data, in action units; 0 for equal laws."""
+    off_mode_share: float
+    """Share of samples farther than four standard deviations from every mode."""
+    median_distance: float
+    """Median distance to the exact end point, in action units."""
+    smallest_mode_share: float
+    """Share of the samples nearest to the mode that got fewest."""
+
+
+def clone_mixture(
+    algorithm: Algorithm, mixture: GaussianMixture, config: TrainConfig, seed: int, compiled: bool = False
+) -> Networks:
+    """Train `algorithm` on draws of `mixture` as the actions of a single state; its networks, on the CPU."""
+    size, device = mixture.means.shape[1], torch.device("cpu")
+    data = Batch(
+        obs=torch.zeros(ACTIONS, 1),
+        act=mixture.sample(ACTIONS, generator(seed, "mixture")).float(),
+        rew=torch.zeros(ACTIONS),
+        next_obs=torch.zeros(ACTIONS, 1),
+        discount=torch.zeros(ACTIONS),
+    )
+    learner = Learner(algorithm, config, 1, size, [seed], device, compiled)
+    inputs = learner.inputs(data)
+    for _ in range(config.steps):
+        learner.update(data, *next(inputs))
+    return learner.networks()
+
+
+@torch.inference_mode()
+def compare(
+    algorithm: GTP,
+    networks: Networks,
+    mixture: GaussianMixture,
+    nfe: list[int],
+    seed: int,
+    samples: int = 4000,
+) -> list[Accuracy]:
+    """Samples of a trained policy beside the data and the exact flow of the same noise.
+
+    The flow is 2000 Heun steps in float64 from T down to a twentieth of the modes' width.
+    """
+    noise = torch.randn(samples, mixture.means.shape[1], generator=generator(seed, "oracle"))
+    ends = math.log10(algorithm.t_start), math.log10(0.05 * mixture.std)
+    times = torch.logspace(*ends, 2001, dtype=torch.float64)
+    exact = mixture.solve(algorithm.t_start * noise.double(), times)
+    data = mixture.sample(samples, generator(seed, "oracle data"))
+    results = []
+    for k in nfe:
+        actions = algorithm.act(networks, torch.zeros(samples, 1), noise, k).double()
+        results.append(
+            Accuracy(
+                k,
+                float((actions.mean(dim=0) - data.mean(dim=0)).norm()),
+                float((actions.var(dim=0).sum() / data.var(dim=0).sum()).sqrt()),
+                energy_distance(actions, data),
+                mixture.off_mode_share(actions),
+                float((actions - exact).norm(dim=1).median()),
+                smallest_mode_share(mixture, actions),
+            )
+        )
+    return results
+
+
+def measure_accuracy(
+    algorithm: GTP, mixture: GaussianMixture, config: TrainConfig, nfe: Sequence[int], seeds: Sequence[int]
+) -> list[dict]:
+    """`clone_mixture` and `compare` for each seed; per K, the means over the seeds.
+
+    The update is compiled if there is a compiler. Raises UserError for numbers that make no sense.
+    """
+    if not nfe or min(nfe) < 1 or not seeds:
+        raise UserError(f"one seed and nfe of 1 are the least, got seeds {seeds} and nfe {nfe}")
+    if not 0.0 < mixture.std < math.inf:
+        raise UserError(f"std must be finite and positive, got {mixture.std}")
+    compiled = choose_compiled("auto", torch.device("cpu"))
+    runs = [
+        compare(algorithm, clone_mixture(algorithm, mixture, config, seed, compiled), mixture, nfe, seed)
+        for seed in seeds
+    ]
+    return [
+        {name: sum(getattr(run[i], name) for run in runs) / len(runs) for name in Accuracy.__annotations__}
+        for i in range(len(nfe))
+    ]
+
+
+def energy_distance(x: Tensor, y: Tensor) -> float:
+    """2 E|x - y| - E|x - x'| - E|y - y'| of two samples (B, A), all pairs counted (Szekely, 2003)."""
+    return float(2.0 * torch.cdist(x, y).mean() - torch.cdist(x, x).mean() - torch.cdist(y, y).mean())
+
+
+def smallest_mode_share(mixture: GaussianMixture, actions: Tensor) -> float:
+    """Share of actions (B, A) whose nearest mean is the one that is nearest least often."""
+    nearest = torch.cdist(actions, mixture.means).argmin(dim=1)
+    return float(nearest.bincount(minlength=len(mixture.means)).min() / len(actions))
+
+
+def four_corners(std: float = 0.05) -> GaussianMixture:
+    """Four equal modes at (+-0.6, +-0.6): the action distribution at a crossing."""
+    means = torch.tensor([[0.6, 0.6], [-0.6, 0.6], [-0.6, -0.6], [0.6, -0.6]], dtype=torch.float64)
+    return GaussianMixture(means, torch.full((4,), 0.25, dtype=torch.float64), std)
+
+
+def off_centre(std: float = 0.05) -> GaussianMixture:
+    """Four unequal modes, none opposite to another: a shift or a shrinkage of samples shows in their mean."""
+    means = torch.tensor([[0.8, 0.5], [-0.1, 0.7], [0.6, -0.3], [0.1, 0.1]], dtype=torch.float64)
+    return GaussianMixture(means, torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64), std)
+
+
+def wide(std: float = 0.3) -> GaussianMixture:
+    """Two broad unequal modes away from 0, as broad as all actions of a robot together."""
+    means = torch.tensor([[0.5, 0.3], [-0.2, -0.4]], dtype=torch.float64)
+    return GaussianMixture(means, torch.tensor([0.7, 0.3], dtype=torch.float64), std)
+
+
+MIXTURES = {"corners": four_corners, "off_centre": off_centre, "wide": wide}
+"""Name -> the mixture, given the standard deviation of its modes; each has a customary one."""

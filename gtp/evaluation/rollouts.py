@@ -1,0 +1,220 @@
+"""Rollouts of a trained policy in its task's environment: one record per episode.
+
+Episodes of one policy run side by side, so that each step asks the policy once. Starts depend on
+(policy seed, episode) and noise on (policy seed, episode, step): every method of a study meets the same
+starts, and a result repeats to the bit. A control loop that calls `Policy.reset` and `Policy.act` gets the
+same episodes; only the size of its batches can change them, by rounding.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from itertools import product
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+
+from gtp.acting import ActingRule, applicable
+from gtp.config import TaskSpec
+from gtp.envs.make import make_environment
+from gtp.envs.success import succeeded
+from gtp.errors import UserError
+from gtp.files import write_text
+from gtp.policy import Policy, load_policy
+from gtp.progress import Progress
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One row of a scores file. `status` is ok, or diverged@<step> for a policy that is not finite."""
+
+    seed: int
+    step: int
+    nfe: int
+    acting: str
+    episode: int
+    episode_return: float | None
+    normalized_score: float | None
+    success: int | None
+    length: int | None
+    status: str
+
+
+@dataclass(frozen=True)
+class Position:
+    """One row of a rollouts file: where the body was, in the simulator's units."""
+
+    seed: int
+    episode: int
+    step: int
+    x: float
+    y: float
+    success: int
+
+
+class Rollouts:
+    """Environments of one task, made once and used by every policy that is evaluated on it."""
+
+    def __init__(self, task: TaskSpec, episodes: int):
+        self.task = task
+        self.environments: list[gym.Env] = [make_environment(task) for _ in range(episodes)]
+
+    def run(
+        self,
+        policy: Policy,
+        nfe: int,
+        rule: ActingRule,
+        tracked: int = 0,
+        finished: Callable[[], None] = lambda: None,
+    ) -> tuple[list[Episode], list[Position]]:
+        """One episode in every environment at K = nfe by a rule; also positions in the first `tracked`.
+
+        A diverged policy yields one row that says so: it cannot act, and leaving it out would flatter
+        the method.
+        """
+        if policy.diverged_at is not None:
+            return [diverged(policy, nfe, rule, policy.diverged_at)], []
+        count = len(self.environments)
+        observations = np.stack(
+            [
+                environment.reset(seed=policy.start_seed(i))[0]
+                for i, environment in enumerate(self.environments)
+            ]
+        )
+        policy.reset(range(count))
+        returns, lengths = np.zeros(count), np.zeros(count, dtype=int)
+        success: list[bool | None] = [None] * count
+        active = list(range(count))
+        paths: list[list[tuple[float, float]]] = [[] for _ in range(tracked)]
+        while active:
+            actions = policy.act(observations, nfe, rule)
+            if not np.isfinite(actions).all():  # the very last update may ruin the weights unnoticed
+                return [diverged(policy, nfe, rule, policy.step)], []
+            for i in active:
+                if i < tracked:
+                    paths[i].append(position(self.environments[i]))
+            still_active = []
+            for i in active:
+                observations[i], reward, terminated, truncated, info = self.environments[i].step(actions[i])
+                returns[i] += reward
+                lengths[i] += 1
+                if "success" in info:
+                    success[i] = bool(success[i]) or succeeded(info["success"])
+                if terminated or truncated:
+                    finished()
+                else:
+                    still_active.append(i)
+            active = still_active
+        rows = [
+            Episode(
+                policy.seed,
+                policy.step,
+                nfe,
+                rule.name,
+                i,
+                float(returns[i]),
+                self.task.normalized_score(float(returns[i])),
+                None if success[i] is None else int(success[i]),
+                int(lengths[i]),
+                "ok",
+            )
+            for i in range(count)
+        ]
+        positions = [
+            Position(policy.seed, i, step, *xy, int(bool(success[i])))
+            for i, path in enumerate(paths)
+            for step, xy in enumerate(path)
+        ]
+        return rows, positions
+
+
+def diverged(policy: Policy, nfe: int, rule: ActingRule, step: int) -> Episode:
+    """The one row of a policy that cannot act since a training step."""
+    return Episode(policy.seed, policy.step, nfe, rule.name, -1, None, None, None, None, f"diverged@{step}")
+
+
+def position(environment: gym.Env) -> tuple[float, float]:
+    """Where the body of a maze task is, (x, y) in the simulator's units."""
+    x, y = environment.unwrapped.data.qpos[:2]
+    return float(x), float(y)
+
+
+def evaluate(
+    policies: list[Path],
+    nfe: list[int],
+    episodes: int,
+    acting: Sequence[str] = ("sample",),
+    *,
+    rollout_episodes: int = 0,
+    rollout_nfe: int | None = None,
+) -> tuple[list[Episode], list[Position]]:
+    """Every seed of every policy file, at every K of `nfe` and by every rule, for `episodes` episodes each.
+
+    A method that is not generative is evaluated at K = 1 only, and rules that it cannot follow are left out;
+    one whose actions do not depend on noise has the rule "deterministic" instead. With `rollout_episodes`,
+    also the positions of that many episodes per seed of the last file, by the first rule and at
+    K = `rollout_nfe` (default: the largest).
+    Raises UserError for unusable files, for files of different tasks, for numbers below 1, and for rules that
+    there are none of, or none that the method can follow.
+    """
+    if episodes < 1 or not nfe or min(nfe) < 1:
+        raise UserError(f"episodes and nfe must be at least 1, got episodes {episodes} and nfe {nfe}")
+    if len(set(nfe)) != len(nfe):
+        raise UserError(f"nfe names a number twice: {nfe}; name each once")
+    if not 0 <= rollout_episodes <= episodes:
+        raise UserError(f"rollout episodes must be from 0 to {episodes}, got {rollout_episodes}")
+    first = load_policy(policies[0])
+    steps_of = nfe if first.algorithm.generative else [1]
+    rollout_nfe = max(steps_of) if rollout_nfe is None or not first.algorithm.generative else rollout_nfe
+    if rollout_episodes and first.task.maze is None:
+        raise UserError(f"task {first.task.name} has no maze to draw rollouts in; leave out the rollouts")
+    if rollout_episodes and rollout_nfe not in steps_of:
+        raise UserError(f"rollout nfe {rollout_nfe} is not among the nfe that are evaluated: {steps_of}")
+    rollouts = Rollouts(first.task, episodes)
+    rules = rules_for(first, acting)
+    settings = list(product(steps_of, rules))
+    total = len(policies) * len(first.seeds) * len(settings) * episodes
+    progress = Progress(f"evaluate {first.task.name} {first.label}", total, "episodes")
+    rows, positions = [], []
+    for path in policies:
+        for seed in first.seeds:
+            policy = load_policy(path, seed)
+            if (policy.task, policy.label, policy.algorithm) != (first.task, first.label, first.algorithm):
+                raise UserError(f"{path} and {policies[0]} differ in task or method; evaluate them apart")
+            for k, rule in settings:
+                drawn = path == policies[-1] and (k, rule) == (rollout_nfe, rules[0])
+                tracked = rollout_episodes if drawn else 0
+                found, tracks = rollouts.run(policy, k, rule, tracked, progress.advance)
+                rows += found
+                positions += tracks
+    return rows, positions
+
+
+def rules_for(policy: Policy, acting: Sequence[str]) -> list[ActingRule]:
+    """The rules of these names that a policy's method can follow.
+
+    Raises UserError for a name that is none or stands there twice, and when no rule is left.
+    """
+    try:
+        rules = [ActingRule.parse(name) for name in acting]
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if len({rule.name for rule in rules}) != len(rules):
+        raise UserError(f"acting names a rule twice: {' '.join(acting)}; name each once")
+    found = applicable(rules, policy.algorithm)
+    if not found:
+        raise UserError(f"{policy.label} can act by none of {' '.join(acting) or 'no rules'}; add 'sample'")
+    return found
+
+
+def write_rows(path: Path, kind: type, rows: Iterable) -> None:
+    """Rows of a dataclass as CSV, atomically; None is empty and `episode_return` is called return."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([field.name.removeprefix("episode_") for field in fields(kind)])
+    writer.writerows(
+        [f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row)] for row in rows
+    )
+    write_text(path, buffer.getvalue())

@@ -1,0 +1,1 @@
+"""The mathematics of generative models, without networks, data or training."""

@@ -1,0 +1,1 @@
+"""Training: the loop, the vectorised learner, checkpoints."""

@@ -1,0 +1,316 @@
+"""The one training loop: any method, all seeds of a job in one process, resumable to the bit.
+
+A run is determined by its method, budget, seeds, data, code and kind of device; their digest names the
+folder that holds its checkpoint. A run that was killed finds that folder again and continues from the
+last checkpoint; noise is a function of the step, so nothing else needs to be restored.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from filelock import FileLock, Timeout
+
+from gtp import algorithms
+from gtp.algorithms.common.interface import Algorithm
+from gtp.config import TrainConfig
+from gtp.data.batches import training_columns
+from gtp.data.reward_scale import reward_unit
+from gtp.data.transitions import Transitions
+from gtp.errors import UserError
+from gtp.files import require_writable, sha256_of, write_atomically, write_text
+from gtp.policy import save_policy
+from gtp.progress import Progress, say
+from gtp.provenance import ROOT, files_behind
+from gtp.training.checkpoint import load_checkpoint, save_checkpoint
+from gtp.training.learner import Learner, compiler_available
+
+LOG_INTERVALS = 100
+"""Rows of training.csv per seed and quantity; each is the mean over its interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Where and how fast a run happens; none of it is meant to change what is learned."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes a GPU if there is one. CUDA_VISIBLE_DEVICES is obeyed."""
+    compile: Literal["auto", "off"] = "auto"
+    """auto compiles the update if there is a compiler; off runs it eagerly."""
+    threads: int = 1
+    """CPU threads of this process."""
+    progress_seconds: float = 10.0
+    """Time between two progress lines on stderr."""
+    checkpoint_seconds: float = 60.0
+    """Least time between two checkpoints; they are written at the end of a log interval."""
+
+    def __post_init__(self):
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+        if not (self.progress_seconds >= 0 and self.checkpoint_seconds >= 0):
+            raise ValueError("progress_seconds and checkpoint_seconds must be numbers, and not negative")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one call of `train` is to do; all of it enters the run's digest."""
+
+    algorithm: Algorithm
+    config: TrainConfig
+    transitions: Transitions
+    seeds: tuple[int, ...]
+    device: torch.device
+    compiled: bool
+    label: str
+
+    def settings(self) -> dict:
+        """All that determines the result: method, budget, seeds, data, code, device, torch.
+
+        The label too, since it stands in the policies: of two methods with equal settings each is trained.
+        """
+        arrays = hashlib.sha256()
+        for name in ("observations", "actions", "rewards", "next_observations", "terminations"):
+            arrays.update(getattr(self.transitions, name).tobytes())
+        return {
+            "algorithm": algorithms.name_of(self.algorithm),
+            "label": self.label,
+            "hyperparameters": asdict(self.algorithm),
+            "config": asdict(self.config),
+            "seeds": list(self.seeds),
+            "task": asdict(self.transitions.task),
+            "data": arrays.hexdigest(),
+            "code": code_digest(self.algorithm),
+            "device": self.device.type,
+            "compiled": self.compiled,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over `settings`."""
+        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()
+
+
+def code_digest(algorithm: Algorithm) -> str:
+    """SHA-256 of the modules that decide what a run computes: the method's, the learner's, the data's."""
+    files = files_behind(
+        type(algorithm).__module__,
+        "gtp.training.learner",
+        "gtp.randomness",
+        "gtp.data.batches",
+        "gtp.data.reward_scale",
+    )
+    return sha256_of(Path(__file__), *(ROOT / file for file in files))
+
+
+def use_threads(threads: int) -> None:
+    """Compute on so many CPU threads. Raises UserError for a number below 1."""
+    if threads < 1:
+        raise UserError(f"threads must be at least 1, got {threads}")
+    torch.set_num_threads(threads)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """auto, cpu or cuda -> a device. Raises UserError when a GPU is asked for and there is none."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "no CUDA device is visible: use --execution.device cpu, or check driver and CUDA_VISIBLE_DEVICES"
+        )
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_compiled(wanted: str, device: torch.device) -> bool:
+    """Whether to compile the update; says so in one line when there is no compiler."""
+    if wanted == "auto" and not compiler_available(device):
+        say("no C++ compiler found: training runs eagerly, about half as fast (install g++ to change that)")
+        return False
+    return wanted == "auto"
+
+
+def train(
+    algorithm: Algorithm,
+    config: TrainConfig,
+    transitions: Transitions,
+    seeds: tuple[int, ...],
+    *,
+    output: Path,
+    checkpoints: Path,
+    execution: Execution = Execution(),
+    label: str = "",
+) -> dict:
+    """Train all `seeds` of a method on a task and write the results into the folder `output`.
+
+    Results: policy-<step>.safetensors per snapshot, training.csv (step, seed, quantity, value) and
+    run.json (settings, provenance, seconds, diverged seeds), which is returned. They appear when the run
+    is complete; until then its state lives in a folder of its own under `checkpoints`. A seed whose loss
+    or gradient stops being finite is recorded with its step and does not disturb the others.
+    Raises UserError for bad seeds, a missing device, files that cannot be read or written, or a
+    checkpoint that is damaged.
+    """
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise UserError(f"seeds must be distinct, not negative, and at least one, got {list(seeds)}")
+    use_threads(execution.threads)
+    device = choose_device(execution.device)
+    compiled = choose_compiled(execution.compile, device)
+    label = label or algorithms.name_of(algorithm)
+    algorithm = algorithm.for_reward_unit(reward_unit(transitions, config.discount))
+    run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
+    output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
+    with exclusive(scratch):
+        require_writable(output)
+        record = _train(run, scratch, execution)
+        publish(scratch, output)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return record
+
+
+def closing_line(record: dict, seeds: tuple[int, ...], output: Path, steps: int) -> str:
+    """What a finished run left in `output`, in one line: the policy to load, and the seeds that diverged."""
+    lost = record["diverged_at"]
+    where = ", ".join(f"{step} (seed {seed})" for seed, step in lost.items())
+    sound = [seed for seed in seeds if str(seed) not in lost]
+    if not sound:
+        return f"wrote {output}: all seeds diverged, at step {where}; no policy can act"
+    seed = f", seed={sound[0]}" if sound[0] != seeds[0] else ""
+    hint = f"wrote {output}: load_policy('{output}/policy-{steps}.safetensors'{seed})"
+    return f"{hint}; diverged at step {where}" if lost else hint
+
+
+def _train(run: Run, scratch: Path, execution: Execution) -> dict:
+    config, checkpoint = run.config, scratch / "checkpoint.safetensors"
+    data = training_columns(run.transitions, config, run.device)
+    learner = Learner(
+        run.algorithm,
+        config,
+        data.obs.shape[1],
+        data.act.shape[1],
+        list(run.seeds),
+        run.device,
+        run.compiled,
+    )
+    log, seconds_before, first = [], 0.0, 0
+    if checkpoint.exists():
+        state, header = load_checkpoint(checkpoint, run.digest)
+        try:
+            learner.load_state(state)
+            log, seconds_before, first = header["log"], header["seconds"], header["step"]
+        except (KeyError, RuntimeError) as error:
+            raise UserError(f"{checkpoint} lacks a part of its run; delete it: rm {checkpoint}") from error
+    boundaries = {config.steps * (i + 1) // LOG_INTERVALS for i in range(LOG_INTERVALS)} - {0}
+    boundaries |= set(learner.stages) - {0}  # another stage logs other quantities
+    snapshots = set(config.snapshot_steps())
+    what = f"train {run.transitions.task.name} {run.label}"
+    if run.compiled:
+        say(f"{what}: compiling, which may take a minute")
+    progress = Progress(what, config.steps, "steps", done=first, interval=execution.progress_seconds)
+    started = saved = time.monotonic()
+    warm_up = {}  # stage -> seconds of its first update, most of which is compilation
+    total, in_interval = None, 0
+    inputs = learner.inputs(data)
+    for step in range(first + 1, config.steps + 1):
+        stage, before = learner.stage, time.monotonic()
+        logged = learner.update(data, *next(inputs))
+        warm_up.setdefault(stage, time.monotonic() - before)
+        total = logged.clone() if total is None else total.add_(logged)
+        in_interval += 1
+        progress.advance()
+        if step in snapshots:
+            path = scratch / f"policy-{step}.safetensors"
+            save_policy(path, learner, run.transitions, run.label)
+        if step in boundaries:
+            seconds = seconds_before + time.monotonic() - started
+            log.append([step, seconds, learner.quantities.copy(), (total / in_interval).tolist()])
+            total, in_interval = None, 0
+            if step < config.steps and time.monotonic() - saved >= execution.checkpoint_seconds:
+                save_checkpoint(
+                    checkpoint, learner.state(), run_digest=run.digest, step=step, log=log, seconds=seconds
+                )
+                saved = time.monotonic()
+    finished = time.monotonic()
+    record = {
+        **run.settings(),
+        "parameters": sum(
+            leaf[0].numel() for net in learner.modules for leaf in learner.params[net].values()
+        ),
+        "training_seconds": seconds_before + finished - started,
+        "compilation_seconds": sum(warm_up.values()),
+        "seed_updates_per_second": len(run.seeds)
+        * (config.steps - first - len(warm_up))
+        / (finished - started - sum(warm_up.values())),
+        "peak_memory_mb": peak_memory_mb(run.device),
+        "diverged_at": {
+            str(seed): step
+            for seed, step in zip(run.seeds, learner.diverged_at.tolist(), strict=True)
+            if step >= 0
+        },
+        "resumed_at": first or None,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+        "device_name": torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else "cpu",
+    }
+    write_text(scratch / "training.csv", training_csv(log, run.seeds))
+    write_text(scratch / "run.json", json.dumps(record, indent=2))
+    return record
+
+
+def training_csv(log: list, seeds: tuple[int, ...]) -> str:
+    """Tidy rows step, seed, quantity, value from the log's (step, seconds, names, values[Q][S])."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["step", "seed", "quantity", "value"])
+    for step, seconds, names, values in log:
+        for column, seed in enumerate(seeds):
+            writer.writerow([step, seed, "seconds", f"{seconds:.3f}"])
+            for name, row in zip(names, values, strict=True):
+                writer.writerow([step, seed, name, f"{row[column]:.6g}"])
+    return buffer.getvalue()
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Largest memory of this process so far, in MB: the GPU's allocator's, or the resident set's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if platform.system() == "Darwin" else peak / 1e3  # bytes there, kilobytes here
+
+
+@contextmanager
+def exclusive(scratch: Path) -> Iterator[None]:
+    """Keep a second process from training the same run into the same folder."""
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        with FileLock(scratch.with_suffix(".lock"), timeout=0):
+            yield
+    except Timeout as error:
+        raise UserError(
+            f"another process is training this very run ({scratch} is locked); wait for it to end"
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {scratch}: {error.strerror}; choose --checkpoints where you may write"
+        ) from error
+
+
+def publish(scratch: Path, output: Path) -> None:
+    """Copy a finished run's results into `output`, run.json last: with it, the folder is complete.
+
+    What an older run left there goes first, its run.json before all else.
+    """
+    for old in [output / "run.json", *output.glob("policy-*.safetensors")]:
+        old.unlink(missing_ok=True)
+    for source in [*sorted(scratch.glob("policy-*")), scratch / "training.csv", scratch / "run.json"]:
+        write_atomically(output / source.name, partial(shutil.copyfile, source))
