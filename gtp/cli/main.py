@@ -1,53 +1,23 @@
-"""The command line: `gtp train`, `gtp evaluate`, `gtp dataset ...`, and the smaller verbs of the workflow.
+"""The entry point of `gtp` and `python -m gtp`: the tree of verbs, parsing, and errors of one line.
 
-Flags are generated from the dataclasses that the code itself uses. A UserError ends the program with
-one line on stderr and status 2.
+Each verb is a function of gtp/cli; its flags are generated from the signature and from the dataclasses that
+the code itself uses. A UserError ends the program with one line on stderr and status 2.
 """
 
 import contextlib
 import io
-import json
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from functools import partial, wraps
-from pathlib import Path
-from typing import Annotated, Literal, Union
 
 import torch
 import tyro
 
-from gtp import algorithms
-from gtp.algorithms.gtp import GTP
-from gtp.config import TaskSpec, TrainConfig
-from gtp.data.generate.recipes import RECIPES
-from gtp.data.summaries.expectations import Expectations
-from gtp.data.transitions import load_transitions, save_transitions
+from gtp.cli import dataset, evaluate, train
 from gtp.errors import UserError
-from gtp.evaluation.bench import BenchConfig
-from gtp.evaluation.bench import bench as run_bench
-from gtp.evaluation.cost import measure, write_cost
-from gtp.evaluation.flow_map import Point, flow_map
-from gtp.evaluation.oracle import MIXTURES, measure_accuracy
-from gtp.files import require_writable, write_text
-from gtp.policy import describe, load_policy
 from gtp.progress import say
-from gtp.training.loop import Execution, closing_line, use_threads
-from gtp.training.loop import train as run_training
-
-app = tyro.extras.SubcommandApp()
-dataset = tyro.extras.SubcommandApp()
-app.command(dataset, name="dataset", help="Make, prepare and check datasets.")
-fetch = tyro.extras.SubcommandApp()
-dataset.command(fetch, name="fetch", help="Datasets that others made: Minari's, or D4RL's own files.")
-behaviour = tyro.extras.SubcommandApp()
-app.command(behaviour, name="behaviour", help="Train the policies that datasets are recorded with.")
-
-DEFAULT_BUDGET, DEFAULT_EXECUTION = TrainConfig(), Execution()
-ORACLE_BUDGET = TrainConfig(steps=6000, batch_size=128, hidden_size=128)
 
 
 def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
@@ -60,369 +30,37 @@ def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]
     return bound
 
 
-try:
-    AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
-        tuple(Annotated[algorithms.get(name), tyro.conf.subcommand(name)] for name in algorithms.names())
-    ]
-except UserError as error:  # a method's file that cannot be imported
-    sys.exit(f"gtp: error: {error}")
-
-
-AnyRecipe = Union[  # noqa: UP007 (likewise)
-    tuple(Annotated[recipe, tyro.conf.subcommand(name)] for name, recipe in RECIPES.items())
-]
-
-
-@app.command
-@deferred
-def train(
-    algorithm: AnyAlgorithm,
-    data: Path,
-    output: Path,
-    seeds: tuple[int, ...] = (0,),
-    checkpoints: Path = Path("checkpoints"),
-    label: str = "",
-    train: TrainConfig = DEFAULT_BUDGET,
-    execution: Execution = DEFAULT_EXECUTION,
-) -> None:
-    """Train one method on prepared transitions, all seeds in one process; resumes a run that was cut off.
-
-    Args:
-        algorithm: The method and its hyperparameters.
-        data: Transitions, from `gtp dataset prepare`.
-        output: Folder for policy-<step>.safetensors, training.csv and run.json.
-        seeds: One policy is trained for each.
-        checkpoints: Folder for the state of unfinished runs.
-        label: Name of the run in messages and files; the method's by default.
-        train: The budget and everything else that methods share.
-        execution: Where and how fast; not meant to change what is learned.
-    """
-    record = run_training(
-        algorithm,
-        train,
-        load_transitions(data),
-        seeds,
-        output=output,
-        checkpoints=checkpoints,
-        execution=execution,
-        label=label,
-    )
-    say(closing_line(record, seeds, output, train.steps))
-
-
-@app.command
-@deferred
-def evaluate(
-    policy: tuple[Path, ...],
-    output: Path,
-    nfe: tuple[int, ...] = (1, 2, 5),
-    acting: tuple[str, ...] = ("sample",),
-    episodes: int = 20,
-    rollouts: Path | None = None,
-    rollout_episodes: int = 5,
-    rollout_nfe: int | None = None,
-    threads: int = 1,
-) -> None:
-    """Roll out every seed of policy files in the task's environment and write one row per episode.
-
-    Args:
-        policy: Policy files of one run.
-        output: CSV of episodes.
-        nfe: Numbers of function evaluations K per action.
-        acting: What is done with samples: sample, noise_0.5, mean_of_16, best_of_16, best_of_50_at_1.
-        episodes: Episodes per seed, K and rule.
-        rollouts: CSV of positions along some episodes; mazes only.
-        rollout_episodes: Episodes per seed to record there.
-        rollout_nfe: Their K; the largest by default.
-        threads: CPU threads of this process.
-    """
-    from gtp.evaluation import rollouts as evaluation
-
-    use_threads(threads)
-    for path in filter(None, (output, rollouts)):
-        require_writable(path.parent)
-    rows, positions = evaluation.evaluate(
-        list(policy),
-        list(nfe),
-        episodes,
-        acting,
-        rollout_episodes=rollout_episodes if rollouts else 0,
-        rollout_nfe=rollout_nfe,
-    )
-    evaluation.write_rows(output, evaluation.Episode, rows)
-    if rollouts:
-        evaluation.write_rows(rollouts, evaluation.Position, positions)
-
-
-@app.command
-@deferred
-def cost(
-    policy: Path,
-    run: Path,
-    output: Path,
-    nfe: tuple[int, ...] = (1, 2, 5),
-    acting: tuple[str, ...] = ("sample",),
-    batch_sizes: tuple[int, ...] = (1, 64),
-    threads: int = 1,
-) -> None:
-    """Measure parameters, training rate, memory and seconds per action of a trained policy.
-
-    Args:
-        policy: A policy file.
-        run: The run.json beside it.
-        output: CSV of figures.
-        nfe: Numbers of function evaluations K per action.
-        acting: Rules as of `gtp evaluate`.
-        batch_sizes: Observations per call.
-        threads: CPU threads of this process.
-    """
-    use_threads(threads)
-    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting))
-
-
-@app.command(name="flow-map")
-@deferred
-def draw_flow_map(policy: Path, data: Path, output: Path, samples: int = 64, nfe: int = 16) -> None:
-    """Write the paths from noise to actions that a policy has learned in one state.
-
-    Args:
-        policy: A policy file of a GTP method with two action dimensions.
-        data: The transitions it was trained on.
-        output: CSV of points.
-        samples: Noise samples.
-        nfe: Jumps per path.
-    """
-    from gtp.evaluation.rollouts import write_rows
-
-    write_rows(output, Point, flow_map(load_policy(policy), load_transitions(data), samples, nfe))
-
-
-@app.command
-@deferred
-def oracle(
-    algorithm: Annotated[GTP, tyro.conf.arg(name="")],
-    train: TrainConfig = ORACLE_BUDGET,
-    nfe: tuple[int, ...] = (1, 2, 5, 8),
-    seeds: tuple[int, ...] = (0, 1),
-    mixture: Literal["corners", "off_centre", "wide"] = "corners",
-    std: float | None = None,
-    threads: int = 1,
-) -> None:
-    """Clone a Gaussian mixture, whose exact flow is known, and print how far K-step samples are from it.
-
-    Args:
-        algorithm: Hyperparameters of GTP; eta counts as 0.
-        train: The budget.
-        nfe: Numbers of function evaluations K.
-        seeds: One run for each; the figures are means over them.
-        mixture: Four equal modes at (+-0.6, +-0.6), four unequal ones around (0.4, 0.4), or two broad ones.
-        std: Standard deviation of each mode; the mixture's own by default.
-        threads: CPU threads of this process.
-    """
-    use_threads(threads)
-    modes = MIXTURES[mixture]() if std is None else MIXTURES[mixture](std)
-    print(json.dumps(measure_accuracy(replace(algorithm, eta=0.0), modes, train, nfe, seeds)))
-
-
-@app.command
-@deferred
-def bench(config: Annotated[BenchConfig, tyro.conf.arg(name="")]) -> None:
-    """Measure updates per second, eager and compiled, and milliseconds per action; writes a JSON record."""
-    run_bench(config)
-
-
-@app.command
-@deferred
-def inspect(policy: Path) -> None:
-    """Print what a policy file says about itself.
-
-    Args:
-        policy: A policy file.
-    """
-    print(describe(policy))
-
-
-@dataset.command
-@deferred
-def generate(recipe: AnyRecipe, id: str, root: Path, workers: int = 1) -> None:
-    """Record a dataset with the simulator, as a Minari dataset with a card.
-
-    Args:
-        recipe: What to record.
-        id: Minari id below generated/, for example generated/pointmaze/medium-100k-v0.
-        root: Minari's root folder (what MINARI_DATASETS_PATH names).
-        workers: Processes; the data do not depend on it.
-    """
-    from gtp.data.generate.build import generate_dataset
-
-    generate_dataset(recipe, dataset_id=id, root=root, workers=workers, command=command_line())
-
-
-@fetch.command
-@deferred
-def minari(ids: tuple[str, ...], dataset_id: str, root: Path) -> None:
-    """Take a dataset of the Minari collection from your own Minari folder, or download it.
-
-    Args:
-        ids: Minari ids; several are put together.
-        dataset_id: Minari id of the result: the one id, or a name below combined/ for several.
-        root: Minari's root folder.
-    """
-    from gtp.data.sources.minari import fetch_minari
-
-    fetch_minari(ids, dataset_id, root, command=command_line())
-
-
-@fetch.command
-@deferred
-def d4rl(id: str, root: Path, file: str | None = None, sha256: str | None = None) -> None:
-    """Convert one of D4RL's own HDF5 files, after downloading it unless it is there.
-
-    Args:
-        id: D4RL's name of the dataset, such as hopper-medium-v2; the Minari id is d4rl/<id>.
-        root: Minari's root folder.
-        file: Path or URL of the file; by default D4RL's folder is searched, then D4RL's server asked.
-        sha256: Checksum that the file must have.
-    """
-    from gtp.data.sources.d4rl import fetch_d4rl
-
-    fetch_d4rl(id, root, source=file, sha256=sha256, command=command_line())
-
-
-@dataset.command
-@deferred
-def prepare(
-    id: str,
-    root: Path,
-    output: Path,
-    task: TaskSpec,
-    episodes: Path | None = None,
-    coverage: Path | None = None,
-) -> None:
-    """Turn a local Minari dataset into the transitions of a task: one file, which training reads.
-
-    Args:
-        id: Minari id of a dataset below `root`.
-        root: Minari's root folder.
-        output: Transitions file (.safetensors).
-        task: Environment, observations, reward and reference scores.
-        episodes: CSV of the recorded episodes' returns and lengths.
-        coverage: CSV of visited positions; mazes only.
-    """
-    from gtp.data.prepare import prepare_transitions
-    from gtp.data.summaries.coverage import Bin, coverage_rows
-    from gtp.data.summaries.episodes import RecordedEpisode, episode_rows
-    from gtp.evaluation.rollouts import write_rows
-
-    save_transitions(output, prepare_transitions(id, root, task))
-    if episodes:
-        write_rows(episodes, RecordedEpisode, episode_rows(id, root))
-    if coverage:
-        write_rows(coverage, Bin, coverage_rows(id, root))
-
-
-@dataset.command
-@deferred
-def verify(id: str, root: Path) -> None:
-    """Compare a dataset's files with the checksums on its card.
-
-    Args:
-        id: Minari id of a dataset below `root`.
-        root: Minari's root folder.
-    """
-    from gtp.data.store.card import verify_card
-    from gtp.data.store.minari_store import dataset_folder
-
-    card = verify_card(dataset_folder(id, root))
-    print(f"{id}: {card['episodes']} episodes, {card['steps']} steps, all checksums hold")
-
-
-@dataset.command
-@deferred
-def validate(id: str, root: Path, output: Path, expect: Expectations, maze: str | None = None) -> None:
-    """Compare a dataset with what is expected of it; write what was checked, or fail and say what differs.
-
-    Args:
-        id: Minari id of a dataset below `root`.
-        root: Minari's root folder.
-        output: JSON of the quantities that were checked.
-        expect: Ranges, ends included.
-        maze: Name of the map, for the coverage.
-    """
-    from gtp.data.summaries.expectations import validate_dataset
-
-    write_text(output, json.dumps(validate_dataset(id, root, expect, maze), indent=2) + "\n")
-
-
-@dataset.command
-@deferred
-def references(recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, episodes: int = 100) -> None:
-    """Measure what a random policy and the recipe's expert reach on a task whose data are generated.
-
-    Args:
-        recipe: How the data are recorded; names the expert and the seed.
-        task: The task.
-        output: CSV with a row for each policy; without it they are printed.
-        episodes: Episodes of each policy.
-    """
-    from gtp.data.summaries.reference_returns import Reference, measure_references
-    from gtp.evaluation.rollouts import write_rows
-
-    rows = measure_references(task, recipe, episodes)
-    if output:
-        write_rows(output, Reference, rows)
-    else:
-        for row in rows:
-            print(json.dumps(asdict(row)))
-
-
-@behaviour.command(name="train")
-@deferred
-def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None:
-    """Train a robot's behaviour policies; resumes a run that was cut off.
-
-    Args:
-        robot: hopper, halfcheetah, walker2d or ant.
-        output: Folder for <robot>.safetensors, .csv and .json.
-        work: Folder for the state and the policies of the unfinished run.
-        seed: Seed of the simulators and of the networks.
-    """
-    try:
-        from gtp.data.generate.behaviour import training
-    except ImportError as error:
-        raise UserError(f"{error.name} is missing; pip install 'gtp[behaviour]'") from error
-
-    training.train_behaviour(robot, work, output, seed=seed, command=command_line())
-
-
-@behaviour.command
-@deferred
-def calibrate(robot: str, output: Path | None = None, episodes: int = 200) -> None:
-    """Measure the share of their noise with which a robot's behaviour policies record data as D4RL's.
-
-    Args:
-        robot: hopper, halfcheetah or walker2d.
-        output: CSV with a row for each share of the noise; without it they are printed.
-        episodes: Episodes of the medium policy with each share.
-    """
-    from gtp.data.generate.calibration import D4RL_GAIN, Gain, matching_factor, measure_gains
-    from gtp.evaluation.rollouts import write_rows
-
-    rows = list(measure_gains(robot, episodes))
-    if output:
-        write_rows(output, Gain, rows)
-    else:
-        for row in rows:
-            print(json.dumps(asdict(row)))
-    factor = matching_factor(rows, D4RL_GAIN[robot])
-    found = "no share" if factor is None else f"{factor:.2f}"
-    say(f"D4RL's gain without noise is {D4RL_GAIN[robot]:.3f}: {found} of the noise gives the same")
-
-
-def command_line() -> str:
-    """What the user typed, for the record, with the program's public name."""
-    return shlex.join(["gtp", *sys.argv[1:]])
-
+app = tyro.extras.SubcommandApp()
+datasets = tyro.extras.SubcommandApp()
+fetch = tyro.extras.SubcommandApp()
+behaviour = tyro.extras.SubcommandApp()
+app.command(datasets, name="dataset", help="Make, prepare and check datasets.")
+datasets.command(fetch, name="fetch", help="Datasets that others made: Minari's, or D4RL's own files.")
+app.command(behaviour, name="behaviour", help="Train the policies that datasets are recorded with.")
+VERBS = {
+    app: {
+        "train": train.train,
+        "evaluate": evaluate.evaluate,
+        "cost": evaluate.cost,
+        "flow-map": evaluate.draw_flow_map,
+        "oracle": train.oracle,
+        "bench": train.bench,
+        "inspect": evaluate.inspect,
+    },
+    datasets: {
+        "generate": dataset.generate,
+        "prepare": dataset.prepare,
+        "verify": dataset.verify,
+        "validate": dataset.validate,
+        "references": dataset.references,
+    },
+    fetch: {"minari": dataset.minari, "d4rl": dataset.d4rl},
+    behaviour: {"train": dataset.train_behaviour, "calibrate": dataset.calibrate},
+}
+"""Group -> the verbs in it, in the order in which --help lists them."""
+for group, verbs in VERBS.items():
+    for name, verb in verbs.items():
+        group.command(name=name)(deferred(verb))
 
 OUT_OF_MEMORY = "out of memory; use a smaller batch, dataset or network, or another device"
 

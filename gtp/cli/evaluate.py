@@ -1,0 +1,100 @@
+"""The verbs that look at trained policies: `gtp evaluate`, `gtp cost`, `gtp flow-map` and `gtp inspect`."""
+
+from pathlib import Path
+
+from gtp.data.transitions import load_transitions
+from gtp.evaluation.cost import measure, write_cost
+from gtp.evaluation.flow_map import Point, flow_map
+from gtp.files import require_writable
+from gtp.policy import describe, load_policy
+from gtp.training.loop import use_threads
+
+
+def evaluate(
+    policy: tuple[Path, ...],
+    output: Path,
+    nfe: tuple[int, ...] = (1, 2, 5),
+    acting: tuple[str, ...] = ("sample",),
+    episodes: int = 20,
+    rollouts: Path | None = None,
+    rollout_episodes: int = 5,
+    rollout_nfe: int | None = None,
+    threads: int = 1,
+) -> None:
+    """Roll out every seed of policy files in the task's environment and write one row per episode.
+
+    Args:
+        policy: Policy files of one run.
+        output: CSV of episodes.
+        nfe: Numbers of function evaluations K per action.
+        acting: What is done with samples: sample, noise_0.5, mean_of_16, best_of_16, best_of_50_at_1.
+        episodes: Episodes per seed, K and rule.
+        rollouts: CSV of positions along some episodes; mazes only.
+        rollout_episodes: Episodes per seed to record there.
+        rollout_nfe: Their K; the largest by default.
+        threads: CPU threads of this process.
+    """
+    from gtp.evaluation import rollouts as evaluation
+
+    use_threads(threads)
+    for path in filter(None, (output, rollouts)):
+        require_writable(path.parent)
+    rows, positions = evaluation.evaluate(
+        list(policy),
+        list(nfe),
+        episodes,
+        acting,
+        rollout_episodes=rollout_episodes if rollouts else 0,
+        rollout_nfe=rollout_nfe,
+    )
+    evaluation.write_rows(output, evaluation.Episode, rows)
+    if rollouts:
+        evaluation.write_rows(rollouts, evaluation.Position, positions)
+
+
+def cost(
+    policy: Path,
+    run: Path,
+    output: Path,
+    nfe: tuple[int, ...] = (1, 2, 5),
+    acting: tuple[str, ...] = ("sample",),
+    batch_sizes: tuple[int, ...] = (1, 64),
+    threads: int = 1,
+) -> None:
+    """Measure parameters, training rate, memory and seconds per action of a trained policy.
+
+    Args:
+        policy: A policy file.
+        run: The run.json beside it.
+        output: CSV of figures.
+        nfe: Numbers of function evaluations K per action.
+        acting: Rules as of `gtp evaluate`.
+        batch_sizes: Observations per call.
+        threads: CPU threads of this process.
+    """
+    use_threads(threads)
+    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting))
+
+
+def draw_flow_map(policy: Path, data: Path, output: Path, samples: int = 64, nfe: int = 16) -> None:
+    """Write the paths from noise to actions that a policy has learned in one state.
+
+    Args:
+        policy: A policy file of a GTP method with two action dimensions.
+        data: The transitions it was trained on.
+        output: CSV of points.
+        samples: Noise samples.
+        nfe: Jumps per path.
+    """
+    from gtp.evaluation.rollouts import write_rows
+
+    write_rows(output, Point, flow_map(load_policy(policy), load_transitions(data), samples, nfe))
+
+
+def inspect(policy: Path) -> None:
+    """Print what a policy file says about itself.
+
+    Args:
+        policy: A policy file.
+    """
+    print(describe(policy))
