@@ -1,6 +1,6 @@
-"""What changes the numbers of a run: dataclasses that the command line, the studies and the files share.
+"""Settings of a run: dataclasses that the command line, the studies and the files share.
 
-Nothing here says where a run happens or how fast; that is `gtp.training.loop.Execution`.
+`TaskSpec` and `TrainConfig` change the numbers of a run; `Execution` says where it happens and how fast.
 """
 
 import math
@@ -117,3 +117,25 @@ class TrainConfig:
     def snapshot_steps(self) -> list[int]:
         """Steps after which a policy is kept, increasing; the last is `steps`."""
         return [self.steps * (i + 1) // self.snapshots for i in range(self.snapshots)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Where and how fast a run happens; none of it is meant to change what is learned."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes a GPU if there is one. CUDA_VISIBLE_DEVICES is obeyed."""
+    compile: Literal["auto", "off"] = "auto"
+    """auto compiles the update if there is a compiler; off runs it eagerly."""
+    threads: int = 1
+    """CPU threads of this process."""
+    progress_seconds: float = 10.0
+    """Time between two progress lines on stderr."""
+    checkpoint_seconds: float = 60.0
+    """Least time between two checkpoints; they are written at the end of a log interval."""
+
+    def __post_init__(self):
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+        if not (self.progress_seconds >= 0 and self.checkpoint_seconds >= 0):
+            raise ValueError("progress_seconds and checkpoint_seconds must be numbers, and not negative")

@@ -10,17 +10,17 @@ import tyro
 
 from gtp import algorithms
 from gtp.algorithms.gtp import GTP
-from gtp.config import TrainConfig
+from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import load_transitions
 from gtp.errors import UserError
 from gtp.evaluation.bench import BenchConfig
 from gtp.evaluation.bench import bench as run_bench
 from gtp.evaluation.oracle import MIXTURES, measure_accuracy
 from gtp.progress import say
-from gtp.training.loop import Execution, closing_line, use_threads
+from gtp.training.loop import DEFAULT_EXECUTION, closing_line, use_threads
 from gtp.training.loop import train as run_training
 
-DEFAULT_BUDGET, DEFAULT_EXECUTION = TrainConfig(), Execution()
+DEFAULT_BUDGET = TrainConfig()
 ORACLE_BUDGET = TrainConfig(steps=6000, batch_size=128, hidden_size=128)
 
 try:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gtp.acting import ActingRule
-from gtp.config import TrainConfig
+from gtp.config import Execution, TrainConfig
 from gtp.studies.reading import NAME
 
 
@@ -51,19 +51,6 @@ class Evaluation:
             raise ValueError(
                 f"acting must begin with sample, which all methods can follow, got {self.acting[0]}"
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """Where training runs and how; decides speed, not results."""
-
-    device: Literal["auto", "cpu", "cuda"]
-    compile: Literal["auto", "off"]
-    threads: int
-    """CPU threads of one training job."""
-
-    def __post_init__(self):
-        _at_least(1, "threads", self.threads)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ last checkpoint; noise is a function of the step, so nothing else needs to be re
 """
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -14,107 +13,27 @@ import platform
 import resource
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
 
 import torch
-from filelock import FileLock, Timeout
 
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
-from gtp.config import TrainConfig
+from gtp.config import Execution, TrainConfig
 from gtp.data.batches import training_columns
 from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
-from gtp.files import require_writable, sha256_of, write_atomically, write_text
+from gtp.files import require_writable, write_text
 from gtp.policy import save_policy
 from gtp.progress import Progress, say
-from gtp.provenance import ROOT, files_behind
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
 from gtp.training.learner import Learner, compiler_available
+from gtp.training.run import Run, exclusive, publish
 
+DEFAULT_EXECUTION = Execution()
 LOG_INTERVALS = 100
 """Rows of training.csv per seed and quantity; each is the mean over its interval."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """Where and how fast a run happens; none of it is meant to change what is learned."""
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto takes a GPU if there is one. CUDA_VISIBLE_DEVICES is obeyed."""
-    compile: Literal["auto", "off"] = "auto"
-    """auto compiles the update if there is a compiler; off runs it eagerly."""
-    threads: int = 1
-    """CPU threads of this process."""
-    progress_seconds: float = 10.0
-    """Time between two progress lines on stderr."""
-    checkpoint_seconds: float = 60.0
-    """Least time between two checkpoints; they are written at the end of a log interval."""
-
-    def __post_init__(self):
-        if self.threads < 1:
-            raise ValueError(f"threads must be at least 1, got {self.threads}")
-        if not (self.progress_seconds >= 0 and self.checkpoint_seconds >= 0):
-            raise ValueError("progress_seconds and checkpoint_seconds must be numbers, and not negative")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one call of `train` is to do; all of it enters the run's digest."""
-
-    algorithm: Algorithm
-    config: TrainConfig
-    transitions: Transitions
-    seeds: tuple[int, ...]
-    device: torch.device
-    compiled: bool
-    label: str
-
-    def settings(self) -> dict:
-        """All that determines the result: method, budget, seeds, data, code, device, torch.
-
-        The label too, since it stands in the policies: of two methods with equal settings each is trained.
-        """
-        arrays = hashlib.sha256()
-        for name in ("observations", "actions", "rewards", "next_observations", "terminations"):
-            arrays.update(getattr(self.transitions, name).tobytes())
-        return {
-            "algorithm": algorithms.name_of(self.algorithm),
-            "label": self.label,
-            "hyperparameters": asdict(self.algorithm),
-            "config": asdict(self.config),
-            "seeds": list(self.seeds),
-            "task": asdict(self.transitions.task),
-            "data": arrays.hexdigest(),
-            "code": code_digest(self.algorithm),
-            "device": self.device.type,
-            "compiled": self.compiled,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over `settings`."""
-        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()
-
-
-def code_digest(algorithm: Algorithm) -> str:
-    """SHA-256 of the modules that decide what a run computes: the method's, the learner's, the data's."""
-    files = files_behind(
-        type(algorithm).__module__,
-        "gtp.training.learner",
-        "gtp.randomness",
-        "gtp.data.batches",
-        "gtp.data.reward_scale",
-    )
-    return sha256_of(Path(__file__), *(ROOT / file for file in files))
 
 
 def use_threads(threads: int) -> None:
@@ -149,7 +68,7 @@ def train(
     *,
     output: Path,
     checkpoints: Path,
-    execution: Execution = Execution(),
+    execution: Execution = DEFAULT_EXECUTION,
     label: str = "",
 ) -> dict:
     """Train all `seeds` of a method on a task and write the results into the folder `output`.
@@ -286,31 +205,3 @@ def peak_memory_mb(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if platform.system() == "Darwin" else peak / 1e3  # bytes there, kilobytes here
-
-
-@contextmanager
-def exclusive(scratch: Path) -> Iterator[None]:
-    """Keep a second process from training the same run into the same folder."""
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        with FileLock(scratch.with_suffix(".lock"), timeout=0):
-            yield
-    except Timeout as error:
-        raise UserError(
-            f"another process is training this very run ({scratch} is locked); wait for it to end"
-        ) from error
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {scratch}: {error.strerror}; choose --checkpoints where you may write"
-        ) from error
-
-
-def publish(scratch: Path, output: Path) -> None:
-    """Copy a finished run's results into `output`, run.json last: with it, the folder is complete.
-
-    What an older run left there goes first, its run.json before all else.
-    """
-    for old in [output / "run.json", *output.glob("policy-*.safetensors")]:
-        old.unlink(missing_ok=True)
-    for source in [*sorted(scratch.glob("policy-*")), scratch / "training.csv", scratch / "run.json"]:
-        write_atomically(output / source.name, partial(shutil.copyfile, source))

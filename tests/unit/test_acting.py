@@ -9,11 +9,11 @@ import torch
 import gtp
 from gtp import algorithms
 from gtp.acting import DETERMINISTIC, ActingRule, applicable, choose_action
-from gtp.config import TaskSpec, TrainConfig
+from gtp.config import Execution, TaskSpec, TrainConfig
 from gtp.envs.make import make_environment
 from gtp.errors import UserError
 from gtp.evaluation.rollouts import evaluate
-from gtp.training.loop import Execution, train
+from gtp.training.loop import train
 
 from .test_evaluate import maze_transitions
 from .training_fixtures import CONFIG, tiny_transitions

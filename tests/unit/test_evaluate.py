@@ -11,14 +11,14 @@ import torch
 from gtp import algorithms
 from gtp.acting import ActingRule
 from gtp.algorithms.gtp import GTP
-from gtp.config import TaskSpec, TrainConfig
+from gtp.config import Execution, TaskSpec, TrainConfig
 from gtp.errors import UserError
 from gtp.evaluation.cost import ROUNDS, measure, write_cost
 from gtp.evaluation.flow_map import divided_state, flow_map
 from gtp.evaluation.rollouts import Episode, Rollouts, evaluate, write_rows
 from gtp.policy import load_policy
 from gtp.training.checkpoint import read_tensors, write_tensors
-from gtp.training.loop import Execution, train
+from gtp.training.loop import train
 
 from .training_fixtures import Still, tiny_transitions
 

@@ -2,7 +2,7 @@
 
 from gtp import algorithms
 from gtp.provenance import files_behind
-from gtp.training.loop import code_digest
+from gtp.training.run import code_digest
 
 
 def test_code_behind_a_method_has_its_own_module_and_no_other_methods():
@@ -43,6 +43,13 @@ def test_digest_of_a_run_covers_what_its_method_inherits(tmp_path, monkeypatch):
     } <= set(files)
     before = code_digest(method)
     monkeypatch.setattr(
-        "gtp.training.loop.files_behind", lambda *modules: [f for f in files if "diffusion_bc" not in f]
+        "gtp.training.run.files_behind", lambda *modules: [f for f in files if "diffusion_bc" not in f]
     )
     assert code_digest(method) != before
+
+
+def test_digest_of_a_run_covers_the_loop_and_not_what_only_writes_files(monkeypatch):
+    monkeypatch.setattr("gtp.training.run.sha256_of", lambda *paths: " ".join(path.stem for path in paths))
+    covered = set(code_digest(algorithms.get("gtp")()).split())
+    assert {"loop", "run", "learner", "optimizer", "batches", "reward_scale", "randomness", "gtp"} <= covered
+    assert not {"policy", "acting", "checkpoint", "files"} & covered

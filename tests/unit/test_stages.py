@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from gtp.algorithms.common.interface import Algorithm, Batch, Copy, Update
+from gtp.config import Execution
 from gtp.training.learner import Learner, stage_starts
-from gtp.training.loop import Execution, train
+from gtp.training.loop import train
 from gtp.training.optimizer import adam_
 
 from .training_fixtures import CONFIG, tiny_transitions
@@ -138,7 +139,7 @@ def test_stages_of_short_and_odd_trainings(half, steps, starts):
 
 def test_a_log_interval_never_spans_two_stages(tmp_path, monkeypatch):
     """With 500 steps, a row stands for five; the boundary at 303 must cut one interval in two."""
-    monkeypatch.setattr("gtp.training.loop.code_digest", lambda algorithm: "this file")
+    monkeypatch.setattr("gtp.training.run.code_digest", lambda algorithm: "this file")
     config = replace(CONFIG, steps=500, snapshots=1, learning_rate=0.1)
     execution = Execution(device="cpu", compile="off", progress_seconds=60)
     algorithm = Staged(half=0.606)

@@ -16,12 +16,12 @@ import torch
 
 from gtp import algorithms, load_policy
 from gtp.algorithms.gtp import GTP
-from gtp.config import TrainConfig
+from gtp.config import Execution, TrainConfig
 from gtp.data.batches import n_step_returns
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
 from gtp.training.checkpoint import read_tensors, write_tensors
-from gtp.training.loop import Execution, closing_line, train
+from gtp.training.loop import closing_line, train
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -71,8 +71,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from gtp import algorithms
+from gtp.config import Execution
 from gtp.data.transitions import load_transitions
-from gtp.training.loop import Execution, train
+from gtp.training.loop import train
 from training_fixtures import CONFIG
 train(algorithms.get({method!r})(), CONFIG, load_transitions(Path("data.safetensors")), (0, 1),
       output=Path("out"), checkpoints=Path("out/checkpoints"),

@@ -1,0 +1,105 @@
+"""One run: what determines it, who may work on it, and where its results go."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from gtp import algorithms
+from gtp.algorithms.common.interface import Algorithm
+from gtp.config import TrainConfig
+from gtp.data.transitions import Transitions
+from gtp.errors import UserError
+from gtp.files import sha256_of, write_atomically
+from gtp.provenance import ROOT, files_behind
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one call of `train` is to do; all of it enters the run's digest."""
+
+    algorithm: Algorithm
+    config: TrainConfig
+    transitions: Transitions
+    seeds: tuple[int, ...]
+    device: torch.device
+    compiled: bool
+    label: str
+
+    def settings(self) -> dict:
+        """All that determines the result: method, budget, seeds, data, code, device, torch.
+
+        The label too, since it stands in the policies: of two methods with equal settings each is trained.
+        """
+        arrays = hashlib.sha256()
+        for name in ("observations", "actions", "rewards", "next_observations", "terminations"):
+            arrays.update(getattr(self.transitions, name).tobytes())
+        return {
+            "algorithm": algorithms.name_of(self.algorithm),
+            "label": self.label,
+            "hyperparameters": asdict(self.algorithm),
+            "config": asdict(self.config),
+            "seeds": list(self.seeds),
+            "task": asdict(self.transitions.task),
+            "data": arrays.hexdigest(),
+            "code": code_digest(self.algorithm),
+            "device": self.device.type,
+            "compiled": self.compiled,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over `settings`."""
+        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()
+
+
+def code_digest(algorithm: Algorithm) -> str:
+    """SHA-256 of the modules that decide what a run computes: the method, the learner, the data, the loop.
+
+    What else the loop imports is left out: acting rules and file formats change none of its numbers.
+    """
+    files = files_behind(
+        type(algorithm).__module__,
+        "gtp.training.learner",
+        "gtp.randomness",
+        "gtp.data.batches",
+        "gtp.data.reward_scale",
+    )
+    return sha256_of(Path(__file__), Path(__file__).with_name("loop.py"), *(ROOT / file for file in files))
+
+
+@contextmanager
+def exclusive(scratch: Path) -> Iterator[None]:
+    """Keep a second process from training the same run into the same folder."""
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        with FileLock(scratch.with_suffix(".lock"), timeout=0):
+            yield
+    except Timeout as error:
+        raise UserError(
+            f"another process is training this very run ({scratch} is locked); wait for it to end"
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {scratch}: {error.strerror}; choose --checkpoints where you may write"
+        ) from error
+
+
+def publish(scratch: Path, output: Path) -> None:
+    """Copy a finished run's results into `output`, run.json last: with it, the folder is complete.
+
+    What an older run left there goes first, its run.json before all else.
+    """
+    for old in [output / "run.json", *output.glob("policy-*.safetensors")]:
+        old.unlink(missing_ok=True)
+    for source in [*sorted(scratch.glob("policy-*")), scratch / "training.csv", scratch / "run.json"]:
+        write_atomically(output / source.name, partial(shutil.copyfile, source))
