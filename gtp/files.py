@@ -1,11 +1,25 @@
-"""Write a file completely or not at all, and name its content."""
+"""Files that are whole or absent: text, tables, tensors; and the checksum of their content.
+
+What is written goes to a temporary neighbour first, which is then renamed. Tensors are stored as safetensors,
+never as a pickle: a file cannot choose what is run.
+"""
 
 import contextlib
+import csv
 import hashlib
+import io
+import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+from torch import Tensor
 
 from gtp.errors import UserError
 
@@ -46,6 +60,75 @@ def require_writable(folder: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write_atomically` for UTF-8 text."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
+    """`write_atomically` for a table: floats have six significant digits, None is empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    write_text(path, buffer.getvalue())
+
+
+def write_rows(path: Path, kind: type, rows: Iterable) -> None:
+    """`write_csv` for instances of the dataclass `kind`; its field `episode_return` is called return."""
+    names = [field.name for field in fields(kind)]
+    columns = [name.removeprefix("episode_") for name in names]
+    write_csv(path, columns, ([getattr(row, name) for name in names] for row in rows))
+
+
+def write_tensor_file(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write arrays and their metadata; the file appears when it is complete.
+
+    Equal arrays give equal bytes if there is one key of metadata: safetensors writes several in an order that
+    changes from run to run.
+    """
+    # Not save_file, which makes files that other members of a group cannot read.
+    content = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata))
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def read_tensor_file(path: Path, kind: str, remedy: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays and metadata of a file of this `kind` (a phrase for messages, such as "a file of transitions").
+
+    Raises: UserError, one line with path and remedy, when the file is missing, unreadable, truncated or
+    larger than memory.
+    """
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder; name a file in it")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in list(file.keys())}, file.metadata() or {}
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; {remedy}") from error
+    except MemoryError as error:
+        raise UserError(f"{path} does not fit into memory; free memory or take a smaller file") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
+    except (SafetensorError, ValueError) as error:
+        raise UserError(f"{path} is truncated or not {kind}; {remedy}") from error
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict) -> None:
+    """Write tensors and a JSON header as one file, atomically."""
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    write_tensor_file(path, arrays, {"header": json.dumps(header, sort_keys=True)})
+
+
+def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor], dict]:
+    """Read what `write_tensors` wrote, onto the CPU; `kind` is the header's expected `format`.
+
+    Raises UserError that names the file and the remedy when it is missing, truncated, foreign or too large.
+    """
+    arrays, metadata = read_tensor_file(path, f"a {kind} file", remedy)
+    try:
+        header = json.loads(metadata.get("header", "{}"))
+    except ValueError as error:
+        raise UserError(f"{path} is truncated or not a {kind} file; {remedy}") from error
+    if header.get("format") != kind:
+        raise UserError(f"{path} is not a {kind} file; {remedy}")
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, header
 
 
 def sha256_of(*paths: Path) -> str:

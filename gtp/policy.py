@@ -17,9 +17,9 @@ from gtp.data.batches import observation_scaling
 from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
+from gtp.files import read_tensors, write_tensors
 from gtp.networks import Sizes
 from gtp.randomness import ActingNoise, derive_seed
-from gtp.training.checkpoint import read_tensors, write_tensors
 from gtp.training.learner import Learner, bind
 
 FORMAT = "gtp-policy"

@@ -9,7 +9,6 @@ INCIDENTAL = {
     "gtp.errors",
     "gtp.files",
     "gtp.progress",
-    "gtp.tensor_files",
 }  # messages and file handling: no number depends on them
 
 

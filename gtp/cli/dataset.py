@@ -17,7 +17,7 @@ from gtp.data.generate.recipes import RECIPES
 from gtp.data.summaries.expectations import Expectations
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
-from gtp.files import write_text
+from gtp.files import write_rows, write_text
 from gtp.progress import say
 
 AnyRecipe = Union[  # noqa: UP007 (the members are known at run time only)
@@ -87,7 +87,6 @@ def prepare(
     from gtp.data.prepare import prepare_transitions
     from gtp.data.summaries.coverage import Bin, coverage_rows
     from gtp.data.summaries.episodes import RecordedEpisode, episode_rows
-    from gtp.evaluation.rollouts import write_rows
 
     save_transitions(output, prepare_transitions(id, root, task))
     if episodes:
@@ -135,7 +134,6 @@ def references(recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, ep
         episodes: Episodes of each policy.
     """
     from gtp.data.summaries.reference_returns import Reference, measure_references
-    from gtp.evaluation.rollouts import write_rows
 
     rows = measure_references(task, recipe, episodes)
     if output:
@@ -171,7 +169,6 @@ def calibrate(robot: str, output: Path | None = None, episodes: int = 200) -> No
         episodes: Episodes of the medium policy with each share.
     """
     from gtp.data.generate.calibration import D4RL_GAIN, Gain, matching_factor, measure_gains
-    from gtp.evaluation.rollouts import write_rows
 
     rows = list(measure_gains(robot, episodes))
     if output:

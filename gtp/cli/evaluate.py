@@ -5,7 +5,7 @@ from pathlib import Path
 from gtp.data.transitions import load_transitions
 from gtp.evaluation.cost import measure, write_cost
 from gtp.evaluation.flow_map import Point, flow_map
-from gtp.files import require_writable
+from gtp.files import require_writable, write_rows
 from gtp.policy import describe, load_policy
 from gtp.training.loop import use_threads
 
@@ -47,9 +47,9 @@ def evaluate(
         rollout_episodes=rollout_episodes if rollouts else 0,
         rollout_nfe=rollout_nfe,
     )
-    evaluation.write_rows(output, evaluation.Episode, rows)
+    write_rows(output, evaluation.Episode, rows)
     if rollouts:
-        evaluation.write_rows(rollouts, evaluation.Position, positions)
+        write_rows(rollouts, evaluation.Position, positions)
 
 
 def cost(
@@ -86,8 +86,6 @@ def draw_flow_map(policy: Path, data: Path, output: Path, samples: int = 64, nfe
         samples: Noise samples.
         nfe: Jumps per path.
     """
-    from gtp.evaluation.rollouts import write_rows
-
     write_rows(output, Point, flow_map(load_policy(policy), load_transitions(data), samples, nfe))
 
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from gtp.config import TaskSpec
 from gtp.errors import UserError
-from gtp.files import sha256_of
-from gtp.tensor_files import read_tensor_file, write_tensor_file
+from gtp.files import read_tensor_file, sha256_of, write_tensor_file
 
 FORMAT = "gtp-transitions-1"
 STD_FLOOR = 1e-3  # a feature that never varies must not be blown up by normalisation

@@ -6,10 +6,8 @@ starts, and a result repeats to the bit. A control loop that calls `Policy.reset
 same episodes; only the size of its batches can change them, by rounding.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from gtp.config import TaskSpec
 from gtp.envs.make import make_environment
 from gtp.envs.success import succeeded
 from gtp.errors import UserError
-from gtp.files import write_text
 from gtp.policy import Policy, load_policy
 from gtp.progress import Progress
 
@@ -207,14 +204,3 @@ def rules_for(policy: Policy, acting: Sequence[str]) -> list[ActingRule]:
     if not found:
         raise UserError(f"{policy.label} can act by none of {' '.join(acting) or 'no rules'}; add 'sample'")
     return found
-
-
-def write_rows(path: Path, kind: type, rows: Iterable) -> None:
-    """Rows of a dataclass as CSV, atomically; None is empty and `episode_return` is called return."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([field.name.removeprefix("episode_") for field in fields(kind)])
-    writer.writerows(
-        [f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row)] for row in rows
-    )
-    write_text(path, buffer.getvalue())

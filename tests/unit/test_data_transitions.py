@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from gtp import tensor_files
 from gtp.data import transitions as module
 from gtp.data.transitions import (
     ARRAYS,
@@ -133,7 +132,7 @@ def test_file_larger_than_memory_is_refused(tiny_transitions, tmp_path, monkeypa
         raise MemoryError
 
     save_transitions(tmp_path / "t.safetensors", tiny_transitions)
-    monkeypatch.setattr(tensor_files, "safe_open", no_memory)
+    monkeypatch.setattr("gtp.files.safe_open", no_memory)
     with pytest.raises(UserError, match=r"t\.safetensors does not fit into memory"):
         load_transitions(tmp_path / "t.safetensors")
 

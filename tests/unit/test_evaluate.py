@@ -15,9 +15,9 @@ from gtp.config import Execution, TaskSpec, TrainConfig
 from gtp.errors import UserError
 from gtp.evaluation.cost import ROUNDS, measure, write_cost
 from gtp.evaluation.flow_map import divided_state, flow_map
-from gtp.evaluation.rollouts import Episode, Rollouts, evaluate, write_rows
+from gtp.evaluation.rollouts import Episode, Rollouts, evaluate
+from gtp.files import read_tensors, write_rows, write_tensors
 from gtp.policy import load_policy
-from gtp.training.checkpoint import read_tensors, write_tensors
 from gtp.training.loop import train
 
 from .training_fixtures import Still, tiny_transitions

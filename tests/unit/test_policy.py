@@ -12,7 +12,7 @@ import gtp
 from gtp import algorithms
 from gtp.config import Execution
 from gtp.errors import UserError
-from gtp.training.checkpoint import read_tensors, write_tensors
+from gtp.files import read_tensors, write_tensors
 from gtp.training.loop import train
 
 from .training_fixtures import CONFIG, TASK, tiny_transitions

@@ -20,7 +20,7 @@ from gtp.config import Execution, TrainConfig
 from gtp.data.batches import n_step_returns
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
-from gtp.training.checkpoint import read_tensors, write_tensors
+from gtp.files import read_tensors, write_tensors
 from gtp.training.loop import closing_line, train
 
 from .training_fixtures import CONFIG, tiny_transitions

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gtp.errors import UserError
-from gtp.tensor_files import read_tensor_file, write_tensor_file
+from gtp.files import read_tensor_file, write_tensor_file
 
 FOLDER = Path(__file__).parent / "policies"
 FORMAT = "gtp-behaviour-1"
