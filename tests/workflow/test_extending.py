@@ -1,0 +1,51 @@
+"""The examples of docs/extending.md: what they touch is enough, as for a newcomer who reads the page."""
+
+import re
+import shutil
+
+from gtp.studies.tasks import load_tasks
+from tests.unit.results_fixtures import LOCOMOTION_TASKS, write_study
+
+from .conftest import ROOT
+
+PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+
+
+def example(language: str) -> str:
+    """The one block of a language in docs/extending.md."""
+    (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return block
+
+
+def test_a_figure_is_a_script_a_caption_and_an_entry(checkout):
+    folder = checkout.folder
+    (folder / "workflow/scripts/figure_lengths.py").write_text(example("python"))
+    (folder / "workflow/report/figure_lengths.rst").write_text(example("rst"))
+    checkout.edit("gtp/report/registry.py", "FIGURES = (\n", f"FIGURES = (\n{example('text')}")
+    shutil.rmtree(folder / "results/reference")
+    write_study(folder / "results/reference/robots", tasks=LOCOMOTION_TASKS, seeds=2, episodes=2)
+    plan = checkout.snakemake("reference", "-n")
+    assert re.search(r"^figure_lengths +1$", plan.stdout, re.MULTILINE), plan.stdout[-3000:]
+    figure = "figures/reference/robots/lengths.pdf"
+    result = checkout.snakemake(figure, "--cores", "1")
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert (folder / figure).read_bytes().startswith(b"%PDF")
+
+
+def test_a_suite_is_an_addition_to_the_tasks(checkout):
+    file = checkout.folder / "config/tasks.yaml"
+    file.write_text(f"{file.read_text()}\n{example('yaml')}")
+    added = [task for name, task in load_tasks(file).items() if name.startswith("bends-")]
+    assert [task.suite for task in added] == ["bends", "bends"]
+    names = [task.name for task in added]
+    study = ["--configfile", "config/smoke.yaml", "--config", f"tasks={names}".replace("'", '"')]
+    files = [f"results/smoke/runs/{name}/gtp/seeds_0-1/scores.csv" for name in names]
+    plan = checkout.snakemake(*files, "-n", *study)
+    assert re.search(r"^train_bends +2$", plan.stdout, re.MULTILINE), plan.stdout[-3000:]
+
+
+def test_the_page_names_files_that_there_are():
+    named = set(re.findall(r"`((?:gtp|workflow|config|tests)/[\w/.]+\.\w+)`", PAGE))
+    examples = {"workflow/scripts/figure_lengths.py", "workflow/report/figure_lengths.rst"}
+    assert named >= examples
+    assert {name for name in named - examples if not (ROOT / name).exists()} == set()
