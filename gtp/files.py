@@ -126,7 +126,7 @@ def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor],
         header = json.loads(metadata.get("header", "{}"))
     except ValueError as error:
         raise UserError(f"{path} is truncated or not a {kind} file; {remedy}") from error
-    if header.get("format") != kind:
+    if not isinstance(header, dict) or header.get("format") != kind:
         raise UserError(f"{path} is not a {kind} file; {remedy}")
     return {name: torch.from_numpy(array) for name, array in arrays.items()}, header
 

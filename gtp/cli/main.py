@@ -21,7 +21,10 @@ from gtp.progress import say
 
 
 def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
-    """The same flags, but calling it only binds them: parsing ends before the work begins."""
+    """A function with the same flags that returns the bound call instead of making it.
+
+    Parsing is thus over, and its errors told, before the work begins.
+    """
 
     @wraps(function)
     def bound(*args, **kwargs):
@@ -85,7 +88,7 @@ def main() -> None:
 
 
 def parse() -> Callable[[], None]:
-    """What the command line asks for, not yet done. Ends the program with one line when it makes no sense."""
+    """The call that the command line asks for. Ends the program with one line when it makes no sense."""
     printed = io.StringIO()
     markers = (tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagConversionOff, tyro.conf.OmitSubcommandPrefixes)
     try:

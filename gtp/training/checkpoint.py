@@ -1,7 +1,6 @@
-"""Checkpoints of a training run: one safetensors file, tensors plus a JSON header, never a pickle.
+"""Checkpoints of a training run: one safetensors file of tensors and a JSON header.
 
-A checkpoint is written to a temporary name and renamed, so it is complete or absent. It carries the
-digest of everything that determines the run; a file from another run is refused, not adapted to.
+The header has the digest of everything that determines the run; a file of another run is refused.
 """
 
 from pathlib import Path
@@ -14,7 +13,7 @@ from gtp.files import read_tensors, write_tensors
 
 def save_checkpoint(
     path: Path, state: dict[str, Tensor], *, run_digest: str, step: int, log: list, seconds: float
-):
+) -> None:
     """Write the learner's state after `step` steps, with the log so far and the seconds spent."""
     header = {"format": "gtp-checkpoint", "run": run_digest, "step": step, "log": log, "seconds": seconds}
     write_tensors(path, state, header)

@@ -1,8 +1,8 @@
 """The one training loop: any method, all seeds of a job in one process, resumable to the bit.
 
 A run is determined by its method, budget, seeds, data, code and kind of device; their digest names the
-folder that holds its checkpoint. A run that was killed finds that folder again and continues from the
-last checkpoint; noise is a function of the step, so nothing else needs to be restored.
+folder that holds its checkpoint. A run that was killed continues from the last checkpoint there; noise is a
+function of the step, so nothing else needs to be restored.
 """
 
 import csv
@@ -37,7 +37,7 @@ LOG_INTERVALS = 100
 
 
 def use_threads(threads: int) -> None:
-    """Compute on so many CPU threads. Raises UserError for a number below 1."""
+    """Set the number of CPU threads that torch uses. Raises UserError for a number below 1."""
     if threads < 1:
         raise UserError(f"threads must be at least 1, got {threads}")
     torch.set_num_threads(threads)
@@ -74,8 +74,8 @@ def train(
     """Train all `seeds` of a method on a task and write the results into the folder `output`.
 
     Results: policy-<step>.safetensors per snapshot, training.csv (step, seed, quantity, value) and
-    run.json (settings, provenance, seconds, diverged seeds), which is returned. They appear when the run
-    is complete; until then its state lives in a folder of its own under `checkpoints`. A seed whose loss
+    run.json (settings, provenance, seconds, diverged seeds), which is returned. They are written when
+    the run is complete; until then its state is in a folder of its own under `checkpoints`. A seed whose loss
     or gradient stops being finite is recorded with its step and does not disturb the others.
     Raises UserError for bad seeds, a missing device, files that cannot be read or written, or a
     checkpoint that is damaged.

@@ -1,4 +1,4 @@
-"""One run: what determines it, who may work on it, and where its results go."""
+"""A training run: the settings that determine it, the lock of its folder, and publishing its results."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from gtp.provenance import ROOT, files_behind
 
 @dataclass(frozen=True)
 class Run:
-    """What one call of `train` is to do; all of it enters the run's digest."""
+    """What one call of `train` computes; all of it enters the run's digest."""
 
     algorithm: Algorithm
     config: TrainConfig
@@ -79,11 +79,11 @@ def code_digest(algorithm: Algorithm) -> str:
 
 @contextmanager
 def exclusive(scratch: Path) -> Iterator[None]:
-    """Keep a second process from training the same run into the same folder."""
+    """Hold the lock of a run's folder, which is made. Raises UserError when another process holds it."""
+    lock = FileLock(scratch.with_suffix(".lock"), timeout=0)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
-        with FileLock(scratch.with_suffix(".lock"), timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise UserError(
             f"another process is training this very run ({scratch} is locked); wait for it to end"
@@ -92,12 +92,16 @@ def exclusive(scratch: Path) -> Iterator[None]:
         raise UserError(
             f"cannot write to {scratch}: {error.strerror}; choose --checkpoints where you may write"
         ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def publish(scratch: Path, output: Path) -> None:
-    """Copy a finished run's results into `output`, run.json last: with it, the folder is complete.
+    """Copy a finished run's results into `output`, run.json last: a folder with it is complete.
 
-    What an older run left there goes first, its run.json before all else.
+    Policies of an older run are removed before, and its run.json first.
     """
     for old in [output / "run.json", *output.glob("policy-*.safetensors")]:
         old.unlink(missing_ok=True)

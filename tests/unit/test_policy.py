@@ -12,7 +12,7 @@ import gtp
 from gtp import algorithms
 from gtp.config import Execution
 from gtp.errors import UserError
-from gtp.files import read_tensors, write_tensors
+from gtp.files import read_tensors, write_tensor_file, write_tensors
 from gtp.training.loop import train
 
 from .training_fixtures import CONFIG, TASK, tiny_transitions
@@ -85,6 +85,13 @@ def test_bad_requests_to_act(path):
     policy.reset([3, 4])
     with pytest.raises(UserError, match="1 observations for 2 episodes; call reset with the number of each"):
         policy.act(np.zeros(3))
+
+
+@pytest.mark.parametrize("header", ["[]", "3", "null", '"gtp-policy"', "{", "{}"])
+def test_a_header_that_is_none_is_a_foreign_file(tmp_path, header):
+    write_tensor_file(tmp_path / "odd.safetensors", {"x": np.zeros(1, np.float32)}, {"header": header})
+    with pytest.raises(UserError, match=r"odd\.safetensors is .*not a gtp-policy file"):
+        gtp.load_policy(tmp_path / "odd.safetensors")
 
 
 def test_missing_truncated_and_foreign_files(path, tmp_path):

@@ -22,6 +22,7 @@ from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
 from gtp.files import read_tensors, write_tensors
 from gtp.training.loop import closing_line, train
+from gtp.training.run import exclusive
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -236,6 +237,14 @@ def test_two_processes_do_not_train_the_same_run_at_once(tmp_path):
     # Either they overlapped and the second was refused, or the second came late and trained again.
     assert codes == [0, 0] or (codes == [0, 1] and "another process is training this very run" in messages)
     assert load_policy(tmp_path / "out/policy-120.safetensors").step == 120
+
+
+def test_an_error_of_the_run_is_not_taken_for_one_of_its_lock(tmp_path):
+    with pytest.raises(OSError, match="no more sockets"), exclusive(tmp_path / "run"):
+        raise OSError("no more sockets")
+    held, second = exclusive(tmp_path / "run"), exclusive(tmp_path / "run")
+    with held, pytest.raises(UserError, match="another process"), second:
+        pass
 
 
 def test_unwritable_output_is_one_line(tmp_path, monkeypatch):
