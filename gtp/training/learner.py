@@ -176,9 +176,13 @@ class Learner:
             moved = {network: {**params[network], **leaves[network]} for network in update.moved}
             result = update.loss(bind(self.modules, {**params, **moved}), batch, draws, progress)
             value, logged, buffers = result if len(result) == 3 else (*result, {})
-            # Copies: a new value may be a view of a parameter, which is about to move.
-            copied = {n: {k: v.detach().clone() for k, v in own.items()} for n, own in buffers.items()}
-            return value, (logged, copied)
+            # Computed, even where it is a parameter: torch's compiler would copy that after its own step.
+            sound = value.isfinite()
+            kept = {
+                network: {leaf: torch.where(sound, new, params[network][leaf]) for leaf, new in own.items()}
+                for network, own in buffers.items()
+            }
+            return value, (logged, kept)
 
         leaves = {n: {leaf: params[n][leaf] for leaf in self.trained[n]} for n in update.moved}
         gradients, (value, (logged, buffers)) = grad_and_value(objective, has_aux=True)(leaves)
