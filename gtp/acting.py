@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gtp.algorithms.common.critics import q_of_samples
-from gtp.algorithms.common.interface import Algorithm, Networks
+from gtp.algorithms.common.interface import NOTHING, Algorithm, Memory, Networks
 
 FORMS = "sample, noise_<factor>, mean_of_<M>, best_of_<M> or best_of_<M>_at_<temperature>"
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -91,21 +91,21 @@ DETERMINISTIC = ActingRule("deterministic", "deterministic")
 
 
 def applicable(rules: Sequence[ActingRule], algorithm: Algorithm) -> list[ActingRule]:
-    """The rules that a method can follow, in their order: those with a critic need one."""
+    """The rules that a method can follow, in their order; `reason_against` says what keeps it from one."""
     if not algorithm.stochastic:
         return [DETERMINISTIC]
-    return [
-        rule
-        for rule in rules
-        if rule != DETERMINISTIC and not (rule.needs_critic and algorithm.critic is None)
-    ]
+    return [rule for rule in rules if reason_against(rule, algorithm) is None]
 
 
-def reason_against(rule: ActingRule) -> str:
-    """Why a rule may be inapplicable to a method that is stochastic, and what to do: half a sentence."""
-    if rule.needs_critic:
+def reason_against(rule: ActingRule, algorithm: Algorithm) -> str | None:
+    """Why a stochastic method cannot follow a rule, and what to do: half a sentence; None if it can."""
+    if rule == DETERMINISTIC:
+        return "its actions depend on noise; take 'sample'"
+    if rule.samples > 1 and algorithm.has_memory:
+        return "it remembers what one sample planned; take 'sample'"
+    if rule.needs_critic and algorithm.critic is None:
         return "it has no critic to choose by; take 'sample' or 'mean_of_16'"
-    return "its actions depend on noise; take 'sample'"
+    return None
 
 
 def choose_action(
@@ -116,26 +116,29 @@ def choose_action(
     noise: dict[str, Tensor],
     nfe: int,
     reward_unit: float = 1.0,
-) -> Tensor:
-    """One action per state by a rule.
+    memory: Memory = NOTHING,
+) -> tuple[Tensor, Memory]:
+    """One action per state by a rule, and the algorithm's memory after it.
 
     Shapes: obs (B, O); noise["samples"] as the algorithm's `noise_shape` for a batch of B M, the M samples of
-    a state next to each other; noise["choice"] (B, M) -> (B, A) in [-1, 1]. `reward_unit` is one unit of
-    training's rewards in the temperature's.
+    a state next to each other; noise["choice"] (B, M); memory (B, ...) -> (B, A) in [-1, 1]. `reward_unit` is
+    one unit of training's rewards in the temperature's.
     """
     count = rule.samples
     repeated = obs if count == 1 else obs.repeat_interleave(count, dim=0)
-    act = algorithm.act(networks, repeated, rule.noise_scale * noise["samples"], nfe).clamp(-1.0, 1.0)
+    scaled = rule.noise_scale * noise["samples"]
+    act, memory = algorithm.act_with_memory(networks, repeated, scaled, nfe, memory)
+    act = act.clamp(-1.0, 1.0)
     if count == 1:
-        return act
+        return act, memory
     act = act.unflatten(0, (len(obs), count)).transpose(0, 1)  # (M, B, A)
     if not rule.needs_critic:
-        return act.mean(dim=0)
+        return act.mean(dim=0), memory
     score = q_of_samples(networks[algorithm.critic], obs, act).amin(dim=0)  # (M, B)
     if rule.temperature:
         score = reward_unit / rule.temperature * score + gumbel(noise["choice"].T)
     chosen = score.argmax(dim=0)
-    return act.gather(0, chosen[None, :, None].expand(1, -1, act.shape[-1])).squeeze(0)
+    return act.gather(0, chosen[None, :, None].expand(1, -1, act.shape[-1])).squeeze(0), memory
 
 
 def gumbel(normal: Tensor) -> Tensor:

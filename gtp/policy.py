@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gtp import algorithms
 from gtp.acting import ActingRule, applicable, choose_action, reason_against
-from gtp.algorithms.common.interface import Algorithm
-from gtp.config import TaskSpec
+from gtp.algorithms.common.interface import Algorithm, Memory, bind
+from gtp.config import TaskSpec, TrainConfig
 from gtp.data.batches import observation_scaling
 from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
@@ -20,7 +20,6 @@ from gtp.errors import UserError
 from gtp.files import read_tensors, write_tensors
 from gtp.networks import Sizes
 from gtp.randomness import ActingNoise, derive_seed
-from gtp.training.learner import Learner, bind
 
 FORMAT = "gtp-policy"
 
@@ -51,6 +50,7 @@ class Policy:
     actions_taken: int = field(default=0, init=False)
     """Calls of `act` since `reset`."""
     _noise: dict[str, ActingNoise] = field(default_factory=dict, init=False, repr=False)
+    _memory: Memory | None = field(default=None, init=False, repr=False)
 
     def reset(self, episodes: int | Sequence[int] | None = None) -> None:
         """Begin episodes anew: noise is a function of the policy's seed, the episode and its step.
@@ -63,6 +63,7 @@ class Policy:
         self.episodes = None if episodes is None else tuple(episodes)
         self.actions_taken = 0
         self._noise.clear()
+        self._memory = None
 
     def start_seed(self, episode: int) -> int:
         """The seed with which `gtp evaluate` resets an episode's environment; equal for all methods."""
@@ -73,7 +74,7 @@ class Policy:
         """The next action of each episode, in the environment's units, for raw observations.
 
         Shapes: obs (O,) or (B, O) -> (A,) or (B, A). `nfe` is the number K of function evaluations; methods
-        that are not generative ignore it. `acting` says what is done with the method's samples (gtp.acting);
+        that cannot choose it ignore it. `acting` says what is done with the method's samples (gtp.acting);
         methods whose actions do not depend on noise ignore it. Each call draws noise of its own: `reset` at
         the beginning of an episode makes the episode repeat.
         Raises UserError for observations of another size or number, an nfe below 1, a rule that there is none
@@ -95,8 +96,11 @@ class Policy:
         rule = self.rule(acting)
         noise = self._next_noise(rule, len(batch), nfe)
         networks = bind(self.modules, self.params)
-        action = choose_action(
-            rule, self.algorithm, networks, self.normalize(batch), noise, nfe, self.reward_unit
+        if self._memory is None:
+            self._memory = self.algorithm.first_memory(len(batch), len(self.action_low))
+        normalized = self.normalize(batch)
+        action, self._memory = choose_action(
+            rule, self.algorithm, networks, normalized, noise, nfe, self.reward_unit, self._memory
         )
         action = self.action_low + 0.5 * (action + 1.0) * (self.action_high - self.action_low)
         return (action[0] if obs.ndim == 1 else action).cpu().numpy()
@@ -109,7 +113,8 @@ class Policy:
             raise UserError(str(error)) from error
         found = applicable([rule], self.algorithm)
         if not found:
-            raise UserError(f"{self.label} cannot act by '{rule.name}'; {reason_against(rule)}")
+            reason = reason_against(rule, self.algorithm)
+            raise UserError(f"{self.label} cannot act by '{rule.name}'; {reason}")
         return found[0]
 
     def _next_noise(self, rule: ActingRule, batch_size: int, nfe: int) -> dict[str, Tensor]:
@@ -136,33 +141,47 @@ class Policy:
 
     def parameter_count(self) -> int:
         """Number of parameters that drawing a sample needs."""
-        own = (self.params[name] for name in self.algorithm.acting)
+        own = (self.params[name] for name in self.algorithm.acting_networks)
         return sum(leaf.numel() for leaves in own for leaf in leaves.values())
 
 
-def save_policy(path: Path, learner: Learner, transitions: Transitions, label: str) -> None:
-    """Write the acting networks of all seeds of `learner`, and what raw observations and actions need."""
-    mean, std = observation_scaling(transitions, learner.config.normalize_observations)
+def save_policy(
+    path: Path,
+    algorithm: Algorithm,
+    params: dict[str, Tensor],
+    *,
+    config: TrainConfig,
+    transitions: Transitions,
+    label: str,
+    seeds: list[int],
+    step: int,
+    diverged_at: list[int],
+) -> None:
+    """Write the acting networks of all seeds, and what raw observations and actions need.
+
+    `params` are `network/leaf` -> (S, ...); diverged_at has -1 for seeds that did not.
+    """
+    mean, std = observation_scaling(transitions, config.normalize_observations)
     scaling = {
         "observation_mean": mean,
         "observation_std": std,
         "action_low": torch.from_numpy(transitions.action_low),
         "action_high": torch.from_numpy(transitions.action_high),
     }
-    tensors = {f"params/{name}": value for name, value in learner.acting_params().items()}
+    tensors = {f"params/{name}": value for name, value in params.items()}
     tensors |= {f"scaling/{name}": value for name, value in scaling.items()}
     header = {
         "format": FORMAT,
         "label": label,
-        "algorithm": algorithms.name_of(learner.algorithm),
-        "hyperparameters": asdict(learner.algorithm),
-        "hidden_size": learner.config.hidden_size,
-        "hidden_layers": learner.config.hidden_layers,
-        "critic_layer_norm": learner.config.critic_layer_norm,
-        "seeds": learner.seeds,
-        "step": int(learner.step),
-        "diverged_at": learner.diverged_at.tolist(),
-        "reward_unit": reward_unit(transitions, learner.config.discount),
+        "algorithm": algorithms.name_of(algorithm),
+        "hyperparameters": asdict(algorithm),
+        "hidden_size": config.hidden_size,
+        "hidden_layers": config.hidden_layers,
+        "critic_layer_norm": config.critic_layer_norm,
+        "seeds": seeds,
+        "step": step,
+        "diverged_at": diverged_at,
+        "reward_unit": reward_unit(transitions, config.discount),
         "task": asdict(transitions.task),
     }
     write_tensors(path, tensors, header)

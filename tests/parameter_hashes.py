@@ -21,10 +21,10 @@ from unit.training_fixtures import tiny_transitions
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
 from gtp.config import TrainConfig
-from gtp.data.batches import training_columns
 from gtp.policy import save_policy
 from gtp.studies.methods import load_methods
 from gtp.training.learner import Learner
+from gtp.training.samplers import sampler_for
 
 RECORD = Path(__file__).with_suffix(".json")
 CONFIG = TrainConfig(steps=60, batch_size=16, hidden_size=16, hidden_layers=2, n_step=3, snapshots=1)
@@ -34,15 +34,25 @@ def hashes(name: str, algorithm: Algorithm) -> dict[str, str]:
     """SHA-256 of all parameters, in the order of their names, and of the policy file."""
     transitions, cpu = tiny_transitions(), torch.device("cpu")
     learner = Learner(algorithm, CONFIG, 3, 2, [0, 7], cpu, compiled=False)
-    data = training_columns(transitions, CONFIG, cpu)
-    for _, inputs in zip(range(CONFIG.steps), learner.inputs(data), strict=False):
-        learner.update(data, *inputs)
+    sampler = sampler_for(algorithm, transitions, CONFIG, cpu)
+    for _, inputs in zip(range(CONFIG.steps), learner.inputs(sampler), strict=False):
+        learner.update(sampler, *inputs)
     digest = hashlib.sha256()
     for network, leaves in sorted(learner.params.items()):
         for leaf, value in sorted(leaves.items()):
             digest.update(f"{network}/{leaf}".encode() + value.numpy().tobytes())
     with tempfile.TemporaryDirectory() as folder:
-        save_policy(Path(folder) / "policy", learner, transitions, name)
+        save_policy(
+            Path(folder) / "policy",
+            algorithm,
+            learner.acting_params(),
+            config=CONFIG,
+            transitions=transitions,
+            label=name,
+            seeds=learner.seeds,
+            step=CONFIG.steps,
+            diverged_at=learner.diverged_at.tolist(),
+        )
         policy = (Path(folder) / "policy").read_bytes()
     return {"parameters": digest.hexdigest(), "policy file": hashlib.sha256(policy).hexdigest()}
 

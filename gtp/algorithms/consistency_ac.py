@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gtp.algorithms.common.denoising_policy import ActorCritic
+from gtp.algorithms.common.consistency_model import ConsistencySettings
+from gtp.algorithms.common.denoising_policy import DenoisingActorCritic
 from gtp.algorithms.common.interface import Batch, Networks
-from gtp.algorithms.consistency_bc import ConsistencyBC
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConsistencyAC(ActorCritic, ConsistencyBC):
+class ConsistencyAC(ConsistencySettings, DenoisingActorCritic):
     """Consistency-BC's loss plus eta L_q, with a critic trained on the policy's own next actions."""
 
     target_nfe: int = 2

@@ -1,91 +1,14 @@
 """Behaviour cloning with a consistency policy (Consistency-BC; Ding and Jin, 2024)."""
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from gtp.algorithms.common.denoising_policy import StochasticCloning
-from gtp.algorithms.common.interface import Batch, Networks
-from gtp.generative.consistency import (
-    Consistency,
-    consistency_function,
-    consistency_training_error,
-    grid_size,
-    multistep_sample,
-    neighbouring_times,
-    sampling_times,
-)
-from gtp.generative.solution_map import TimeScale
-from gtp.networks import time_features
-from gtp.randomness import Draw
+from gtp.algorithms.common.consistency_model import ConsistencySettings
+from gtp.algorithms.common.denoising_policy import DenoisingCloning
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConsistencyBC(StochasticCloning):
+class ConsistencyBC(ConsistencySettings, DenoisingCloning):
     """Learns one map from every noise level to the action, by consistency training; acts in few steps."""
-
-    sigma_data: float = 0.5
-    """Standard deviation of the actions that the parameterisation assumes."""
-    t_min: float = 0.002
-    """Least noise level, where the map is the identity; in action units."""
-    t_max: float = 80.0
-    """Noise level at which sampling starts, in action units."""
-    t_last: float = 2.0
-    """Noise level of the last of several evaluations when sampling, in action units."""
-    rho: float = 7.0
-    """Warp of the training grid (Karras et al., 2022)."""
-    first_grid: int = 2
-    """Times on the training grid when training begins."""
-    last_grid: int = 150
-    """Times on the training grid when it ends."""
-    loss_scale: float = 100.0
-    """The loss between times t_n and t_{n+1} weighs loss_scale / (t_{n+1} - t_n)."""
-
-    def __post_init__(self):
-        if not 0.0 < self.t_min < self.t_last <= self.t_max < math.inf:
-            raise ValueError(
-                "0 < t_min < t_last <= t_max is required,"
-                f" got t_min={self.t_min}, t_last={self.t_last} and t_max={self.t_max}"
-            )
-        for name in ("sigma_data", "rho", "loss_scale"):
-            if not 0.0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be finite and positive, got {getattr(self, name)}")
-        if not 2 <= self.first_grid <= self.last_grid:
-            raise ValueError(
-                f"2 <= first_grid <= last_grid is required, got {self.first_grid} and {self.last_grid}"
-            )
-
-    @property
-    def time_scale(self) -> TimeScale:
-        return TimeScale(self.t_min, self.t_max, self.rho, self.t_max)
-
-    def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
-        return {
-            "noise": Draw("normal", (batch_size, action_size)),
-            "times": Draw("uniform", (batch_size,)),
-        }
-
-    def consistency(self, actor, obs: Tensor) -> Consistency:
-        """The network's f(x, t) at fixed observations (B, O)."""
-
-        def network(x: Tensor, t: Tensor) -> Tensor:
-            return actor(obs, x, time_features(t.log() / 4.0).expand(len(x), -1))
-
-        return lambda x, t: consistency_function(network, x, t, self.t_min, self.sigma_data)
-
-    def actor_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
-        """Weighted difference of f between neighbouring times of one path, the EMA actor at the earlier."""
-        points = grid_size(progress, self.first_grid, self.last_grid)
-        lower, upper = neighbouring_times(draws["times"], points, self.time_scale)
-        online, teacher = (self.consistency(networks[name], batch.obs) for name in ("actor", "actor_ema"))
-        error = consistency_training_error(online, teacher, batch.act, draws["noise"], lower, upper)
-        return (self.loss_scale / (upper - lower) * error).mean(), {"loss/consistency": error.mean()}
-
-    def generate(self, actor, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
-        times = sampling_times(nfe, self.t_last, self.t_max)
-        return multistep_sample(self.consistency(actor, obs), noise, times, self.t_min)
 
 
 ALGORITHM = ConsistencyBC

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from gtp.algorithms.common.denoising_policy import ActorCritic
-from gtp.algorithms.diffusion_bc import DiffusionBC
+from gtp.algorithms.common.denoising_policy import DenoisingActorCritic
+from gtp.algorithms.common.diffusion_model import DiffusionSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionQL(ActorCritic, DiffusionBC):
+class DiffusionQL(DiffusionSettings, DenoisingActorCritic):
     """Diffusion-BC's loss plus eta L_q, with a critic trained on the policy's own next actions."""
 
     @property

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gtp.algorithms.common.critics import twin_q_loss, value_target
-from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
+from gtp.algorithms.common.interface import Algorithm, Average, Batch, Networks, Update
 from gtp.generative.gaussian_paths import PATHS, euler
 from gtp.networks import MLP, TIME_FEATURES, Sizes, TwinQ, time_features
 from gtp.randomness import Draw
@@ -21,9 +21,10 @@ LINEAR = PATHS["linear"]
 class FQL(Algorithm):
     """The flow only clones; the one-step actor follows it and Q, and acts with one evaluation whatever K."""
 
-    generative: ClassVar[bool] = False
+    choosable_nfe: ClassVar[bool] = False
     stochastic: ClassVar[bool] = True
-    acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
+    acting_networks: ClassVar[tuple[str, ...]] = ("actor_ema",)
+    averages: ClassVar[tuple[Average, ...]] = (Average("actor"), Average("critic"))
 
     alpha: float = 10.0
     """Weight of the distillation beside Q, for rewards of -1 and 0 in mazes and returns that span 1000
@@ -40,10 +41,6 @@ class FQL(Algorithm):
             raise ValueError(f"alpha must be finite and not negative, got {self.alpha}")
         if self.flow_steps < 1:
             raise ValueError(f"flow_steps must be at least 1, got {self.flow_steps}")
-
-    @property
-    def averaged(self) -> tuple[str, ...]:
-        return ("actor", "critic")
 
     def for_reward_unit(self, unit: float) -> Self:
         """A normalised Q-term does not depend on the unit."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
+from gtp.algorithms.common.interface import Algorithm, Average, Batch, Networks, Update
 from gtp.networks import GaussianActor, Sizes, gaussian_log_likelihood
 from gtp.randomness import Draw
 
@@ -15,9 +15,10 @@ from gtp.randomness import Draw
 class GaussianBC(Algorithm):
     """Maximum likelihood on the dataset's actions; acts with the mean."""
 
-    generative: ClassVar[bool] = False
+    choosable_nfe: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
-    acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
+    acting_networks: ClassVar[tuple[str, ...]] = ("actor_ema",)
+    averages: ClassVar[tuple[Average, ...]] = (Average("actor"),)
 
     log_std_min: float = -5.0
     """Lower clamp of the log standard deviation."""
@@ -29,10 +30,6 @@ class GaussianBC(Algorithm):
             raise ValueError(
                 f"log_std_min must lie below log_std_max, got {self.log_std_min} and {self.log_std_max}"
             )
-
-    @property
-    def averaged(self) -> tuple[str, ...]:
-        return ("actor",)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
         return {"actor": GaussianActor(sizes, (self.log_std_min, self.log_std_max))}

@@ -8,13 +8,14 @@ mu the rest of the gradient. docs/methods.md says why.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
-from gtp.algorithms.common.flow_policy import FlowPolicy, velocity_network
+from gtp.algorithms.common.flow_model import FlowSettings
 from gtp.algorithms.common.interface import Batch, Copy, Networks, Update
+from gtp.algorithms.common.iql_critic import InSampleCritic
 from gtp.generative.gaussian_paths import PATHS
 from gtp.networks import Sizes
 from gtp.randomness import Draw
@@ -25,8 +26,12 @@ exact, but takes minutes to compile; far smaller distances would amplify roundin
 
 
 @dataclass(frozen=True, kw_only=True)
-class GMPG(FlowPolicy):
+class GMPG(FlowSettings, InSampleCritic):
     """Reverse KL(pi || pi*): -beta Q at the policy's own actions plus its divergence from the behaviour."""
+
+    choosable_nfe: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+    acting_networks: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     path: Literal["vp", "gvp", "linear"] = "vp"
     """Generative model, as in GMPO; the one that scores best for GMPG in the paper."""
@@ -58,11 +63,12 @@ class GMPG(FlowPolicy):
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
         """Beside actor and critic, `behaviour`: mu, the actor as it was when it had cloned."""
-        return super().networks(sizes) | {"behaviour": velocity_network(sizes)}
+        critics = super().networks(sizes)
+        return critics | {name: self.model.network(sizes) for name in ("actor", "behaviour")}
 
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
         noise = Draw("normal", (batch_size, action_size))
-        return super().draws(batch_size, action_size) | {"own_actions": noise, "smoothing": noise}
+        return self.model.draws(batch_size, action_size) | {"own_actions": noise, "smoothing": noise}
 
     def updates(self) -> tuple[Update, ...]:
         """Values throughout; the actor first clones, then climbs."""
@@ -78,7 +84,7 @@ class GMPG(FlowPolicy):
 
     def cloning_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
         """Matching on the data."""
-        return self.matching_error(networks["actor"], batch.obs, batch.act, draws).mean(), {}
+        return self.model.matching_error(networks["actor"], batch.obs, batch.act, draws).mean(), {}
 
     def actor_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
         """-beta min_j Q'_j(s, a) + KL(pi || mu) / (A log 2) at the actor's own samples a.
@@ -93,6 +99,9 @@ class GMPG(FlowPolicy):
         loss = -(entropy + affinity) / (act.shape[-1] * math.log(2.0)) - self.beta * q
         return loss, {"q/own": q, "policy/entropy": entropy}
 
+    def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
+        return self.model.sample(networks["actor_ema"], obs, noise, nfe).clamp(-1.0, 1.0)
+
     def own_actions(self, actor, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """The actor's unclipped samples a, and how they move with their noise, by secants of width SECANT.
 
@@ -103,7 +112,9 @@ class GMPG(FlowPolicy):
         axes = torch.eye(size, dtype=noise.dtype, device=noise.device)[:, None]
         points = torch.cat([noise[None], noise + SECANT * axes])  # (1 + A, B, A)
         repeated = obs.expand(1 + size, -1, -1).flatten(end_dim=1)
-        act = self.sample(actor, repeated, points.flatten(end_dim=1), self.gradient_nfe).view(points.shape)
+        act = self.model.sample(actor, repeated, points.flatten(end_dim=1), self.gradient_nfe).view(
+            points.shape
+        )
         return act[0], (act[1:] - act[0]) / SECANT
 
     def affinity(self, behaviour, obs: Tensor, act: Tensor, noise: Tensor) -> Tensor:
@@ -115,7 +126,7 @@ class GMPG(FlowPolicy):
         t = path.time_at(torch.full_like(act[:, 0], self.level))
         x = path.point(act, noise, t)
         fixed = x.detach()
-        score = path.score_from_velocity(fixed, self.velocity(behaviour, obs)(fixed, t), t)
+        score = path.score_from_velocity(fixed, self.model.velocity(behaviour, obs)(fixed, t), t)
         return (score.detach() * x).sum(dim=-1)
 
 

@@ -19,9 +19,9 @@ LOG_STD_BOUNDS = (-5.0, 2.0)
 class IQL(AdvantageWeighted):
     """A Gaussian policy by advantage-weighted maximum likelihood; acts with its mean."""
 
-    generative: ClassVar[bool] = False
+    choosable_nfe: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
-    acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
+    acting_networks: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
         return super().networks(sizes) | {"actor": GaussianActor(sizes, LOG_STD_BOUNDS)}

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from gtp.algorithms.common.critics import td_target, twin_q_loss
-from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
+from gtp.algorithms.common.interface import Algorithm, Average, Batch, Networks, Update
 from gtp.networks import DeterministicActor, Sizes, TwinQ
 from gtp.randomness import Draw
 
@@ -17,9 +17,9 @@ from gtp.randomness import Draw
 class TD3BC(Algorithm):
     """Minimise -lambda Q_1(s, pi(s)) + |pi(s) - a|^2 with lambda = alpha / mean |Q_1|."""
 
-    generative: ClassVar[bool] = False
+    choosable_nfe: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
-    acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
+    acting_networks: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     alpha: float = 2.5
     """Weight of the Q-term beside the cloning term, both in units of the action."""
@@ -27,15 +27,20 @@ class TD3BC(Algorithm):
     """Standard deviation of the noise on the next actions in the TD target."""
     target_noise_clip: float = 0.5
     """Largest magnitude of that noise."""
+    policy_delay: int = 1
+    """Updates of the critic for each of the actor and of the averages; its authors take 2."""
 
     def __post_init__(self):
         for name in ("alpha", "target_noise", "target_noise_clip"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
 
+        if self.policy_delay < 1:
+            raise ValueError(f"policy_delay must be at least 1, got {self.policy_delay}")
+
     @property
-    def averaged(self) -> tuple[str, ...]:
-        return ("actor", "critic")
+    def averages(self) -> tuple[Average, ...]:
+        return tuple(Average(network, every=self.policy_delay) for network in ("actor", "critic"))
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
         return {"actor": DeterministicActor(sizes), "critic": TwinQ(sizes)}
@@ -44,7 +49,7 @@ class TD3BC(Algorithm):
         return {"target_noise": Draw("normal", (batch_size, action_size))}
 
     def updates(self) -> tuple[Update, ...]:
-        return (Update("critic", self.critic_loss), Update("actor", self.actor_loss))
+        return (Update("critic", self.critic_loss), Update("actor", self.actor_loss, every=self.policy_delay))
 
     def critic_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
         """Clipped double Q with smoothed actions of the target policy (TD3: Fujimoto et al., 2018)."""

@@ -1,36 +1,10 @@
-"""The dataset as training reads it: columns on the device, standardised observations, n-step backups."""
+"""What becomes of transitions before a learner sees them: backups and windows within episodes, scaling."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gtp.algorithms.common.interface import Batch
-from gtp.config import TrainConfig
 from gtp.data.transitions import Transitions
-from gtp.errors import UserError
-
-
-def training_columns(transitions: Transitions, config: TrainConfig, device: torch.device) -> Batch:
-    """The dataset as whole columns on the device, observations standardised: Batch of (N, ...) float32."""
-    mean, std = observation_scaling(transitions, config.normalize_observations)
-    rewards, last, discount = n_step_returns(transitions, config.n_step, config.discount)
-
-    def column(array) -> Tensor:
-        return torch.from_numpy(array).to(device)
-
-    try:
-        return Batch(
-            obs=(column(transitions.observations) - mean.to(device)) / std.to(device),
-            act=column(transitions.actions),
-            rew=column(rewards),
-            next_obs=(column(transitions.next_observations[last]) - mean.to(device)) / std.to(device),
-            discount=column(discount),
-        )
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise UserError(
-            f"not enough memory on {device} for {len(transitions)} transitions of {transitions.task.name};"
-            " use a smaller dataset or another device"
-        ) from error
 
 
 def n_step_returns(
@@ -43,9 +17,7 @@ def n_step_returns(
     Source: Sutton and Barto, 2018, chapter 7. n = 1 is the plain temporal difference.
     """
     rows = np.arange(len(transitions))
-    ends = np.append(transitions.episode_starts[1:], len(rows)) - 1
-    end = ends[np.searchsorted(transitions.episode_starts, rows, side="right") - 1]
-    length = np.minimum(n, end - rows + 1)
+    length = np.minimum(n, episode_ends(transitions) - rows + 1)
     rewards = np.zeros(len(rows))
     for k in range(n):
         inside = k < length
@@ -53,6 +25,21 @@ def n_step_returns(
     last = rows + length - 1
     bootstrap = discount**length * (1.0 - transitions.terminations[last])
     return rewards.astype(np.float32), last, bootstrap.astype(np.float32)
+
+
+def window_starts(transitions: Transitions, steps: int) -> np.ndarray:
+    """Rows after which the episode goes on for `steps` transitions, that row's among them: (M,) int64.
+
+    A window that begins there never crosses an episode's end, so that a termination is at its last step.
+    """
+    return np.flatnonzero(episode_ends(transitions) - np.arange(len(transitions)) + 1 >= steps)
+
+
+def episode_ends(transitions: Transitions) -> np.ndarray:
+    """The last row of each row's episode: (N,) int64."""
+    rows = np.arange(len(transitions))
+    ends = np.append(transitions.episode_starts[1:], len(rows)) - 1
+    return ends[np.searchsorted(transitions.episode_starts, rows, side="right") - 1]
 
 
 def observation_scaling(transitions: Transitions, normalize: bool) -> tuple[Tensor, Tensor]:

@@ -29,9 +29,10 @@ from gtp.errors import UserError
 from gtp.evaluation.timing import seconds_per_call
 from gtp.files import write_text
 from gtp.progress import say
-from gtp.randomness import draw_block, draw_indices
+from gtp.randomness import draw_block
 from gtp.training.learner import Learner, stage_starts
 from gtp.training.loop import choose_compiled, choose_device, use_threads
+from gtp.training.samplers import TransitionSampler
 
 TRANSITIONS = 100_000
 MATRIX = {"cpu": 2048, "cuda": 8192}
@@ -131,10 +132,10 @@ def matrix_product_rate(device: torch.device) -> float:
 
 
 def make_learner(algorithm: Algorithm, config: BenchConfig, count: int, device: torch.device, compiled: bool):
-    """A learner of `count` seeds and what feeds it: learner, columns, minibatch rows, noise of a block."""
+    """A learner of `count` seeds and what feeds it: learner, sampler, minibatch rows, noise of a block."""
     generator = torch.Generator().manual_seed(0)
     seeds = list(range(count))
-    data = Batch(
+    columns = Batch(
         obs=torch.randn(TRANSITIONS, config.observations, generator=generator).to(device),
         act=torch.rand(TRANSITIONS, config.actions, generator=generator).mul(2).sub(1).to(device),
         rew=torch.randn(TRANSITIONS, generator=generator).to(device),
@@ -143,9 +144,10 @@ def make_learner(algorithm: Algorithm, config: BenchConfig, count: int, device: 
     )
     train = TrainConfig(batch_size=config.batch_size, hidden_size=config.hidden_size)
     learner = Learner(algorithm, train, config.observations, config.actions, seeds, device, compiled)
-    rows = draw_indices(TRANSITIONS, config.batch_size, seeds, 0, device)
+    sampler = TransitionSampler(columns)
+    rows = sampler.rows(config.batch_size, seeds, 0)
     noise = draw_block(algorithm.draws(config.batch_size, config.actions), seeds, 0, device)
-    return learner, data, rows, noise
+    return learner, sampler, rows, noise
 
 
 def training_row(
@@ -155,11 +157,11 @@ def training_row(
 
     `stage` is the update with which the measured stage of training begins; most methods have one, from 0.
     """
-    learner, data, rows, noise = make_learner(algorithm, config, count, device, compiled)
+    learner, sampler, rows, noise = make_learner(algorithm, config, count, device, compiled)
     learner.start_at(stage)
 
     def update(i: int) -> None:
-        learner.update(data, rows[i % len(rows)], {name: v[i % len(rows)] for name, v in noise.items()})
+        learner.update(sampler, rows[i % len(rows)], {name: v[i % len(rows)] for name, v in noise.items()})
 
     started = time.perf_counter()
     for i in range(3):
@@ -189,10 +191,12 @@ def training_row(
 
 def update_flops(algorithm: Algorithm, config: BenchConfig, stage: int, device: torch.device) -> int:
     """Floating-point operations of the matrix products in one seed's update within a stage."""
-    learner, data, rows, noise = make_learner(algorithm, config, 1, device, compiled=False)
+    learner, sampler, rows, noise = make_learner(algorithm, config, 1, device, compiled=False)
     counter = FlopCounterMode(display=False)
+    learner.start_at(stage)
     with counter:
-        learner.raw_update(data, rows[0], {name: values[0] for name, values in noise.items()}, stage)
+        first = {name: values[0] for name, values in noise.items()}
+        learner.raw_update(sampler.columns, rows[0], first, learner.phase)
     return counter.get_total_flops()
 
 

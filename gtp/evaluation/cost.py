@@ -47,7 +47,7 @@ def measure(
 
     Training figures come from the run's own record, acting figures are measured here and now, with the
     threads that this process has: seconds of a call divided by the batch, once in each of ROUNDS rounds.
-    Methods that are not generative have nfe 1 alone; rules that a method cannot follow are left out.
+    Methods that cannot choose it have nfe 1 alone; rules that a method cannot follow are left out.
     Raises UserError for unusable files, for numbers below 1 and for rules as gtp.evaluation.rollouts does.
     """
     if min(nfe, default=0) < 1 or min(batch_sizes, default=0) < 1:
@@ -60,7 +60,7 @@ def measure(
     device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
     policy = load_policy(policy_file, device=device)
     policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
-    ways = list(product(nfe if policy.algorithm.generative else [1], rules_for(policy, acting_rules)))
+    ways = list(product(nfe if policy.algorithm.choosable_nfe else [1], rules_for(policy, acting_rules)))
     rows += [
         ("network_evaluations", k, rule.name, "", "", device, rule.evaluations(policy.algorithm, k))
         for k, rule in ways

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from gtp.algorithms.common.interface import bind
 from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.policy import Policy
 from gtp.randomness import generator
-from gtp.training.learner import bind
 
 NEIGHBOURS = 64
 CANDIDATES = 512

@@ -19,6 +19,7 @@ from gtp.generative.gaussian_mixture import GaussianMixture
 from gtp.randomness import generator
 from gtp.training.learner import Learner
 from gtp.training.loop import choose_compiled
+from gtp.training.samplers import TransitionSampler
 
 ACTIONS = 20_000
 
@@ -47,17 +48,19 @@ def clone_mixture(
 ) -> Networks:
     """Train `algorithm` on draws of `mixture` as the actions of a single state; its networks, on the CPU."""
     size, device = mixture.means.shape[1], torch.device("cpu")
-    data = Batch(
-        obs=torch.zeros(ACTIONS, 1),
-        act=mixture.sample(ACTIONS, generator(seed, "mixture")).float(),
-        rew=torch.zeros(ACTIONS),
-        next_obs=torch.zeros(ACTIONS, 1),
-        discount=torch.zeros(ACTIONS),
+    sampler = TransitionSampler(
+        Batch(
+            obs=torch.zeros(ACTIONS, 1),
+            act=mixture.sample(ACTIONS, generator(seed, "mixture")).float(),
+            rew=torch.zeros(ACTIONS),
+            next_obs=torch.zeros(ACTIONS, 1),
+            discount=torch.zeros(ACTIONS),
+        )
     )
     learner = Learner(algorithm, config, 1, size, [seed], device, compiled)
-    inputs = learner.inputs(data)
+    inputs = learner.inputs(sampler)
     for _ in range(config.steps):
-        learner.update(data, *next(inputs))
+        learner.update(sampler, *next(inputs))
     return learner.networks()
 
 

@@ -163,8 +163,8 @@ def evaluate(
     if not 0 <= rollout_episodes <= episodes:
         raise UserError(f"rollout episodes must be from 0 to {episodes}, got {rollout_episodes}")
     first = load_policy(policies[0])
-    steps_of = nfe if first.algorithm.generative else [1]
-    rollout_nfe = max(steps_of) if rollout_nfe is None or not first.algorithm.generative else rollout_nfe
+    steps_of = nfe if first.algorithm.choosable_nfe else [1]
+    rollout_nfe = max(steps_of) if rollout_nfe is None or not first.algorithm.choosable_nfe else rollout_nfe
     if rollout_episodes and first.task.maze is None:
         raise UserError(f"task {first.task.name} has no maze to draw rollouts in; leave out the rollouts")
     if rollout_episodes and rollout_nfe not in steps_of:

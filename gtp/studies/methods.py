@@ -34,9 +34,9 @@ class Method:
         return {**self.set, **self.set_by_suite.get(suite, {})}
 
     @property
-    def generative(self) -> bool:
+    def choosable_nfe(self) -> bool:
         """Whether it acts with a number of function evaluations that one may choose."""
-        return algorithms.get(self.algorithm).generative
+        return algorithms.get(self.algorithm).choosable_nfe
 
 
 def load_methods(path: Path) -> dict[str, Method]:

@@ -96,7 +96,7 @@ class Plan:
                     "algorithm": self.methods[name].algorithm,
                     "group": self.methods[name].group,
                     "ablation_of": self.methods[name].ablation_of,
-                    "generative": self.methods[name].generative,
+                    "generative": self.methods[name].choosable_nfe,
                     "nfe": self.nfe(name),
                     "acting": rules[name],
                     "order": order[name],
@@ -115,7 +115,7 @@ class Plan:
 
     def nfe(self, method: str) -> list[int]:
         """Numbers of function evaluations at which a method is scored."""
-        if not self.methods[method].generative:
+        if not self.methods[method].choosable_nfe:
             return [1]
         evaluation = self.study.evaluation
         return list(evaluation.nfe_by_method.get(method, evaluation.nfe))
@@ -123,7 +123,7 @@ class Plan:
     def timed_nfe(self, method: str) -> list[int]:
         """Numbers of function evaluations at which the time of a method's actions is measured."""
         own = self.nfe(method)
-        return sorted({*own, *self.study.cost.nfe}) if self.methods[method].generative else own
+        return sorted({*own, *self.study.cost.nfe}) if self.methods[method].choosable_nfe else own
 
     def acting(self, method: str, suite: str = "") -> list[str]:
         """Names of the study's acting rules that a method can follow on a suite, by default on any."""
@@ -206,7 +206,7 @@ def _check_flow_map(plan: Plan, file: str) -> None:
 def _check_acting(plan: Plan, file: str, methods_file: str) -> None:
     """A method acts alike on all suites, and has numbers of evaluations of its own only if it can choose."""
     for name in plan.study.evaluation.nfe_by_method:
-        if not plan.methods[name].generative:
+        if not plan.methods[name].choosable_nfe:
             raise UserError(
                 f"{place(file, ('evaluation', 'nfe_by_method'))}: '{name}' cannot choose; take it out"
             )

@@ -3,7 +3,7 @@
 Parameters are stacked along a leading seed axis S. A method's losses know nothing of it: they are
 differentiated for one seed and vectorised with torch.func.vmap. The whole training step (gather the
 minibatch, every gradient step, Adam, moving averages) is one function, compiled once; on CUDA it is
-captured into one graph. A method may change its updates during training: each such stage has its own
+captured into one graph. Not every update runs in every step: each combination that occurs has its own
 compiled function, and which one runs follows from the number of steps alone.
 """
 
@@ -11,16 +11,25 @@ import shutil
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import grad_and_value, vmap
 
-from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
+from gtp.algorithms.common.interface import Algorithm, Networks, Update, bind
 from gtp.config import TrainConfig
 from gtp.networks import Sizes
-from gtp.randomness import BLOCK, derive_seed, draw_block, draw_indices
+from gtp.randomness import BLOCK, derive_seed, draw_block
 from gtp.training.optimizer import adam_, average_, clip_by_global_norm
+from gtp.training.samplers import Columns, Sampler, minibatch
+
+
+class Phase(NamedTuple):
+    """Which updates and moving averages one training step takes, by their places in the method's lists."""
+
+    updates: tuple[int, ...]
+    averages: tuple[int, ...]
 
 
 class Learner:
@@ -45,51 +54,76 @@ class Learner:
         )
         self.algorithm, self.config, self.seeds, self.device = algorithm, config, list(seeds), device
         self.modules, self.params = initialise(algorithm, sizes, self.seeds, device)
-        trained = [update.network for update in algorithm.updates()]
-        self.first = {n: {k: torch.zeros_like(v) for k, v in self.params[n].items()} for n in trained}
-        self.second = {n: {k: torch.zeros_like(v) for k, v in self.params[n].items()} for n in trained}
+        self.trained = {
+            name: tuple(leaf for leaf, _ in self.modules[name].named_parameters())
+            for update in algorithm.updates()
+            for name in update.moved
+        }
+        self.first, self.second = self._zeros(), self._zeros()
         self.diverged_at = torch.full((len(seeds),), -1, dtype=torch.int64, device=device)
         self.step = torch.zeros((), dtype=torch.int64, device=device)
         self.steps_done = 0
         self.stages = stage_starts(algorithm, config.steps)
         self.quantities: list[str] = []
+        self._quantities: dict[Phase, list[str]] = {}
         self._update = (
             torch.compile(self.raw_update, dynamic=False, fullgraph=True) if compiled else self.raw_update
         )
-        self._graphs: dict[int, CapturedUpdate] = {}
+        self._graphs: dict[Phase, CapturedUpdate] = {}
+
+    def _zeros(self) -> dict[str, dict[str, Tensor]]:
+        """A zero for each trained parameter: network -> leaf -> (S, ...)."""
+        return {
+            network: {leaf: torch.zeros_like(self.params[network][leaf]) for leaf in leaves}
+            for network, leaves in self.trained.items()
+        }
 
     @property
     def stage(self) -> int:
         """The stage of the next update, named by the steps done before it."""
         return self.stages[bisect_right(self.stages, self.steps_done) - 1]
 
-    def inputs(self, data: Batch) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    @property
+    def phase(self) -> Phase:
+        """What the next training step takes."""
+        number = self.steps_done + 1
+        updates = []
+        for i, update in enumerate(self.algorithm.updates()):
+            begin, end = span(update, self.config.steps)
+            if begin < number <= end and (number - begin) % update.every == 0:
+                updates.append(i)
+        averages = [i for i, average in enumerate(self.algorithm.averages) if number % average.every == 0]
+        return Phase(tuple(updates), tuple(averages))
+
+    def inputs(self, sampler: Sampler) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Minibatch rows (S, B) and noise name -> (S, ...) for one update after the other, without end."""
-        size, action_size = data.act.shape
-        draws = self.algorithm.draws(self.config.batch_size, action_size)
+        draws = self.algorithm.draws(self.config.batch_size, sampler.action_size)
         block, offset = divmod(self.steps_done, BLOCK)
         while True:
-            rows = draw_indices(size, self.config.batch_size, self.seeds, block, self.device)
+            rows = sampler.rows(self.config.batch_size, self.seeds, block)
             noise = draw_block(draws, self.seeds, block, self.device)
             for i in range(offset, BLOCK):
                 yield rows[i], {name: values[i] for name, values in noise.items()}
             block, offset = block + 1, 0
 
-    def update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
+    def update(self, sampler: Sampler, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
         """One training step of every seed; the logged quantities, (Q, S) in the order of `quantities`.
 
-        Shapes: data holds whole columns (N, ...), rows (S, B) int64, draws name -> (S, ...).
+        Shapes: rows (S, B) int64, draws name -> (S, ...).
         """
-        stage = self.stage
-        if stage == self.steps_done:
-            self._enter(stage)
+        if self.stage == self.steps_done:
+            self._enter(self.stage)
+        phase = self.phase
         self.steps_done += 1
         if self.device.type != "cuda":
-            return self._update(data, rows, draws, stage)
-        if stage not in self._graphs:
-            update = partial(self._update, stage=stage)
-            self._graphs[stage] = CapturedUpdate(update, self.state(), data, rows, draws)
-        return self._graphs[stage](rows, draws)
+            logged = self._update(sampler.columns, rows, draws, phase)
+        else:
+            if phase not in self._graphs:
+                update = partial(self._update, phase=phase)
+                self._graphs[phase] = CapturedUpdate(update, self.state(), sampler.columns, rows, draws)
+            logged = self._graphs[phase](rows, draws)
+        self.quantities = self._quantities.setdefault(phase, self.quantities)  # a graph does not set them
+        return logged
 
     def _enter(self, stage: int) -> None:
         """Before the first update of a stage: copies that are due, fresh optimisers for what begins."""
@@ -99,8 +133,8 @@ class Learner:
                     value.copy_(self.params[copy.source][name])
         for update in self.algorithm.updates():
             if span(update, self.config.steps)[0] == stage:
-                for moments in (self.first, self.second):
-                    for value in moments[update.network].values():
+                for network in update.moved:
+                    for value in (*self.first[network].values(), *self.second[network].values()):
                         value.zero_()
 
     def start_at(self, step: int) -> None:
@@ -108,50 +142,71 @@ class Learner:
         self.step.fill_(step)
         self.steps_done = step
 
-    def raw_update(self, data: Batch, rows: Tensor, draws: dict[str, Tensor], stage: int) -> Tensor:
-        """`update` within a stage as plain Python: what is compiled and captured."""
+    def raw_update(self, columns: Columns, rows: Tensor, draws: dict[str, Tensor], phase: Phase) -> Tensor:
+        """`update` within a phase as plain Python: what is compiled and captured."""
         self.step += 1
         progress = (self.step - 1).float() / self.config.steps
-        batch = Batch(*(column[rows] for column in data))
+        batch = minibatch(columns, rows, self.algorithm.window)
         logged: dict[str, Tensor] = {}
         finite = torch.ones_like(self.diverged_at, dtype=torch.bool)
-        for update in self.algorithm.updates():
-            begin, end = span(update, self.config.steps)
-            if not begin <= stage < end:
-                continue
-            network = update.network
-            gradient = partial(self._gradient, network, update.loss)
-            gradients, value, norm, extra = vmap(gradient, in_dims=(0, 0, 0, None))(
-                self.params, batch, draws, progress
-            )
-            adam_(
-                self.params[network],
-                gradients,
-                self.first[network],
-                self.second[network],
-                (self.step - begin).float(),
-                self.config.learning_rate,
-            )
+        updates, averages = self.algorithm.updates(), self.algorithm.averages
+        for update in (updates[i] for i in phase.updates):
+            gradient = vmap(partial(self._gradient, update), in_dims=(0, 0, 0, None))
+            gradients, value, norm, extra, buffers = gradient(self.params, batch, draws, progress)
+            for network, leaves in buffers.items():
+                for leaf, new in leaves.items():
+                    self.params[network][leaf].copy_(new)
+            self._descend(update, gradients)
             finite = finite & value.isfinite() & norm.isfinite()
-            logged |= {f"loss/{network}": value, f"gradient_norm/{network}": norm, **extra}
-        for network in self.algorithm.averaged:
-            average_(self.params[f"{network}_ema"], self.params[network], self.config.ema_decay)
+            logged |= {f"loss/{update.name}": value, f"gradient_norm/{update.name}": norm, **extra}
+        for average in (averages[i] for i in phase.averages):
+            decay = self.config.ema_decay if average.decay is None else average.decay
+            average_(self.params[f"{average.network}_ema"], self.params[average.network], decay)
         self.diverged_at.copy_(torch.where(~finite & (self.diverged_at < 0), self.step, self.diverged_at))
         self.quantities = list(logged)
         return torch.stack([value.detach() for value in logged.values()])
 
-    def _gradient(
-        self, network: str, loss: Callable, params: dict, batch: Batch, draws: dict, progress: Tensor
-    ):
-        """Clipped gradient of one seed's loss with respect to one network; shapes have no seed axis."""
+    def _gradient(self, update: Update, params: dict, batch, draws: dict, progress: Tensor):
+        """Clipped gradient of one seed's loss with respect to an update's networks; no seed axis.
+
+        Returns: network -> leaf -> gradient, the loss, the gradient's norm, what is logged, changed buffers.
+        """
 
         def objective(leaves):
-            value, logged = loss(bind(self.modules, {**params, network: leaves}), batch, draws, progress)
-            return value, logged
+            moved = {network: {**params[network], **leaves[network]} for network in update.moved}
+            result = update.loss(bind(self.modules, {**params, **moved}), batch, draws, progress)
+            value, logged, buffers = result if len(result) == 3 else (*result, {})
+            # Computed, even where it is a parameter: torch's compiler would copy that after its own step.
+            sound = value.isfinite()
+            kept = {
+                network: {leaf: torch.where(sound, new, params[network][leaf]) for leaf, new in own.items()}
+                for network, own in buffers.items()
+            }
+            return value, (logged, kept)
 
-        gradients, (value, logged) = grad_and_value(objective, has_aux=True)(params[network])
-        gradients, norm = clip_by_global_norm(gradients, self.config.gradient_clip)
-        return gradients, value, norm, logged
+        leaves = {n: {leaf: params[n][leaf] for leaf in self.trained[n]} for n in update.moved}
+        gradients, (value, (logged, buffers)) = grad_and_value(objective, has_aux=True)(leaves)
+        limit = update.optimizer.gradient_clip
+        limit = self.config.gradient_clip if limit is None else limit
+        gradients, norm = clip_by_global_norm(gradients, limit)
+        return gradients, value, norm, logged, buffers
+
+    def _descend(self, update: Update, gradients: dict) -> None:
+        """One step of an update's Adam on all its networks."""
+        begin, _ = span(update, self.config.steps)
+        count = ((self.step - begin) // update.every).float()
+        settings = update.optimizer
+        rate = self.config.learning_rate if settings.learning_rate is None else settings.learning_rate
+        for network in update.moved:
+            adam_(
+                self.params[network],
+                gradients[network],
+                self.first[network],
+                self.second[network],
+                count,
+                rate * settings.factors.get(network, 1.0),
+                settings.epsilon,
+            )
 
     def state(self) -> dict[str, Tensor]:
         """Everything that training changes, flat, by reference: a checkpoint is a copy of these tensors."""
@@ -177,25 +232,27 @@ class Learner:
 
     def acting_params(self) -> dict[str, Tensor]:
         """Parameters of the networks that act, the critic among them: `network/leaf` -> (S, ...)."""
-        critic = [self.algorithm.critic] if self.algorithm.critic else []
-        return {f"{n}/{k}": v for n in (*self.algorithm.acting, *critic) for k, v in self.params[n].items()}
+        networks = [*self.algorithm.acting_networks, *filter(None, [self.algorithm.critic])]
+        return {f"{name}/{leaf}": v for name in networks for leaf, v in self.params[name].items()}
 
 
 class CapturedUpdate:
     """One training step as a CUDA graph: launched as a whole, without Python between its kernels."""
 
-    def __init__(self, update: Callable, state: dict[str, Tensor], data: Batch, rows: Tensor, draws: dict):
+    def __init__(
+        self, update: Callable, state: dict[str, Tensor], columns: Columns, rows: Tensor, draws: dict
+    ):
         self.rows, self.draws = rows.clone(), {name: value.clone() for name, value in draws.items()}
         before = {name: tensor.clone() for name, tensor in state.items()}
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(3):  # compile, and let libraries allocate their workspaces outside the capture
-                update(data, self.rows, self.draws)
+                update(columns, self.rows, self.draws)
         torch.cuda.current_stream().wait_stream(stream)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
-            self.logged = update(data, self.rows, self.draws)
+            self.logged = update(columns, self.rows, self.draws)
         for name, tensor in state.items():  # the warm-up must not count as training
             tensor.copy_(before[name])
 
@@ -219,15 +276,6 @@ def stage_starts(algorithm: Algorithm, steps: int) -> list[int]:
     return [0, *sorted(step for step in changes if 0 < step < steps)]
 
 
-def bind(modules: dict[str, torch.nn.Module], params: dict[str, dict[str, Tensor]]) -> Networks:
-    """Networks as callables with one seed's parameters bound; `<name>_ema` shares the module of `<name>`."""
-
-    def network(name: str) -> Callable[..., Tensor]:
-        return lambda *inputs: functional_call(modules[name.removesuffix("_ema")], params[name], inputs)
-
-    return {name: network(name) for name in params}
-
-
 def initialise(algorithm: Algorithm, sizes: Sizes, seeds: list[int], device: torch.device):
     """Modules (structure only) and the seeds' initial parameters, network -> leaf -> (S, ...).
 
@@ -247,8 +295,9 @@ def initialise(algorithm: Algorithm, sizes: Sizes, seeds: list[int], device: tor
         }
         for name, module in modules.items()
     }
-    for name in algorithm.averaged:
-        params[f"{name}_ema"] = {leaf: value.clone() for leaf, value in params[name].items()}
+    for average in algorithm.averages:
+        leaves = params[average.network].items()
+        params[f"{average.network}_ema"] = {leaf: value.clone() for leaf, value in leaves}
     return {name: module.to("meta") for name, module in modules.items()}, params
 
 

@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
 from gtp.config import Execution, TrainConfig
-from gtp.data.batches import training_columns
 from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
@@ -30,6 +30,7 @@ from gtp.progress import Progress, say
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
 from gtp.training.learner import Learner, compiler_available
 from gtp.training.run import Run, exclusive, publish
+from gtp.training.samplers import sampler_for
 
 DEFAULT_EXECUTION = Execution()
 LOG_INTERVALS = 100
@@ -111,12 +112,12 @@ def closing_line(record: dict, seeds: tuple[int, ...], output: Path, steps: int)
 
 def _train(run: Run, scratch: Path, execution: Execution) -> dict:
     config, checkpoint = run.config, scratch / "checkpoint.safetensors"
-    data = training_columns(run.transitions, config, run.device)
+    sampler = sampler_for(run.algorithm, run.transitions, config, run.device)
     learner = Learner(
         run.algorithm,
         config,
-        data.obs.shape[1],
-        data.act.shape[1],
+        sampler.columns.obs.shape[1],
+        sampler.action_size,
         list(run.seeds),
         run.device,
         run.compiled,
@@ -137,23 +138,32 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         say(f"{what}: compiling, which may take a minute")
     progress = Progress(what, config.steps, "steps", done=first, interval=execution.progress_seconds)
     started = saved = time.monotonic()
-    warm_up = {}  # stage -> seconds of its first update, most of which is compilation
-    total, in_interval = None, 0
-    inputs = learner.inputs(data)
+    warm_up = {}  # phase -> seconds of its first update, most of which is compilation
+    interval = Interval()
+    inputs = learner.inputs(sampler)
     for step in range(first + 1, config.steps + 1):
-        stage, before = learner.stage, time.monotonic()
-        logged = learner.update(data, *next(inputs))
-        warm_up.setdefault(stage, time.monotonic() - before)
-        total = logged.clone() if total is None else total.add_(logged)
-        in_interval += 1
+        phase, before = learner.phase, time.monotonic()
+        logged = learner.update(sampler, *next(inputs))
+        warm_up.setdefault(phase, time.monotonic() - before)
+        interval.add(learner.quantities, logged)
         progress.advance()
         if step in snapshots:
             path = scratch / f"policy-{step}.safetensors"
-            save_policy(path, learner, run.transitions, run.label)
+            save_policy(
+                path,
+                run.algorithm,
+                learner.acting_params(),
+                config=config,
+                transitions=run.transitions,
+                label=run.label,
+                seeds=learner.seeds,
+                step=step,
+                diverged_at=learner.diverged_at.tolist(),
+            )
         if step in boundaries:
             seconds = seconds_before + time.monotonic() - started
-            log.append([step, seconds, learner.quantities.copy(), (total / in_interval).tolist()])
-            total, in_interval = None, 0
+            log.append([step, seconds, *interval.means()])
+            interval = Interval()
             if step < config.steps and time.monotonic() - saved >= execution.checkpoint_seconds:
                 save_checkpoint(
                     checkpoint, learner.state(), run_digest=run.digest, step=step, log=log, seconds=seconds
@@ -184,6 +194,28 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
     write_text(scratch / "training.csv", training_csv(log, run.seeds))
     write_text(scratch / "run.json", json.dumps(record, indent=2))
     return record
+
+
+class Interval:
+    """Sums of the logged quantities over some updates, of which not every one logs the same."""
+
+    def __init__(self):
+        self._sums: dict[tuple[str, ...], tuple[Tensor, int]] = {}
+
+    def add(self, names: list[str], values: Tensor) -> None:
+        """Count the quantities of one update, values (Q, S)."""
+        key = tuple(names)
+        total, count = self._sums.get(key, (None, 0))
+        self._sums[key] = (values.clone() if total is None else total.add_(values), count + 1)
+
+    def means(self) -> tuple[list[str], list[list[float]]]:
+        """Names, and for each its mean over the updates that logged it, one value per seed."""
+        sums: dict[str, tuple[Tensor, int]] = {}
+        for names, (total, count) in self._sums.items():
+            for name, row in zip(names, total, strict=True):
+                before, counted = sums.get(name, (0.0, 0))
+                sums[name] = (before + row, counted + count)
+        return list(sums), [(total / count).tolist() for total, count in sums.values()]
 
 
 def training_csv(log: list, seeds: tuple[int, ...]) -> str:

@@ -10,20 +10,28 @@ from torch import Tensor
 
 Leaves = dict[str, Tensor]
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+BETA1, BETA2 = 0.9, 0.999
 
 
-def clip_by_global_norm(gradients: Leaves, limit: float) -> tuple[Leaves, Tensor]:
-    """Scale one network's gradients to a global norm of at most `limit` (0: none); also the norm before."""
-    norm = torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()
+def clip_by_global_norm(gradients: dict[str, Leaves], limit: float) -> tuple[dict[str, Leaves], Tensor]:
+    """Scale networks' gradients to a common norm of at most `limit` (0: none); also the norm before."""
+    squares = [g.square().sum() for leaves in gradients.values() for g in leaves.values()]
+    norm = torch.stack(squares).sum().sqrt()
     if limit == 0.0:
         return gradients, norm
     scale = (limit / (norm + 1e-6)).clamp(max=1.0)
-    return {name: g * scale for name, g in gradients.items()}, norm
+    scaled = {n: {name: g * scale for name, g in leaves.items()} for n, leaves in gradients.items()}
+    return scaled, norm
 
 
 def adam_(
-    params: Leaves, gradients: Leaves, first: Leaves, second: Leaves, step: Tensor, learning_rate: float
+    params: Leaves,
+    gradients: Leaves,
+    first: Leaves,
+    second: Leaves,
+    step: Tensor,
+    learning_rate: float,
+    epsilon: float = 1e-8,
 ) -> None:
     """One Adam step in place; `first` and `second` are the moments, `step` () counts from 1.
 
@@ -33,7 +41,7 @@ def adam_(
     for name, gradient in gradients.items():
         first[name].lerp_(gradient, 1.0 - BETA1)
         second[name].lerp_(gradient.square(), 1.0 - BETA2)
-        denominator = (second[name] / correction2).sqrt() + EPSILON
+        denominator = (second[name] / correction2).sqrt() + epsilon
         params[name].sub_(learning_rate * (first[name] / correction1) / denominator)
 
 

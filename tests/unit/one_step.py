@@ -18,8 +18,8 @@ def make(algorithm: Algorithm, seed: int = 0):
     torch.set_default_dtype(torch.float64)
     try:
         networks = algorithm.networks(SIZES)
-        for name in algorithm.averaged:
-            networks[f"{name}_ema"] = algorithm.networks(SIZES)[name]
+        for average in algorithm.averages:
+            networks[f"{average.network}_ema"] = algorithm.networks(SIZES)[average.network]
         batch = Batch(
             obs=torch.randn(B, 3),
             act=torch.rand(B, 2) * 2 - 1,

@@ -25,7 +25,7 @@ B, M = 5, 3
 class Echo:
     """A method whose action is its noise, and a critic that likes large first components."""
 
-    stochastic, generative, critic = True, True, "critic_ema"
+    stochastic, choosable_nfe, has_memory, critic = True, True, False, "critic_ema"
 
     def noise_shape(self, batch, size, nfe):
         return (batch, size)
@@ -33,8 +33,8 @@ class Echo:
     def evaluations(self, nfe):
         return nfe
 
-    def act(self, networks, obs, noise, nfe):
-        return noise
+    def act_with_memory(self, networks, obs, noise, nfe, memory):
+        return noise, memory
 
 
 def first_component(obs, act):
@@ -46,7 +46,8 @@ def echoed(rule: str, noise: torch.Tensor, choice: torch.Tensor | None = None, u
     """Actions (B, 2) of Echo for noise (B, M, 2)."""
     draws = {"samples": noise.flatten(end_dim=1), "choice": choice}
     networks = {"critic_ema": first_component}
-    return choose_action(ActingRule.parse(rule), Echo(), networks, torch.zeros(len(noise), 1), draws, 1, unit)
+    obs = torch.zeros(len(noise), 1)
+    return choose_action(ActingRule.parse(rule), Echo(), networks, obs, draws, 1, unit)[0]
 
 
 @pytest.mark.parametrize(

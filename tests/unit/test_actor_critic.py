@@ -64,7 +64,7 @@ def test_q_of_samples_is_one_call_per_action():
 def test_cloning_trains_no_critic(method):
     algorithm, networks, batch, draws, progress = make(method)
     assert set(networks) == {"actor", "actor_ema"}
-    assert [update.network for update in algorithm.updates()] == ["actor"]
+    assert [update.networks for update in algorithm.updates()] == ["actor"]
     assert receivers(algorithm.actor_loss(networks, batch, draws, progress)[0], networks) == {"actor"}
 
 
@@ -72,7 +72,7 @@ def test_cloning_trains_no_critic(method):
 def test_the_actor_loss_is_the_cloning_loss_plus_eta_times_the_q_loss(method):
     algorithm, networks, batch, draws, progress = make(method, eta=0.7)
     cloning = algorithms.get(CLONING[method])()
-    own = algorithm.generate(networks["actor"], batch.obs, draws["own_actions"], algorithm.target_nfe)
+    own = algorithm.model.sample(networks["actor"], batch.obs, draws["own_actions"], algorithm.target_nfe)
     q = networks["critic"](batch.obs, own)
     numerator, denominator = (q[1], q[0]) if draws["head"] < 0.5 else (q[0], q[1])
     expected = cloning.actor_loss(networks, batch, draws, progress)[0]
@@ -96,7 +96,7 @@ def test_where_gradients_go(method):
     """The learner differentiates the update's own network alone, so the critic under the actor stays put."""
     algorithm, networks, batch, draws, progress = make(method)
     critic, actor = algorithm.updates()
-    assert (critic.network, actor.network) == ("critic", "actor")
+    assert (critic.networks, actor.networks) == ("critic", "actor")
     assert receivers(critic.loss(networks, batch, draws, progress)[0], networks) == {"critic"}
     assert receivers(actor.loss(networks, batch, draws, progress)[0], networks) == {"critic", "actor"}
 
@@ -106,7 +106,7 @@ def test_critic_loss_by_hand(method):
     algorithm, networks, batch, draws, progress = make(method)
     nfe = {"diffusion_ql": 5, "consistency_ac": 2}[method]
     assert draws["next_actions"].shape == (nfe, 1, B, 2)
-    a = algorithm.generate(networks["actor_ema"], batch.next_obs, draws["next_actions"][:, 0], nfe)
+    a = algorithm.model.sample(networks["actor_ema"], batch.next_obs, draws["next_actions"][:, 0], nfe)
     target = batch.rew + batch.discount * networks["critic_ema"](batch.next_obs, a).amin(dim=0)
     q = networks["critic"](batch.obs, batch.act)
     expected = ((q[0] - target) ** 2).mean() + ((q[1] - target) ** 2).mean()
@@ -120,7 +120,7 @@ def test_max_q_backup_takes_the_best_of_its_draws_head_by_head(method):
         [
             networks["critic_ema"](
                 batch.next_obs,
-                algorithm.generate(networks["actor_ema"], batch.next_obs, noise, algorithm.target_nfe),
+                algorithm.model.sample(networks["actor_ema"], batch.next_obs, noise, algorithm.target_nfe),
             )
             for noise in draws["next_actions"].unbind(dim=1)
         ]
@@ -145,7 +145,7 @@ def test_q_norm_divides_the_target_by_its_spread():
 @pytest.mark.parametrize("method", [*GUIDED, *CLONED])
 def test_acting_takes_a_slice_of_noise_for_each_evaluation(method):
     algorithm, networks, batch, _, _ = make(method)
-    assert algorithm.acting == ("actor_ema",)
+    assert algorithm.acting_networks == ("actor_ema",)
     for nfe in (1, 2, 3, 5, 8, 31):
         assert algorithm.noise_shape(B, 2, nfe) == (nfe, B, 2)
         noise = torch.randn(nfe, B, 2, dtype=torch.float64)

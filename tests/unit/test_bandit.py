@@ -16,6 +16,7 @@ from gtp.config import TrainConfig
 from gtp.randomness import generator
 from gtp.studies.methods import load_methods
 from gtp.training.learner import Learner
+from gtp.training.samplers import TransitionSampler
 
 METHODS = load_methods(Path(__file__).parents[2] / "config" / "methods.yaml")
 RIVALS = list({method.algorithm: name for name, method in reversed(METHODS.items())}.values())
@@ -40,9 +41,10 @@ def actions(name: str) -> torch.Tensor:
     algorithm = algorithms.get(method.algorithm)(**method.set)
     learner = Learner(algorithm, CONFIG, 1, 2, [SEED], CPU, compiled=False)
     data = bandit()
-    inputs = learner.inputs(data)
+    sampler = TransitionSampler(data)
+    inputs = learner.inputs(sampler)
     for _ in range(CONFIG.steps):
-        learner.update(data, *next(inputs))
+        learner.update(sampler, *next(inputs))
     shape = algorithm.noise_shape(SAMPLES, 2, 5)
     with torch.inference_mode():
         networks, states = learner.networks(), torch.zeros(SAMPLES, 1)
@@ -64,14 +66,14 @@ def test_methods_that_use_rewards_find_the_good_mode(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in RIVALS if METHODS[name].group == "cloning" and METHODS[name].generative]
+    "name", [name for name in RIVALS if METHODS[name].group == "cloning" and METHODS[name].choosable_nfe]
 )
 def test_generative_cloning_keeps_both_modes(name):
     assert 0.25 < share_of_good_mode(name) < 0.75
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in RIVALS if METHODS[name].group == "cloning" and not METHODS[name].generative]
+    "name", [name for name in RIVALS if METHODS[name].group == "cloning" and not METHODS[name].choosable_nfe]
 )
 def test_gaussian_cloning_acts_where_no_data_are(name):
     assert torch.cdist(actions(name), MODES).min() > 0.5

@@ -166,7 +166,7 @@ def test_loss_by_hand():
         seen.append(features)
         return x
 
-    loss, _ = DiffusionBC().actor_loss({"actor": actor}, batch, draws, torch.tensor(0.0))
+    loss, _ = DiffusionBC().actor_loss({"actor": actor, "actor_ema": actor}, batch, draws, torch.tensor(0.0))
     x = [math.sqrt(abar(i)) * a + math.sqrt(1 - abar(i)) * z for i, a, z in ((1, 0.5, 1.0), (5, -0.2, -0.4))]
     assert loss.item() == pytest.approx(((1.0 - x[0]) ** 2 + (-0.4 - x[1]) ** 2) / 2, rel=1e-5)
     assert seen[0].shape == (2, 16)
@@ -185,8 +185,9 @@ def test_every_level_is_drawn_alike_and_none_beyond():
 
     act = torch.zeros(6, 1)
     batch = Batch(act, act, act[:, 0], act, act[:, 0])
-    algorithm.actor_loss({"actor": actor}, batch, {"noise": act, "level": uniform}, torch.tensor(0.0))
-    expected = torch.sin(0.5 * algorithm.path.condition(torch.tensor([1.0, 1, 2, 3, 5, 5])))
+    draws = {"noise": act, "level": uniform}
+    algorithm.actor_loss({"actor": actor, "actor_ema": actor}, batch, draws, torch.tensor(0.0))
+    expected = torch.sin(0.5 * algorithm.model.path.condition(torch.tensor([1.0, 1, 2, 3, 5, 5])))
     torch.testing.assert_close(seen[0], expected)
 
 

@@ -66,7 +66,7 @@ def folder(tmp_path_factory, request):
 def test_every_seed_nfe_and_episode_has_a_row(folder):
     policy = load_policy(folder / "policy-20.safetensors")
     rows, positions = evaluate([folder / "policy-20.safetensors"], [1, 3], 2, rollout_episodes=1)
-    steps = [1, 3] if policy.algorithm.generative else [1]
+    steps = [1, 3] if policy.algorithm.choosable_nfe else [1]
     assert [(r.seed, r.nfe, r.episode) for r in rows] == [
         (s, k, e) for s in (0, 1) for k in steps for e in (0, 1)
     ]
@@ -147,7 +147,7 @@ def test_bad_requests(folder):
 def test_cost_rows(folder, tmp_path):
     rules = ["sample", "best_of_3"]
     rows = measure(folder / "policy-20.safetensors", folder / "run.json", [1, 2], [1, 4], rules)
-    generative = load_policy(folder / "policy-20.safetensors").algorithm.generative
+    generative = load_policy(folder / "policy-20.safetensors").algorithm.choosable_nfe
     ways = list(product([1, 2], rules)) if generative else [(1, "deterministic")]
     timed = [row for row in rows if row[0] == "seconds_per_action"]
     assert [row[1:5] for row in timed] == [

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from gtp.algorithms.common.flow_model import FlowModel
 from gtp.algorithms.common.interface import Batch
 from gtp.algorithms.gmpg import GMPG, local_entropy
 from gtp.generative.gaussian_paths import PATHS
 from gtp.networks import time_features
 from gtp.training.learner import Learner
+from gtp.training.samplers import TransitionSampler
 
 from .one_step import START, B, make, receivers
 from .training_fixtures import CONFIG
@@ -34,10 +36,11 @@ def test_jacobian_of_the_sampler():
     networks, batch, draws = make(algorithm)
     noise = draws["own_actions"]
     act, jacobian = algorithm.own_actions(networks["actor"], batch.obs, noise)
-    torch.testing.assert_close(act, algorithm.sample(networks["actor"], batch.obs, noise, 3))
+    torch.testing.assert_close(act, algorithm.model.sample(networks["actor"], batch.obs, noise, 3))
     for b in range(B):
         expected = torch.autograd.functional.jacobian(
-            lambda z, b=b: algorithm.sample(networks["actor"], batch.obs[b : b + 1], z[None], 3)[0], noise[b]
+            lambda z, b=b: algorithm.model.sample(networks["actor"], batch.obs[b : b + 1], z[None], 3)[0],
+            noise[b],
         )
         torch.testing.assert_close(jacobian[:, b].T, expected, rtol=0.0, atol=2e-3)
 
@@ -63,6 +66,12 @@ class Gaussian(nn.Module):
 class OnTimes(GMPG):
     """GMPG whose networks are given times, not their features."""
 
+    @property
+    def model(self):
+        return FlowOnTimes(self.path, self.solver)
+
+
+class FlowOnTimes(FlowModel):
     def velocity(self, network, obs):
         return lambda x, t: network(obs, x, t)
 
@@ -79,7 +88,7 @@ def test_gradient_of_the_divergence_is_that_of_gaussians(path, solver):
     actor, behaviour = Gaussian(path, 0.3, 0.4), Gaussian(path, -0.2, 0.25)
     ends = torch.tensor([-1.0, 1.0], dtype=torch.float64)
     obs = torch.zeros(4, 1, dtype=torch.float64)
-    low, high = algorithm.sample(actor, obs[:2], ends[:, None], 5)[:, 0]
+    low, high = algorithm.model.sample(actor, obs[:2], ends[:, None], 5)[:, 0]
     mean, std = (low + high) / 2, (high - low) / 2
     pi, mu = std**2 + 0.04, 0.25**2 + 0.04
     nats = 0.5 * ((pi + (mean + 0.2) ** 2) / mu - 1.0 - (pi / mu).log())
@@ -154,7 +163,7 @@ def test_the_clone_learns_the_data():
     algorithm = GMPG()
     networks, batch, draws = make(algorithm)
     loss, _ = algorithm.cloning_loss(networks, batch, draws, START)
-    expected = algorithm.matching_error(networks["actor"], batch.obs, batch.act, draws).mean()
+    expected = algorithm.model.matching_error(networks["actor"], batch.obs, batch.act, draws).mean()
     torch.testing.assert_close(loss, expected)
     assert receivers(loss, networks) == {"actor"}
 
@@ -166,9 +175,10 @@ def bandit(reward, mean: float, std: float, count: int = 4000) -> Batch:
 
 
 def advance(learner: Learner, data: Batch, steps: int) -> None:
-    inputs = learner.inputs(data)
+    sampler = TransitionSampler(data)
+    inputs = learner.inputs(sampler)
     for _ in range(steps):
-        learner.update(data, *next(inputs))
+        learner.update(sampler, *next(inputs))
 
 
 def test_the_policy_gradient_starts_from_the_clone_and_resumes_across_the_boundary():

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from gtp.algorithms.common.flow_model import FlowModel
 from gtp.algorithms.gmpo import GMPO
 from gtp.generative.gaussian_paths import PATHS
 from gtp.networks import time_features
@@ -56,7 +57,7 @@ def test_actor_loss_is_weighted_matching(path):
 def test_beta_0_is_plain_matching_to_the_bit(path):
     algorithm = GMPO(path=path, beta=0.0)
     networks, batch, draws = make(algorithm)
-    plain = algorithm.matching_error(networks["actor"], batch.obs, batch.act, draws).mean()
+    plain = algorithm.model.matching_error(networks["actor"], batch.obs, batch.act, draws).mean()
     loss, _ = algorithm.actor_loss(networks, batch, draws, START)
     assert torch.equal(loss, plain)
     weight = networks["actor"].output.weight
@@ -70,7 +71,7 @@ def test_one_point_data(path):
     action = torch.tensor([[0.4, -0.7]], dtype=torch.float64)
     probability_path = PATHS[path]
 
-    class Exact(GMPO):
+    class Exact(FlowModel):
         def velocity(self, network, obs):
             def field(x, t):
                 act = action.expand_as(x)
@@ -78,7 +79,12 @@ def test_one_point_data(path):
 
             return field
 
-    algorithm = Exact(path=path)
+    class ExactGMPO(GMPO):
+        @property
+        def model(self):
+            return Exact(self.path, self.solver)
+
+    algorithm = ExactGMPO(path=path)
     networks, batch, draws = make(algorithm)
     batch = batch._replace(act=action.expand(B, 2))
     loss, _ = algorithm.actor_loss(networks, batch, draws, START)

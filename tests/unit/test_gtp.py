@@ -51,7 +51,7 @@ def test_the_online_teacher_is_the_actor_without_gradient():
 def test_a_clone_with_a_critic_weighs_all_alike():
     algorithm, networks, batch, draws, _ = make(eta=0.0, train_critic=True)
     assert algorithm.critic == "critic_ema"
-    assert [update.network for update in algorithm.updates()] == ["critic", "actor"]
+    assert [update.networks for update in algorithm.updates()] == ["critic", "actor"]
     assert torch.equal(algorithm.weights(networks, batch, draws), torch.ones(B, dtype=torch.float64))
     assert GTP(eta=0.0).critic is None
 
@@ -140,7 +140,7 @@ def test_ode_solver_takes_heun_steps_inside_the_grid_and_one_euler_step_at_its_e
 def test_no_guidance_needs_no_critic_and_weighs_all_alike():
     algorithm, networks, batch, draws, _ = make(eta=0.0)
     assert set(networks) == {"actor", "actor_ema"}
-    assert [update.network for update in algorithm.updates()] == ["actor"]
+    assert [update.networks for update in algorithm.updates()] == ["actor"]
     assert torch.equal(algorithm.weights(networks, batch, draws), torch.ones(B, dtype=torch.float64))
 
 

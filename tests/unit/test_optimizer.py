@@ -24,16 +24,16 @@ def test_adam_equals_torchs():
 
 
 def test_clip_scales_the_whole_gradient_to_the_limit():
-    gradients = {"a": torch.tensor([3.0]), "b": torch.tensor([4.0])}
+    gradients = {"one": {"a": torch.tensor([3.0])}, "two": {"a": torch.tensor([4.0])}}
     clipped, norm = clip_by_global_norm(gradients, 1.0)
     assert norm.item() == pytest.approx(5.0)
-    assert clipped["a"].item() == pytest.approx(0.6, rel=1e-5)
-    assert clipped["b"].item() == pytest.approx(0.8, rel=1e-5)
+    assert clipped["one"]["a"].item() == pytest.approx(0.6, rel=1e-5)
+    assert clipped["two"]["a"].item() == pytest.approx(0.8, rel=1e-5)
 
 
 def test_small_gradients_and_limit_zero_pass_unchanged():
-    gradients = {"a": torch.tensor([3.0]), "b": torch.tensor([4.0])}
-    assert clip_by_global_norm(gradients, 6.0)[0]["a"].item() == 3.0
+    gradients = {"one": {"a": torch.tensor([3.0]), "b": torch.tensor([4.0])}}
+    assert clip_by_global_norm(gradients, 6.0)[0]["one"]["a"].item() == 3.0
     assert clip_by_global_norm(gradients, 0.0)[0] is gradients
 
 

@@ -50,8 +50,8 @@ def outside(name: str, monkeypatch, **changes) -> torch.Tensor:
     algorithm = algorithms.get(method.algorithm)(**{**method.set, **changes})
     torch.manual_seed(0)
     networks = algorithm.networks(SIZES)
-    for averaged in algorithm.averaged:
-        networks[f"{averaged}_ema"] = algorithm.networks(SIZES)[averaged]
+    for average in algorithm.averages:
+        networks[f"{average.network}_ema"] = algorithm.networks(SIZES)[average.network]
     recorder = Recorder(algorithm, networks)
     monkeypatch.setattr(SolutionMapPolicy, "phi", lambda self, actor, obs: recorder.phi(actor, obs))
     draws = {key: sample(draw) for key, draw in algorithm.draws(B, 2).items()}

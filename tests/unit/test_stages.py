@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from gtp.algorithms.common.interface import Algorithm, Batch, Copy, Update
+from gtp.algorithms.common.interface import Algorithm, Average, Batch, Copy, Update
 from gtp.config import Execution
 from gtp.training.learner import Learner, stage_starts
 from gtp.training.loop import train
 from gtp.training.optimizer import adam_
+from gtp.training.samplers import TransitionSampler
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -35,13 +36,10 @@ class Number(nn.Module):
 class Staged(Algorithm):
     """`student` climbs for half of the training, is kept as `teacher`, then descends; `always` climbs."""
 
-    generative: ClassVar[bool] = False
-    acting: ClassVar[tuple[str, ...]] = ("student",)
+    choosable_nfe: ClassVar[bool] = False
+    acting_networks: ClassVar[tuple[str, ...]] = ("student",)
+    averages: ClassVar[tuple[Average, ...]] = (Average("student"),)
     half: float = 0.5
-
-    @property
-    def averaged(self):
-        return ("student",)
 
     def networks(self, sizes):
         return {name: Number() for name in ("student", "teacher", "always")}
@@ -77,10 +75,11 @@ def learner(algorithm=None, compiled=False, steps=STEPS) -> Learner:
 
 def advance(run: Learner, steps: int) -> dict[str, list[float]]:
     """Take steps on an empty batch; the first seed's numbers after each."""
-    data = Batch(*(torch.zeros(4, 1) for _ in range(2)), *(torch.zeros(4) for _ in range(3)))
+    columns = Batch(*(torch.zeros(4, 1) for _ in range(2)), *(torch.zeros(4) for _ in range(3)))
+    sampler = TransitionSampler(columns)
     history = {name: [] for name in run.params}
     for _ in range(steps):
-        run.update(data, torch.zeros(2, 3, dtype=torch.int64), {})
+        run.update(sampler, torch.zeros(2, 3, dtype=torch.int64), {})
         for name, values in history.items():
             values.append(run.params[name]["value"][0].item())
     return history

@@ -14,6 +14,7 @@ from gtp.config import TrainConfig
 from gtp.randomness import draw_block
 from gtp.studies.methods import load_methods
 from gtp.training.learner import Learner
+from gtp.training.samplers import TransitionSampler
 
 CONFIG = TrainConfig(steps=10, batch_size=8, hidden_size=8, hidden_layers=1)
 METHODS = load_methods(Path(__file__).parents[2] / "config/methods.yaml")
@@ -24,7 +25,8 @@ def test_the_traced_update_is_the_update(name):
     method = METHODS[name]
     algorithm = algorithms.get(method.algorithm)(**method.settings("locomotion"))
     generator = torch.Generator().manual_seed(0)
-    data = Batch(*(torch.rand(20, *shape, generator=generator) for shape in ((3,), (2,), (), (3,), ())))
+    columns = Batch(*(torch.rand(20, *shape, generator=generator) for shape in ((3,), (2,), (), (3,), ())))
+    sampler = TransitionSampler(columns)
     rows = torch.randint(20, (2, CONFIG.batch_size), generator=generator)
     noise = draw_block(algorithm.draws(CONFIG.batch_size, 2), [0, 1], 0, torch.device("cpu"))
     draws = {name: values[0] for name, values in noise.items()}
@@ -36,6 +38,6 @@ def test_the_traced_update_is_the_update(name):
     for stage in plain.stages:
         for learner in (plain, traced):
             learner.start_at(stage)
-        expected = plain.update(data, rows, draws)
-        torch.testing.assert_close(traced.update(data, rows, draws), expected, rtol=1e-4, atol=1e-5)
+        expected = plain.update(sampler, rows, draws)
+        torch.testing.assert_close(traced.update(sampler, rows, draws), expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(traced.state(), plain.state(), rtol=1e-3, atol=1e-4)

@@ -13,49 +13,69 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from gtp.algorithms.common.critics import max_q_backup, q_of_samples, td_target, twin_q_loss
+from gtp.algorithms.common.generative_model import GenerativeModel
 from gtp.algorithms.common.guidance import normalized_q_loss
-from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
-from gtp.networks import MLP, TIME_FEATURES, Sizes, TwinQ
+from gtp.algorithms.common.interface import Algorithm, Average, Batch, Networks, Update
+from gtp.networks import Sizes, TwinQ
 from gtp.randomness import Draw
 
 
 @dataclass(frozen=True, kw_only=True)
-class StochasticCloning(Algorithm):
-    """A policy cloned from data whose sampler takes fresh noise at every function evaluation."""
+class DenoisingPolicy(Algorithm):
+    """A policy that holds a generative model whose sampler takes fresh noise at every evaluation."""
 
-    generative: ClassVar[bool] = True
+    choosable_nfe: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
-    acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
+    acting_networks: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
+    def __post_init__(self):
+        _ = self.model  # checks its settings
+
+    @property
     @abstractmethod
-    def generate(self, actor, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
-        """Actions by nfe evaluations. Shapes: obs (B, O), noise (at least nfe, B, A) -> (B, A) in [-1, 1]."""
+    def model(self) -> GenerativeModel:
+        """The generative model of the dataset's actions."""
 
     @abstractmethod
     def actor_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
-        """The loss that clones the dataset's actions."""
+        """The loss of the actor."""
 
-    @property
-    def averaged(self) -> tuple[str, ...]:
-        return ("actor",)
-
-    def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
-        inputs = sizes.observation + sizes.action + TIME_FEATURES
-        return {"actor": MLP(inputs, sizes.action, sizes.hidden, sizes.layers)}
-
-    def updates(self) -> tuple[Update, ...]:
-        return (Update("actor", self.actor_loss),)
+    def cloning_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
+        """The model's own loss on the dataset's actions."""
+        actor, average = networks["actor"], networks["actor_ema"]
+        return self.model.loss(actor, average, batch.obs, batch.act, draws, progress)
 
     def noise_shape(self, batch_size: int, action_size: int, nfe: int) -> tuple[int, ...]:
         return (nfe, batch_size, action_size)
 
     def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
-        return self.generate(networks["actor_ema"], obs, noise, nfe)
+        return self.model.sample(networks["actor_ema"], obs, noise, nfe)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActorCritic(StochasticCloning):
-    """A cloned policy that also climbs Q: L = L_cloning + eta L_q, through all steps of its sampler."""
+class DenoisingCloning(DenoisingPolicy):
+    """The model fitted to the dataset's actions, and nothing else."""
+
+    averages: ClassVar[tuple[Average, ...]] = (Average("actor"),)
+
+    def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
+        return {"actor": self.model.network(sizes)}
+
+    def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
+        return self.model.draws(batch_size, action_size)
+
+    def updates(self) -> tuple[Update, ...]:
+        return (Update("actor", self.actor_loss),)
+
+    def actor_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
+        return self.cloning_loss(networks, batch, draws, progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoisingActorCritic(DenoisingPolicy):
+    """The model cloned while it climbs Q: L = L_cloning + eta L_q, through all steps of its sampler."""
+
+    averages: ClassVar[tuple[Average, ...]] = (Average("actor"), Average("critic"))
 
     eta: float = 1.0
     """Weight of the normalised Q-term beside the cloning loss; without it, take the cloning method."""
@@ -63,6 +83,7 @@ class ActorCritic(StochasticCloning):
     """Next actions per state in the TD target; above 1 the best counts (max-Q backup)."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0.0 < self.eta < math.inf:
             raise ValueError(f"eta must be finite and positive, got {self.eta}")
         for name in ("max_q_samples", "target_nfe"):
@@ -74,16 +95,12 @@ class ActorCritic(StochasticCloning):
     def target_nfe(self) -> int:
         """Function evaluations of the actions in the TD target and in the Q-term."""
 
-    @property
-    def averaged(self) -> tuple[str, ...]:
-        return ("actor", "critic")
-
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
-        return super().networks(sizes) | {"critic": TwinQ(sizes)}
+        return {"actor": self.model.network(sizes), "critic": TwinQ(sizes)}
 
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
         own = (self.target_nfe, batch_size, action_size)
-        return super().draws(batch_size, action_size) | {
+        return self.model.draws(batch_size, action_size) | {
             "next_actions": Draw("normal", (self.target_nfe, self.max_q_samples, batch_size, action_size)),
             "own_actions": Draw("normal", own),
             "head": Draw("uniform", ()),
@@ -105,12 +122,13 @@ class ActorCritic(StochasticCloning):
 
     def actor_loss(self, networks: Networks, batch: Batch, draws: Mapping[str, Tensor], progress: Tensor):
         """The cloning loss plus eta L_q."""
-        cloning, logged = super().actor_loss(networks, batch, draws, progress)
-        own = self.generate(networks["actor"], batch.obs, draws["own_actions"], self.target_nfe)
+        cloning, logged = self.cloning_loss(networks, batch, draws, progress)
+        own = self.model.sample(networks["actor"], batch.obs, draws["own_actions"], self.target_nfe)
         q_term = normalized_q_loss(networks["critic"](batch.obs, own), draws["head"])
         return cloning + self.eta * q_term, logged | {"loss/cloning": cloning, "loss/q": q_term}
 
     def samples(self, actor, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
         """M actions per state. Shapes: obs (B, O), noise (at least nfe, M, B, A) -> (M, B, A)."""
         repeated = obs.expand(noise.shape[1], -1, -1).flatten(end_dim=1)
-        return self.generate(actor, repeated, noise.flatten(1, 2), nfe).unflatten(0, noise.shape[1:3])
+        flat = self.model.sample(actor, repeated, noise.flatten(1, 2), nfe)
+        return flat.unflatten(0, noise.shape[1:3])

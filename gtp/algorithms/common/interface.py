@@ -7,10 +7,12 @@ or keeps state. The trainer vectorises over seeds from outside.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from gtp.networks import Sizes
 from gtp.randomness import Draw
@@ -31,23 +33,85 @@ class Batch(NamedTuple):
     """(B,) gamma per transition, 0 where the episode terminated; a timeout keeps gamma."""
 
 
+class Windows(NamedTuple):
+    """A minibatch of windows of one seed: H consecutive steps inside one episode, time first."""
+
+    obs: Tensor
+    """(H + 1, B, O), standardised if the training configuration says so."""
+    act: Tensor
+    """(H, B, A) in [-1, 1]."""
+    rew: Tensor
+    """(H, B), after the task's reward transform."""
+    terminated: Tensor
+    """(H, B), 1 where the episode terminated, which can only be at the last step; a timeout is 0."""
+    discount: Tensor
+    """(H, B) gamma, 0 where the episode terminated."""
+
+
 Networks = Mapping[str, Callable[..., Tensor]]
 """Name of a network -> the network with its parameters bound."""
 
-Loss = Callable[[Networks, Batch, Mapping[str, Tensor], Tensor], tuple[Tensor, dict[str, Tensor]]]
-"""(networks, batch, draws, progress in [0, 1]) -> (scalar loss, quantities to log)."""
+Leaves = dict[str, Tensor]
+"""Name of a parameter or buffer inside a network -> its value."""
+
+Buffers = dict[str, Leaves]
+"""Name of a network -> new values of those of its buffers that change."""
+
+Loss = Callable[..., tuple[Tensor, dict[str, Tensor]] | tuple[Tensor, dict[str, Tensor], Buffers]]
+"""(networks, batch, draws, progress in [0, 1]) -> (scalar loss, quantities to log[, buffers that change]).
+
+The batch is a Batch or, for a method with a `window`, Windows. Buffers of a network are what it keeps beside
+its parameters: no gradient moves them, a loss that counts or averages something returns their new values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """Settings of one update's Adam; None stands for the training configuration's."""
+
+    learning_rate: float | None = None
+    factors: Mapping[str, float] = field(default_factory=dict)
+    """Network -> factor of its step size; 1 for those not named."""
+    gradient_clip: float | None = None
+    """Largest global norm of the gradient of all the update's networks together; 0 switches clipping off."""
+    epsilon: float = 1e-8
 
 
 class Update(NamedTuple):
-    """One gradient step: which network moves, down which loss, and during which part of training.
+    """One gradient step: which networks move, down which loss, how often and during which part of training.
 
-    `begin` and `end` are shares of the training steps. An update starts with a fresh optimiser.
+    `begin` and `end` are shares of the training steps. An update starts with a fresh optimiser. No two
+    updates of one part of training move the same network.
     """
 
-    network: str
+    networks: str | tuple[str, ...]
     loss: Loss
     begin: float = 0.0
     end: float = 1.0
+    every: int = 1
+    """It runs in each `every`-th training step of its part of training."""
+    optimizer: Optimizer = Optimizer()
+    label: str = ""
+    """Its name in logs; the networks' by default."""
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """The names of the networks that it moves."""
+        return (self.networks,) if isinstance(self.networks, str) else self.networks
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        return self.label or "+".join(self.moved)
+
+
+class Average(NamedTuple):
+    """An exponential moving average of a network, named `<network>_ema`."""
+
+    network: str
+    decay: float | None = None
+    """None stands for the training configuration's."""
+    every: int = 1
+    """It is taken in each `every`-th training step."""
 
 
 class Copy(NamedTuple):
@@ -61,16 +125,31 @@ class Copy(NamedTuple):
     at: float
 
 
+Memory = Mapping[str, Tensor]
+"""What an actor remembers from one action to the next: name -> (B, ...), a row for each environment."""
+
+NOTHING: Memory = MappingProxyType({})
+"""The memory of a method that has none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Algorithm(ABC):
     """Interface of a method. The updates whose time it is run once per training step each, in order."""
 
-    generative: ClassVar[bool]
+    choosable_nfe: ClassVar[bool]
     """Whether acting takes a number of function evaluations (K) that the user may choose."""
     stochastic: ClassVar[bool]
     """Whether actions depend on noise; if not, there is nothing for an acting rule to choose from."""
-    acting: ClassVar[tuple[str, ...]]
+    acting_networks: ClassVar[tuple[str, ...]]
     """Networks that `act` calls; a policy file contains these, and the critic that may choose."""
+
+    has_memory: ClassVar[bool] = False
+    """Whether an action depends on what was remembered at the one before; it then is one sample's."""
+
+    @property
+    def window(self) -> int:
+        """Steps H of the windows that losses take as their batch; 0 for single transitions."""
+        return 0
 
     @abstractmethod
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
@@ -78,13 +157,13 @@ class Algorithm(ABC):
 
     @property
     @abstractmethod
-    def averaged(self) -> tuple[str, ...]:
-        """Networks of which the trainer keeps an exponential moving average, named `<network>_ema`."""
+    def averages(self) -> tuple[Average, ...]:
+        """The moving averages that the trainer keeps, taken after the updates of a step."""
 
     @property
     def critic(self) -> str | None:
         """The averaged critic, (obs (B, O), act (B, A)) -> (2, B), that may choose; None for cloning."""
-        return "critic_ema" if "critic" in self.averaged else None
+        return "critic_ema" if any(average.network == "critic" for average in self.averages) else None
 
     @abstractmethod
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
@@ -100,7 +179,20 @@ class Algorithm(ABC):
 
     @abstractmethod
     def act(self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:
-        """Actions in [-1, 1]. Shapes: obs (B, O), noise as `noise_shape` says -> (B, A)."""
+        """Actions in [-1, 1], at the beginning of an episode for a method with a memory.
+
+        Shapes: obs (B, O), noise as `noise_shape` says -> (B, A).
+        """
+
+    def first_memory(self, batch_size: int, action_size: int) -> Memory:
+        """The memory of B environments at the beginning of an episode."""
+        return NOTHING
+
+    def act_with_memory(
+        self, networks: Networks, obs: Tensor, noise: Tensor, nfe: int, memory: Memory
+    ) -> tuple[Tensor, Memory]:
+        """`act`, and what to remember for the next step of the same environments."""
+        return self.act(networks, obs, noise, nfe), memory
 
     def for_reward_unit(self, unit: float) -> Self:
         """This method for rewards of which one unit is `unit` of those that its paper assumes.
@@ -116,4 +208,13 @@ class Algorithm(ABC):
 
     def evaluations(self, nfe: int) -> int:
         """How often `act` calls a network for one action at K = nfe."""
-        return nfe if self.generative else 1
+        return nfe if self.choosable_nfe else 1
+
+
+def bind(modules: Mapping[str, nn.Module], params: Mapping[str, Leaves]) -> Networks:
+    """Networks as callables with one seed's parameters bound; `<name>_ema` shares the module of `<name>`."""
+
+    def network(name: str) -> Callable[..., Tensor]:
+        return lambda *inputs: functional_call(modules[name.removesuffix("_ema")], params[name], inputs)
+
+    return {name: network(name) for name in params}

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
 from gtp.algorithms.common.critics import expectile_loss, twin_q_loss, value_target
-from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
+from gtp.algorithms.common.interface import Algorithm, Average, Batch, Networks, Update
 from gtp.networks import Sizes, StateValue, TwinQ
 
 
@@ -16,16 +16,14 @@ from gtp.networks import Sizes, StateValue, TwinQ
 class InSampleCritic(Algorithm):
     """V by expectile regression on the target critic, Q towards r + gamma V(s') (IQL, equations 5 and 6)."""
 
+    averages: ClassVar[tuple[Average, ...]] = (Average("actor"), Average("critic"))
+
     expectile: float = 0.7
     """Expectile of V, in (0, 1)."""
 
     def __post_init__(self):
         if not 0.0 < self.expectile < 1.0:
             raise ValueError(f"expectile must lie in (0, 1), got {self.expectile}")
-
-    @property
-    def averaged(self) -> tuple[str, ...]:
-        return ("actor", "critic")
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
         return {"critic": TwinQ(sizes), "value": StateValue(sizes)}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gtp.algorithms.common.critics import expectile_loss, max_q_backup, td_target, twin_q_loss
 from gtp.algorithms.common.guidance import NegativeAdvantage, advantage_weights
-from gtp.algorithms.common.interface import Algorithm, Batch, Networks, Update
+from gtp.algorithms.common.interface import Algorithm, Average, Batch, Networks, Update
 from gtp.generative.solution_map import Map, Preconditioning, TimeScale, trajectory
 from gtp.networks import MLP, TIME_FEATURES, Sizes, StateValue, TwinQ, time_features
 from gtp.randomness import Draw
@@ -25,9 +25,9 @@ from gtp.randomness import Draw
 class SolutionMapPolicy(Algorithm):
     """An actor phi(s, a_t, t, tau) whose K-step samples are actions; subclasses say how it is trained."""
 
-    generative: ClassVar[bool] = True
+    choosable_nfe: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
-    acting: ClassVar[tuple[str, ...]] = ("actor_ema",)
+    acting_networks: ClassVar[tuple[str, ...]] = ("actor_ema",)
 
     eta: float = 1.0
     """Strength of the advantage weights; 0 clones the behaviour and trains no critic."""
@@ -87,8 +87,8 @@ class SolutionMapPolicy(Algorithm):
         return self.weighted
 
     @property
-    def averaged(self) -> tuple[str, ...]:
-        return ("actor", "critic") if self.guided else ("actor",)
+    def averages(self) -> tuple[Average, ...]:
+        return tuple(Average(name) for name in (("actor", "critic") if self.guided else ("actor",)))
 
     @property
     def time_scale(self) -> TimeScale:
