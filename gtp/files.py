@@ -1,10 +1,12 @@
 """Write a file completely or not at all, and name its content."""
 
 import contextlib
+import csv
 import hashlib
+import io
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gtp.errors import UserError
@@ -46,6 +48,15 @@ def require_writable(folder: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write_atomically` for UTF-8 text."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
+    """`write_atomically` for a table: floats have six significant digits, None is empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    write_text(path, buffer.getvalue())
 
 
 def sha256_of(*paths: Path) -> str:

@@ -9,8 +9,9 @@ INCIDENTAL = {
     "gtp.errors",
     "gtp.files",
     "gtp.progress",
+    "gtp.report.schema",
     "gtp.tensor_files",
-}  # messages and file handling: no number depends on them
+}  # messages, file handling and names of columns: no number depends on them
 
 
 def files_behind(*modules: str) -> list[str]:

@@ -6,10 +6,7 @@ starts, and a result repeats to the bit. A control loop that calls `Policy.reset
 same episodes; only the size of its batches can change them, by rounding.
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
 from itertools import product
 from pathlib import Path
 
@@ -21,37 +18,10 @@ from gtp.config import TaskSpec
 from gtp.envs.make import make_environment
 from gtp.envs.success import succeeded
 from gtp.errors import UserError
-from gtp.files import write_text
+from gtp.files import write_csv
 from gtp.policy import Policy, load_policy
 from gtp.progress import Progress
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One row of a scores file. `status` is ok, or diverged@<step> for a policy that is not finite."""
-
-    seed: int
-    step: int
-    nfe: int
-    acting: str
-    episode: int
-    episode_return: float | None
-    normalized_score: float | None
-    success: int | None
-    length: int | None
-    status: str
-
-
-@dataclass(frozen=True)
-class Position:
-    """One row of a rollouts file: where the body was, in the simulator's units."""
-
-    seed: int
-    episode: int
-    step: int
-    x: float
-    y: float
-    success: int
+from gtp.report.schema import Episode, Position, column_kinds, column_values
 
 
 class Rollouts:
@@ -210,11 +180,5 @@ def rules_for(policy: Policy, acting: Sequence[str]) -> list[ActingRule]:
 
 
 def write_rows(path: Path, kind: type, rows: Iterable) -> None:
-    """Rows of a dataclass as CSV, atomically; None is empty and `episode_return` is called return."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([field.name.removeprefix("episode_") for field in fields(kind)])
-    writer.writerows(
-        [f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row)] for row in rows
-    )
-    write_text(path, buffer.getvalue())
+    """Rows of a dataclass as CSV, atomically, with the columns that gtp.report.schema gives them."""
+    write_csv(path, column_kinds(kind), map(column_values, rows))

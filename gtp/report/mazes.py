@@ -17,7 +17,8 @@ from matplotlib.patches import Rectangle
 
 from gtp.errors import UserError
 from gtp.report.plotting import INK
-from gtp.report.results import REMEDY, StudyRecord, TaskRecord
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import REMEDY
 
 WALL = "#c4c4c4"
 RING = {"linestyle": "", "markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 0.8}

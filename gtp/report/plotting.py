@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from gtp.files import write_atomically
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.report.statistics import SeedScores
 
 COLUMN_WIDTH, TEXT_WIDTH = 3.25, 6.75

@@ -16,7 +16,8 @@ from rliable import library, metrics
 from scipy import stats
 
 from gtp.errors import UserError
-from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_results
 
 CONFIDENCE = 0.95
 DIVERGED_SCORE = 0.0

@@ -15,7 +15,8 @@ import pytest
 from scipy import stats
 
 from gtp.errors import UserError
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import read_results, read_study
 from gtp.report.statistics import Estimate, SeedScores, seed_scores
 from gtp.report.tables import Cell, Row, Table, even_blocks, latex, markdown, plus_minus, signed, with_limits
 from gtp.studies.methods import load_methods

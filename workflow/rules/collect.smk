@@ -13,7 +13,7 @@ rule collect_table:
         "../../environment.yml"
     params:
         labels=labels_of_parts,
-        columns=lambda wildcards: TABLES[wildcards.table].columns.split(),
+        columns=lambda wildcards: list(TABLES[wildcards.table].columns),
     message:
         "collecting {wildcards.table} of {wildcards.view}"
     script:
@@ -52,7 +52,7 @@ rule collect_study:
     conda:
         "../../environment.yml"
     params:
-        record=lambda wildcards: PLAN.record(VIEWS[wildcards.view]),
+        record=lambda wildcards: asdict(PLAN.record(VIEWS[wildcards.view])),
     message:
         "describing {wildcards.view}"
     script:

@@ -6,14 +6,14 @@ import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from snakemake.utils import update_config
 
 from gtp.errors import UserError
-from gtp.report.results import read_study
 from gtp.provenance import files_behind
+from gtp.report.results import read_study
+from gtp.report.schema import TABLES
 from gtp.studies import flags, load_plan, read_mapping, suggest
 
 METHODS_FILE = "config/methods.yaml"
@@ -91,27 +91,6 @@ GPUS = int(
 )
 
 
-class Table(NamedTuple):
-    """A table of results/: the file of each run that it gathers, and its columns."""
-
-    file: str
-    columns: str
-
-
-EPISODE = "study suite task method seed nfe acting episode return normalized_score success length status"
-TABLES = {
-    "scores": Table("scores.csv", EPISODE),
-    "curves": Table("curve.csv", f"{EPISODE} step"),
-    "training": Table("training.csv", "study task method seed step quantity value"),
-    "cost": Table("cost.csv", "study task method device quantity nfe acting batch_size repetition value"),
-    "flow_map": Table("flow_map.csv", "study task method state sample kind t a0 a1"),
-    "rollouts": Table("rollouts.csv", "study task method seed episode step x y success"),
-    "coverage": Table("coverage.csv", "study task x y count"),
-    "episodes": Table("episodes.csv", "study suite task episode return length success"),
-    "references": Table("references.csv", "study suite task policy episodes mean low high success length"),
-}
-
-
 def one_of(names):
     """Regular expression that matches these names and nothing else; with no names, nothing at all."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -139,5 +118,5 @@ wildcard_constraints:
     seeds=one_of(CHUNKS),
     dataset=one_of(DATASETS),
     view=one_of([*VIEWS, *(f"reference/{name}" for name in REFERENCES)]),
-    table=one_of(TABLES),
+    table=one_of(name for name, table in TABLES.items() if table.file),
     step=r"\d+",

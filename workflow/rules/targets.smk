@@ -1,5 +1,5 @@
 # Targets: names for `snakemake <target>`. Figures and tables of the study, its ablations, and the references.
-RECORD = PLAN.record(STUDY.methods)
+RECORD = asdict(PLAN.record(STUDY.methods))
 FIGURES = figure_names(RECORD)
 STUDY_TABLES = table_names(RECORD)
 

@@ -23,7 +23,8 @@ from gtp.report.mazes import (
     row_height,
 )
 from gtp.report.plotting import TEXT_WIDTH, footnote, house_style, save_figure
-from gtp.report.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_results, read_study
 
 GAP, TITLE, SCALE, NOTE, EDGE = 0.15, 0.22, 0.62, 0.22, 0.05
 """Inches: between mazes, above them for names, colour scale at the right, footnote, left edge."""

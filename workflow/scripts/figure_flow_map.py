@@ -24,7 +24,8 @@ from gtp.report.plotting import (
     save_figure,
     wrap,
 )
-from gtp.report.results import REMEDY, StudyRecord, read_results, read_study
+from gtp.report.record import StudyRecord
+from gtp.report.results import REMEDY, read_results, read_study
 
 PER_ROW = 4
 LEAST_ZOOM, MOST_ZOOM = 1.25, 2.0

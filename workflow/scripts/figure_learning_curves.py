@@ -13,7 +13,8 @@ from gtp.report.plotting import (
     save_figure,
     task_figure,
 )
-from gtp.report.results import StudyRecord, TaskRecord, read_study
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import SeedScores, read_seed_scores
 
 BOUNDED = 6

@@ -20,7 +20,8 @@ from gtp.report.plotting import (
     row_labels,
     save_figure,
 )
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import SeedScores, performance_profile, read_seed_scores
 
 THRESHOLDS, MARKS = 201, 8

@@ -21,7 +21,8 @@ from gtp.report.plotting import (
     save_figure,
     wrap,
 )
-from gtp.report.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_results, read_study
 
 BINS, PER_ROW, ROW = 50, 4, 1.2
 """Bins in the range of one environment's returns; the most panels in a row; height of a row in inches."""

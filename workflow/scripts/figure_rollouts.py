@@ -33,7 +33,8 @@ from gtp.report.plotting import (
     save_figure,
     wrap,
 )
-from gtp.report.results import MethodRecord, StudyRecord, read_results, read_study
+from gtp.report.record import MethodRecord, StudyRecord
+from gtp.report.results import read_results, read_study
 
 GAP, COUNTS, LEGEND, NOTE, MARGIN, LINE = 0.1, 0.16, 0.22, 0.18, 0.62, 0.125
 """Inches: between columns, counts below mazes, legend, footnote, tasks' names at the left, a line of text."""

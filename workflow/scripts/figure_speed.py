@@ -19,7 +19,8 @@ from gtp.report.plotting import (
     save_figure,
     task_figure,
 )
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.speed import ActingCosts, read_acting_costs
 from gtp.report.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
 

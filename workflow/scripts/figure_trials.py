@@ -17,7 +17,8 @@ from gtp.report.plotting import (
     save_figure,
     style_of,
 )
-from gtp.report.results import StudyRecord, TaskRecord, read_study
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import SeedScores, read_seed_scores
 from gtp.report.trials import expected_best, trial_score, tuned_methods
 
