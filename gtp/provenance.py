@@ -32,6 +32,11 @@ def files_behind(*modules: str) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for path in found.values())
 
 
+def files_imported_by(script: Path) -> list[str]:
+    """`files_behind` the modules of gtp that a script outside of it imports."""
+    return files_behind(*_imports(Path(script)))
+
+
 def _source(module: str) -> Path | None:
     """The file of a module, None for a name that is not one; the top package has nothing but re-exports."""
     stem = ROOT.joinpath(*module.split("."))

@@ -83,6 +83,11 @@ class StudyRecord:
     acting: tuple[str, ...]
     """The study's acting rules; a method has those of them that it can follow (gtp.acting)."""
 
+    @property
+    def tunes(self) -> bool:
+        """Whether it tunes methods: then its methods are trials, and of them only scores are wanted."""
+        return any(method.trial_of for method in self.methods)
+
     def headline(self, method: MethodRecord) -> int:
         """The number of function evaluations at which tables and curves report a method."""
         return self.headline_nfe if method.generative else 1

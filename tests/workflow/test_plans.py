@@ -103,9 +103,10 @@ def test_key_given_twice_in_a_study_is_refused(checkout):
     assert "error: twice.yaml, line 2: the key 'study' stands here twice" in result.stdout
 
 
-def test_lint_is_clean(checkout):
-    result = checkout.snakemake("--lint")
-    assert result.returncode == 0, result.stdout
+def test_lint_has_nothing_but_that_functions_stand_beside_their_rules(checkout):
+    """A stage keeps its input functions in its own file, where Snakemake would have them in another."""
+    findings = re.findall(r"^ {4}\* (.+)$", checkout.snakemake("--lint").stdout, re.MULTILINE)
+    assert set(findings) == {"Mixed rules and functions in same snakefile.:"}
 
 
 def test_a_study_replaces_what_the_default_study_sets_for_suites(checkout):

@@ -1,5 +1,4 @@
 # Reads the configuration and answers the questions of the other files about it; nothing else looks at `config`.
-import csv
 import json
 import os
 import re
@@ -21,7 +20,6 @@ TASKS_FILE = "config/tasks.yaml"
 TRIALS_FILE = "config/trials.yaml"
 MINARI = "resources/minari"
 POLICIES = "gtp/data/generate/behaviour/policies"
-PUBLISHED = "workflow/published"
 RUN = "<results>/<study>/runs/{task}/{method}/{seeds}"
 
 
