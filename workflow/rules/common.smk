@@ -18,8 +18,6 @@ from gtp.studies import flags, load_plan, read_mapping, suggest
 METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"
 TRIALS_FILE = "config/trials.yaml"
-MINARI = "resources/minari"
-POLICIES = "gtp/data/generate/behaviour/policies"
 RUN = "<results>/<study>/runs/{task}/{method}/{seeds}"
 
 
@@ -76,9 +74,6 @@ ORIGINS = {task: PLAN.origin(task) for task in TASKS}
 MAZE_TASKS = [task for task in TASKS if ORIGINS[task].spec.maze]
 DRAWN_MAZES = [task for task in STUDY.tasks if task in MAZE_TASKS]
 DATASETS = {PLAN.dataset_id(task): ORIGINS[task] for task in TASKS}
-GENERATED = [name for name, origin in DATASETS.items() if origin.source == "generate"]
-
-MEASURED = [task for task in STUDY.tasks if ORIGINS[task].source == "generate"]
 
 # Measuring the time of an action asks for them all, so that nothing runs beside it.
 ALL_CORES = os.cpu_count()
@@ -94,14 +89,11 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def runs_of(methods, tasks):
-    """What identifies every training job of these methods on these tasks."""
-    return [
-        {"task": task, "method": method, "seeds": seeds}
-        for task in tasks
-        for method in methods
-        for seeds in CHUNKS
-    ]
+def code_of_method(*modules):
+    """Input function: the source files behind a stage and behind the wildcard's method."""
+    return lambda wildcards: files_behind(
+        *modules, f"gtp.algorithms.{PLAN.methods[wildcards.method].algorithm}"
+    )
 
 
 pathvars:
