@@ -18,27 +18,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gtp.errors import UserError
-from gtp.report.mazes import maze_of
-from gtp.report.plotting import (
-    COLORS,
+from gtp.report.layout import (
     CROWD,
     columns_for,
-    house_style,
     label_panels,
     legend_above,
     legend_columns,
     legend_lines,
     method_rows,
-    method_styles,
     panel_grid,
     row_labels,
-    save_figure,
     set_score_limits,
     wrap,
 )
+from gtp.report.mazes import maze_of
 from gtp.report.results import read_results, read_study
 from gtp.report.speed import acting_costs
 from gtp.report.statistics import seed_scores
+from gtp.report.style import COLORS, house_style, method_styles, save_figure
 from workflow.scripts import (
     figure_coverage,
     figure_flow_map,

@@ -163,7 +163,7 @@ def test_editing_a_label_trains_nothing(smoke):
         ("gtp/algorithms/gaussian_bc.py", {"gaussian_bc"}),
         ("gtp/algorithms/gtp.py", {"gtp", "gtp-no_guidance"}),
         ("gtp/training/learner.py", {"gtp", "gtp-no_guidance", "gaussian_bc"}),
-        ("gtp/report/plotting.py", set()),
+        ("gtp/report/style.py", set()),
         ("gtp/cli/main.py", set()),
     ],
 )
