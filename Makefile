@@ -64,7 +64,6 @@ lint: $(INSTALLED)  ## Style of the Python and Snakemake files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile workflow
-	@$(BIN)/snakemake --lint
 
 .PHONY: format
 format: $(INSTALLED)  ## Rewrite the Python and Snakemake files in that style

@@ -12,7 +12,6 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +68,6 @@ def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Sequence[object
     writer.writerow(columns)
     writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
     write_text(path, buffer.getvalue())
-
-
-def write_rows(path: Path, kind: type, rows: Iterable) -> None:
-    """`write_csv` for instances of the dataclass `kind`; its field `episode_return` is called return."""
-    names = [field.name for field in fields(kind)]
-    columns = [name.removeprefix("episode_") for name in names]
-    write_csv(path, columns, ([getattr(row, name) for name in names] for row in rows))
 
 
 def write_tensor_file(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:

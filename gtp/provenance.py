@@ -9,7 +9,8 @@ INCIDENTAL = {
     "gtp.errors",
     "gtp.files",
     "gtp.progress",
-}  # messages and file handling: no number depends on them
+    "gtp.schema",
+}  # messages, file handling and names of columns: no number depends on them
 
 
 def files_behind(*modules: str) -> list[str]:
@@ -28,6 +29,11 @@ def files_behind(*modules: str) -> list[str]:
         found[module] = path
         waiting += _imports(path)
     return sorted(path.relative_to(ROOT).as_posix() for path in found.values())
+
+
+def files_imported_by(script: Path) -> list[str]:
+    """`files_behind` the modules of gtp that a script outside of it imports."""
+    return files_behind(*_imports(Path(script)))
 
 
 def _source(module: str) -> Path | None:

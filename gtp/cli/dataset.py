@@ -17,8 +17,9 @@ from gtp.data.generate.recipes import RECIPES
 from gtp.data.summaries.expectations import Expectations
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
-from gtp.files import write_rows, write_text
+from gtp.files import write_text
 from gtp.progress import say
+from gtp.schema import write_rows
 
 AnyRecipe = Union[  # noqa: UP007 (the members are known at run time only)
     tuple(Annotated[recipe, tyro.conf.subcommand(name)] for name, recipe in RECIPES.items())

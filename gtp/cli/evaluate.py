@@ -5,8 +5,9 @@ from pathlib import Path
 from gtp.data.transitions import load_transitions
 from gtp.evaluation.cost import measure, write_cost
 from gtp.evaluation.flow_map import Point, flow_map
-from gtp.files import require_writable, write_rows
+from gtp.files import require_writable
 from gtp.policy import describe, load_policy
+from gtp.schema import write_rows
 from gtp.training.loop import use_threads
 
 

@@ -1,7 +1,5 @@
 """What a method costs: parameters, training rate, memory, and the time of an action in each way of acting."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,8 +13,8 @@ from gtp.acting import ActingRule
 from gtp.errors import UserError
 from gtp.evaluation.rollouts import rules_for
 from gtp.evaluation.timing import seconds_in_rounds
-from gtp.files import write_text
 from gtp.policy import Policy, load_policy
+from gtp.schema import Cost, write_rows
 
 ROUNDS = 5
 """Repeated measurements of the time of an action: enough for an interval, and a few seconds in all."""
@@ -42,8 +40,8 @@ def measure(
     nfe: list[int],
     batch_sizes: list[int],
     acting_rules: Sequence[str] = ("sample",),
-) -> list[tuple]:
-    """Rows (quantity, nfe, acting, batch_size, repetition, device, value); empty where it has no meaning.
+) -> list[Cost]:
+    """Every figure of a policy's cost, those of its training first.
 
     Training figures come from the run's own record, acting figures are measured here and now, with the
     threads that this process has: seconds of a call divided by the batch, once in each of ROUNDS rounds.
@@ -54,32 +52,33 @@ def measure(
         raise UserError(f"nfe and batch sizes must be at least 1, got {nfe} and {batch_sizes}")
     try:
         run = json.loads(Path(run_file).read_text(encoding="utf-8"))
-        rows = [(name, "", "", "", "", run["device"], run[name]) for name in RECORDED]
+        rows = [Cost(name, None, "", None, None, run["device"], number(run[name])) for name in RECORDED]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
     device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
     policy = load_policy(policy_file, device=device)
     policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
-    ways = list(product(nfe if policy.algorithm.choosable_nfe else [1], rules_for(policy, acting_rules)))
+    algorithm = policy.algorithm
+    ways = list(product(nfe if algorithm.choosable_nfe else [1], rules_for(policy, acting_rules)))
     rows += [
-        ("network_evaluations", k, rule.name, "", "", device, rule.evaluations(policy.algorithm, k))
+        Cost("network_evaluations", k, rule.name, None, None, device, float(rule.evaluations(algorithm, k)))
         for k, rule in ways
     ]
     settings = [(k, rule, batch) for k, rule in ways for batch in batch_sizes]
     rounds = seconds_in_rounds([acting(policy, *setting) for setting in settings], ROUNDS)
     for (k, rule, batch), seconds in zip(settings, zip(*rounds, strict=True), strict=True):
         rows += [
-            ("seconds_per_action", k, rule.name, batch, repetition, device, value / batch)
+            Cost("seconds_per_action", k, rule.name, batch, repetition, device, value / batch)
             for repetition, value in enumerate(seconds)
         ]
     return rows
 
 
-def write_cost(path: Path, rows: list[tuple]) -> None:
+def number(value: float | None) -> float | None:
+    """A figure as a float, so that all are written with six digits; None where it was not measured."""
+    return None if value is None else float(value)
+
+
+def write_cost(path: Path, rows: list[Cost]) -> None:
     """Rows of `measure` as CSV, atomically."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["quantity", "nfe", "acting", "batch_size", "repetition", "device", "value"])
-    for *labels, value in rows:
-        writer.writerow([*labels, "" if value is None else f"{value:.6g}"])
-    write_text(path, buffer.getvalue())
+    write_rows(path, Cost, rows)

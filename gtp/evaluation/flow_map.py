@@ -1,7 +1,5 @@
 """What a policy has learned in one state: the paths that its solution map draws from noise to actions."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
@@ -11,21 +9,10 @@ from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.policy import Policy
 from gtp.randomness import generator
+from gtp.schema import Point
 
 NEIGHBOURS = 64
 CANDIDATES = 512
-
-
-@dataclass(frozen=True)
-class Point:
-    """One row of a flow-map file. kind is path (a point of sample's path at time t) or data (an action)."""
-
-    state: int
-    sample: int
-    kind: str
-    t: float
-    a0: float
-    a1: float
 
 
 def divided_state(transitions: Transitions) -> tuple[int, np.ndarray]:

@@ -7,7 +7,6 @@ same episodes; only the size of its batches can change them, by rounding.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -21,34 +20,7 @@ from gtp.envs.success import succeeded
 from gtp.errors import UserError
 from gtp.policy import Policy, load_policy
 from gtp.progress import Progress
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One row of a scores file. `status` is ok, or diverged@<step> for a policy that is not finite."""
-
-    seed: int
-    step: int
-    nfe: int
-    acting: str
-    episode: int
-    episode_return: float | None
-    normalized_score: float | None
-    success: int | None
-    length: int | None
-    status: str
-
-
-@dataclass(frozen=True)
-class Position:
-    """One row of a rollouts file: where the body was, in the simulator's units."""
-
-    seed: int
-    episode: int
-    step: int
-    x: float
-    y: float
-    success: int
+from gtp.schema import Episode, Position
 
 
 class Rollouts:

@@ -1,6 +1,6 @@
 """Mazes in figures: walls, start and goal of one, and rows of several.
 
-Sizes of figures are in inches, as in gtp.report.plotting.
+Sizes of figures are in inches, as in gtp.report.style.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from gtp.errors import UserError
-from gtp.report.plotting import INK
-from gtp.report.results import REMEDY, StudyRecord, TaskRecord
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import REMEDY
+from gtp.report.style import INK
 
 WALL = "#c4c4c4"
 RING = {"linestyle": "", "markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 0.8}

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from gtp.errors import UserError
-from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_results
 from gtp.report.statistics import Estimate, mean_estimate
 
 

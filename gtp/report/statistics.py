@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from rliable import library, metrics
 from scipy import stats
 
 from gtp.errors import UserError
-from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_results
 
 CONFIDENCE = 0.95
 DIVERGED_SCORE = 0.0
@@ -102,11 +102,15 @@ def interquartile_mean(scores: ArrayLike, repetitions: int = 2_000, seed: int = 
     """Interquartile mean over all runs of all tasks, with a percentile bootstrap stratified by task.
 
     Shapes: scores (n seeds, tasks). With few seeds this interval is too narrow; it is here because it is
-    the customary aggregate. Source: Agarwal et al., 2021, through their library rliable.
+    the customary aggregate. Source: Agarwal et al., 2021.
     """
     matrix = np.asarray(scores, dtype=np.float64)
-    point, low, high = _bootstrap([matrix], lambda x: np.array([metrics.aggregate_iqm(x)]), repetitions, seed)
-    return Estimate(float(point[0]), float(low[0]), float(high[0]), len(matrix))
+
+    def statistic(*tasks: np.ndarray, axis: int) -> np.ndarray:
+        runs = np.stack(tasks, axis=-1)  # (..., n, tasks)
+        return stats.trim_mean(runs.reshape(*runs.shape[:-2], -1), 0.25, axis=-1)
+
+    return Estimate(*map(float, _bootstrap(matrix.T, statistic, repetitions, seed)), len(matrix))
 
 
 def probability_of_improvement(
@@ -116,17 +120,17 @@ def probability_of_improvement(
 
     Shapes: first (n seeds, tasks), second (m seeds, tasks). A tie counts one half; the reported n is the
     smaller one. The interval is a percentile bootstrap in which both methods' seeds are drawn anew on each
-    task, too narrow with few seeds as all of its kind. Source: Agarwal et al., 2021; rliable's bootstrap.
+    task, too narrow with few seeds as all of its kind. Source: Agarwal et al., 2021.
     """
     x, y = (np.asarray(scores, dtype=np.float64) for scores in (first, second))
-    point, low, high = _bootstrap([x, y], _share_above, repetitions, seed)
-    return Estimate(float(point[0]), float(low[0]), float(high[0]), min(len(x), len(y)))
 
+    def statistic(*tasks: np.ndarray, axis: int) -> np.ndarray:
+        one, other = (np.stack(part, axis=-1) for part in (tasks[: x.shape[1]], tasks[x.shape[1] :]))
+        one, other = one[..., :, None, :], other[..., None, :, :]  # (..., n, m, tasks) together
+        return ((one > other) + 0.5 * (one == other)).mean(axis=(-3, -2, -1))
 
-def _share_above(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """rliable's probability_of_improvement, without a call of a test statistic for each task."""
-    above = (x[:, None] > y[None]) + 0.5 * (x[:, None] == y[None])  # (n, m, tasks)
-    return np.array([above.mean()])
+    point, low, high = _bootstrap([*x.T, *y.T], statistic, repetitions, seed)
+    return Estimate(float(point), float(low), float(high), min(len(x), len(y)))
 
 
 def performance_profile(
@@ -135,33 +139,39 @@ def performance_profile(
     """Share of all runs that score above each threshold, and the limits of its bootstrap interval.
 
     Shapes: scores (n seeds, tasks), thresholds (T,) -> three of (T,); the limits are NaN when n is 1. The
-    bootstrap is stratified by task and pointwise. Source: Agarwal et al., 2021, through rliable.
+    bootstrap is stratified by task and pointwise. Source: Agarwal et al., 2021.
     """
     matrix, limits = np.asarray(scores, dtype=np.float64), np.asarray(thresholds, dtype=np.float64)
-    return _bootstrap([matrix], lambda x: (x[..., None] > limits).mean(axis=(0, 1)), repetitions, seed)
+    above = (matrix.T[:, None, :] > limits[:, None]).astype(np.float64)  # (tasks, T, n)
+
+    def statistic(*tasks: np.ndarray, axis: int) -> np.ndarray:
+        return np.mean([task.mean(axis=axis) for task in tasks], axis=0)
+
+    return _bootstrap(above, statistic, repetitions, seed)
 
 
 def _bootstrap(
     samples: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], repetitions: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A statistic (T,) of matrices (n seeds, tasks), and the limits of its interval; NaN where an n is 1."""
-    if min(len(matrix) for matrix in samples) < 2:
-        point = statistic(*samples)
+    """A statistic of samples (..., n_i), and the limits of its interval (...); NaN where an n_i is 1.
+
+    The interval is a percentile bootstrap that draws anew within each sample, alike for all of its rows.
+    """
+    point = np.asarray(statistic(*samples, axis=-1))
+    if min(sample.shape[-1] for sample in samples) < 2:
         return point, np.full_like(point, np.nan), np.full_like(point, np.nan)
-    # rliable draws from NumPy's global generator, whatever random state it is given.
-    state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        points, intervals = library.get_interval_estimates(
-            {"method": samples[0] if len(samples) == 1 else list(samples)},
-            statistic,
-            reps=repetitions,
-            confidence_interval_size=CONFIDENCE,
-        )
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
-    low, high = intervals["method"]
-    return points["method"], low, high
+    interval = stats.bootstrap(
+        list(samples),
+        statistic,
+        n_resamples=repetitions,
+        batch=100,  # drawn at once, to bound the memory
+        vectorized=True,
+        axis=-1,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return point, interval.low, interval.high
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gtp.files import write_text
-from gtp.report.results import StudyRecord
+from gtp.report.record import StudyRecord
 from gtp.report.statistics import Estimate, SeedScores
 
 HEADING_WIDTH = 14

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gtp.errors import UserError
-from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import REMEDY
 from gtp.report.statistics import Estimate, SeedScores, average_estimate
 
 

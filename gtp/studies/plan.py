@@ -12,6 +12,7 @@ from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
 from gtp.config import TrainConfig
 from gtp.data.generate.recipes import RECIPES
 from gtp.errors import UserError
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.studies.methods import Method, load_methods
 from gtp.studies.reading import parse, place, suggest
 from gtp.studies.study import Study
@@ -69,49 +70,49 @@ class Plan:
         places = {name: place for part in parts for place, name in enumerate(part)}
         return places | {name: places[trial.trial_of] for name, trial in trials.items()}
 
-    def record(self, methods: Iterable[str]) -> dict[str, Any]:
+    def record(self, methods: Iterable[str]) -> StudyRecord:
         """What figures and tables need to know beside the numbers; the content of study.json."""
         study = self.study
-        order, trials = self.places(), self.trials()
-        rules = {name: self.acting(name) for name in methods}
-        return {
-            "study": study.study,
-            "tasks": [
-                {
-                    "name": name,
-                    "suite": self.tasks[name].suite,
-                    "label": self.tasks[name].label,
-                    "source": self.origin(name).source,
-                    "environment": self.origin(name).spec.environment,
-                    "reference_min": self.origin(name).spec.reference_min,
-                    "reference_max": self.origin(name).spec.reference_max,
-                    "maze": self.origin(name).spec.maze,
-                }
-                for name in study.tasks
-            ],
-            "methods": [
-                {
-                    "name": name,
-                    "label": self.methods[name].label,
-                    "algorithm": self.methods[name].algorithm,
-                    "group": self.methods[name].group,
-                    "ablation_of": self.methods[name].ablation_of,
-                    "generative": self.methods[name].choosable_nfe,
-                    "nfe": self.nfe(name),
-                    "acting": rules[name],
-                    "order": order[name],
-                    "trial_of": self.methods[name].trial_of,
-                    "settings": trials[name].text if name in trials else None,
-                }
-                for name in rules
-            ],
-            "seeds": list(study.seeds),
-            "steps": study.train.steps,
-            "episodes": study.evaluation.episodes,
-            "nfe": list(study.evaluation.nfe),
-            "headline_nfe": study.evaluation.headline_nfe,
-            "acting": list(study.evaluation.acting),
-        }
+        return StudyRecord(
+            study=study.study,
+            tasks=tuple(map(self._task_record, study.tasks)),
+            methods=tuple(map(self._method_record, methods)),
+            seeds=study.seeds,
+            steps=study.train.steps,
+            episodes=study.evaluation.episodes,
+            nfe=study.evaluation.nfe,
+            headline_nfe=study.evaluation.headline_nfe,
+            acting=study.evaluation.acting,
+        )
+
+    def _task_record(self, name: str) -> TaskRecord:
+        task, origin = self.tasks[name], self.origin(name)
+        return TaskRecord(
+            name=name,
+            suite=task.suite,
+            label=task.label,
+            source=origin.source,
+            environment=origin.spec.environment,
+            reference_min=origin.spec.reference_min,
+            reference_max=origin.spec.reference_max,
+            maze=origin.spec.maze,
+        )
+
+    def _method_record(self, name: str) -> MethodRecord:
+        method = self.methods[name]
+        return MethodRecord(
+            name=name,
+            label=method.label,
+            algorithm=method.algorithm,
+            group=method.group,
+            ablation_of=method.ablation_of,
+            generative=method.choosable_nfe,
+            nfe=tuple(self.nfe(name)),
+            acting=tuple(self.acting(name)),
+            order=self.places()[name],
+            trial_of=method.trial_of,
+            settings=method.text if isinstance(method, Trial) else None,
+        )
 
     def nfe(self, method: str) -> list[int]:
         """Numbers of function evaluations at which a method is scored."""

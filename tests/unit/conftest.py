@@ -1,4 +1,4 @@
-"""Small data for the unit tests: transitions made by hand and Minari datasets made in a temporary folder."""
+"""Small data for the unit tests: transitions made by hand, Minari datasets and results of studies."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,8 @@ from gtp.data.generate.build import generate_dataset
 from gtp.data.generate.waypoint import WaypointRecipe
 from gtp.data.store.minari_store import create_dataset
 from gtp.data.transitions import Transitions
+
+from .results_fixtures import ANTMAZE_TASKS, LOCOMOTION_TASKS, MAZE_TASKS, write_study
 
 
 @pytest.fixture
@@ -79,3 +81,22 @@ def write_dataset(tmp_path: Path) -> Callable[..., tuple[str, Path]]:
         return "handmade/test-v0", tmp_path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory) -> Path:
+    """A small study whose files no test changes."""
+    tasks = {"pointmaze-umaze": "U-Maze", "pointmaze-medium": "Medium", "hopper-medium-replay": "Hopper"}
+    return write_study(
+        tmp_path_factory.mktemp("results") / "study",
+        tasks=tasks,
+        episodes=8,
+        diverged=("pointmaze-medium", "gaussian_bc", 1),
+    )
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory) -> Path:
+    """A study of point mazes, robots and ant mazes, its suites not in the order of their names."""
+    tasks = dict(reversed(MAZE_TASKS.items())) | LOCOMOTION_TASKS | ANTMAZE_TASKS
+    return write_study(tmp_path_factory.mktemp("mixed") / "study", tasks=tasks, seeds=1, episodes=1)

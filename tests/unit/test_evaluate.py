@@ -16,8 +16,9 @@ from gtp.errors import UserError
 from gtp.evaluation.cost import ROUNDS, measure, write_cost
 from gtp.evaluation.flow_map import divided_state, flow_map
 from gtp.evaluation.rollouts import Episode, Rollouts, evaluate
-from gtp.files import read_tensors, write_rows, write_tensors
+from gtp.files import read_tensors, write_tensors
 from gtp.policy import load_policy
+from gtp.schema import write_rows
 from gtp.training.loop import train
 
 from .training_fixtures import Still, tiny_transitions
@@ -109,7 +110,7 @@ def test_acting_costs_the_same_after_a_divergence(folder, tmp_path):
     tensors, header = read_tensors(folder / "policy-20.safetensors", "gtp-policy", "")
     write_tensors(tmp_path / "policy-20.safetensors", tensors, header | {"diverged_at": [13, 14]})
     rows = measure(tmp_path / "policy-20.safetensors", folder / "run.json", [1], [1])
-    assert [row[-1] > 0 for row in rows if row[0] == "seconds_per_action"] == [True] * ROUNDS
+    assert [row.value > 0 for row in rows if row.quantity == "seconds_per_action"] == [True] * ROUNDS
 
 
 def test_csv_has_the_documented_columns(folder, tmp_path):
@@ -149,17 +150,17 @@ def test_cost_rows(folder, tmp_path):
     rows = measure(folder / "policy-20.safetensors", folder / "run.json", [1, 2], [1, 4], rules)
     generative = load_policy(folder / "policy-20.safetensors").algorithm.choosable_nfe
     ways = list(product([1, 2], rules)) if generative else [(1, "deterministic")]
-    timed = [row for row in rows if row[0] == "seconds_per_action"]
-    assert [row[1:5] for row in timed] == [
+    timed = [row for row in rows if row.quantity == "seconds_per_action"]
+    assert [(row.nfe, row.acting, row.batch_size, row.repetition) for row in timed] == [
         (k, rule, b, r) for k, rule in ways for b in (1, 4) for r in range(ROUNDS)
     ]
-    evaluations = {row[1:3]: row[-1] for row in rows if row[0] == "network_evaluations"}
+    evaluations = {(row.nfe, row.acting): row.value for row in rows if row.quantity == "network_evaluations"}
     if generative:
         expected = {(1, "sample"): 1, (2, "sample"): 2, (1, "best_of_3"): 6, (2, "best_of_3"): 9}
         assert evaluations == expected
     else:
         assert evaluations == {(1, "deterministic"): 1}
-    assert all(row[-1] > 0 for row in timed)
+    assert all(row.value > 0 for row in timed)
     write_cost(tmp_path / "cost.csv", rows)
     assert (
         (tmp_path / "cost.csv")

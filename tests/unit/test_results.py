@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from gtp.errors import UserError
-from gtp.report.results import COLUMNS, D4RL_REFERENCES, read_results, read_study
+from gtp.report.record import D4RL_REFERENCES
+from gtp.report.results import read_results, read_study
 from gtp.report.speed import acting_costs, read_acting_costs
+from gtp.schema import TABLES
 from gtp.studies.tasks import load_tasks
 
 from .results_fixtures import write_study
@@ -28,10 +30,10 @@ def study(tmp_path):
     )
 
 
-@pytest.mark.parametrize("kind", sorted(COLUMNS))
+@pytest.mark.parametrize("kind", sorted({*TABLES} - {"training", "references"}))
 def test_every_table_is_read_with_its_columns(study, kind):
     frame = read_results(study / f"{kind}.csv", kind)
-    assert list(frame) == list(COLUMNS[kind])
+    assert list(frame) == list(TABLES[kind].columns)
     assert len(frame) == len((study / f"{kind}.csv").read_text().splitlines()) - 1
 
 
@@ -63,9 +65,9 @@ def test_costs_know_the_time_and_the_evaluations_of_each_way_of_acting(study):
         timed = frame[(frame["method"] == "gtp") & (frame["nfe"] == 5) & (frame["acting"] == rule)]
         expected = np.exp(np.log(timed.loc[timed["batch_size"] == 64, "value"]).mean())
         assert costs.seconds(*cell, 64, rule).mean == pytest.approx(expected)
-    with pytest.raises(UserError, match="network_evaluations of gtp at nfe 5, best_of_4, is missing"):
+    with pytest.raises(UserError, match="cost.csv.*network_evaluations of gtp.*best_of_4"):
         costs.evaluations(*cell, "best_of_4")
-    with pytest.raises(UserError, match="of gtp at nfe 5, best_of_4, and batch size 64 is missing"):
+    with pytest.raises(UserError, match="cost.csv.*seconds_per_action of gtp.*best_of_4.*64"):
         costs.seconds(*cell, 64, "best_of_4")
 
 
@@ -149,24 +151,21 @@ def test_captions_know_the_references_of_the_shipped_tasks_that_are_d4rls():
 
 
 @pytest.mark.parametrize(
-    ("sources", "message"),
+    ("sources", "parts"),
     [
         (
             ("generate", "d4rl", "minari", "d4rl"),
-            "hopper-medium and hopper-medium-expert share the suite locomotion but not the source of their"
-            " data, d4rl and minari; give each source a suite of its own",
+            ["hopper-medium", "hopper-medium-expert", "locomotion", "d4rl", "minari", "a suite of its own"],
         ),
-        (
-            ("generated", "d4rl", "d4rl", "d4rl"),
-            "the source of pointmaze-umaze is 'generated', expected one of generate, minari, d4rl; delete it",
-        ),
+        (("generated", "d4rl", "d4rl", "d4rl"), ["pointmaze-umaze", "'generated'", "generate, minari, d4rl"]),
     ],
 )
-def test_a_suite_with_data_of_two_kinds_is_refused_in_one_line(tmp_path, sources, message):
+def test_a_suite_with_data_of_two_kinds_is_refused_in_one_line(tmp_path, sources, parts):
     path = with_sources(tmp_path / "s", *sources)
     with pytest.raises(UserError) as error:
         read_study(path)
-    assert str(error.value).startswith(f"{path}: {message}")
+    assert str(error.value).startswith(f"{path}: ")
+    assert all(part in str(error.value) for part in parts)
     assert "\n" not in str(error.value)
 
 
@@ -248,7 +247,7 @@ def test_an_incomplete_study_is_refused_by_key(study):
 def test_tables_from_before_acting_had_rules_are_refused(study, kind):
     file = study / f"{kind}.csv"
     pd.read_csv(file).drop(columns="acting").to_csv(file, index=False)
-    with pytest.raises(UserError, match=f"{kind}.csv lacks the column 'acting'; delete it and run snakemake"):
+    with pytest.raises(UserError, match=f"{kind}.csv.*'acting'.*run snakemake"):
         read_results(file, kind)
 
 
@@ -257,9 +256,7 @@ def test_a_study_from_before_acting_had_rules_is_refused(study, place):
     record = json.loads((study / "study.json").read_text())
     del (record["methods"][1] if place else record)["acting"]
     (study / "study.json").write_text(json.dumps(record))
-    with pytest.raises(
-        UserError, match=re.escape(f"study.json lacks the key '{place}acting'; delete it and run")
-    ):
+    with pytest.raises(UserError, match=re.escape(f"study.json lacks the key '{place}acting'")):
         read_study(study / "study.json")
 
 

@@ -18,7 +18,7 @@ def test_code_behind_a_method_has_its_own_module_and_no_other_methods():
         "gtp/cli/main.py",
         "gtp/evaluation/rollouts.py",
         "gtp/errors.py",
-        "gtp/report/plotting.py",
+        "gtp/report/style.py",
     } & set(files)
 
 

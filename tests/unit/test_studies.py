@@ -328,23 +328,23 @@ def test_ablations_are_named_without_their_parent():
 
 def test_record_keeps_the_order_of_the_study():
     record = plan_of(SMOKE).record(["gaussian_bc", "gtp"])
-    assert [method["name"] for method in record["methods"]] == ["gaussian_bc", "gtp"]
-    assert [method["generative"] for method in record["methods"]] == [False, True]
-    assert record["tasks"][0]["source"] == "generate"
-    assert record["tasks"][0]["environment"] == "PointMaze_UMaze-v3"
+    assert [method.name for method in record.methods] == ["gaussian_bc", "gtp"]
+    assert [method.generative for method in record.methods] == [False, True]
+    assert record.tasks[0].source == "generate"
+    assert record.tasks[0].environment == "PointMaze_UMaze-v3"
 
 
 def test_a_method_has_one_place_in_every_study_and_ablations_are_counted_apart():
     def places(settings):
         plan = plan_of(settings)
-        return {method["name"]: method["order"] for method in plan.record(plan.methods)["methods"]}
+        return {method.name: method.order for method in plan.record(plan.methods).methods}
 
     everything = places(SMOKE)
     assert everything == places(changed("methods", ["gaussian_bc", "gtp"]))
     assert [everything[name] for name in ("gtp", "gaussian_bc", "iql")] == [0, 1, 2]
     assert [everything[name] for name in ("gtp-no_guidance", "gtp-choice_only")] == [0, 1]
-    listed = plan_of(SMOKE).record(["gaussian_bc"])["methods"]
-    assert [method["order"] for method in listed] == [1]
+    listed = plan_of(SMOKE).record(["gaussian_bc"]).methods
+    assert [method.order for method in listed] == [1]
 
 
 def test_times_are_measured_at_all_numbers_of_evaluations_that_are_scored():
@@ -425,15 +425,15 @@ def test_methods_are_scored_by_the_rules_and_numbers_that_they_can_follow():
     settings = changed("evaluation.nfe_by_method", {"gmpo": [2, 31]})
     settings = {**settings, "methods": ["gtp", "gtp-no_guidance", "gtp-choice_only", "gmpo", "iql", "fql"]}
     settings["evaluation"]["acting"] = ["sample", "noise_0.5", "best_of_4"]
-    records = {method["name"]: method for method in plan_of(settings).record(settings["methods"])["methods"]}
-    every = ["sample", "noise_0.5", "best_of_4"]
-    assert {name: (record["nfe"], record["acting"]) for name, record in records.items()} == {
-        "gtp": ([1, 2], every),
-        "gtp-no_guidance": ([1, 2], every[:2]),
-        "gtp-choice_only": ([1, 2], every),
-        "gmpo": ([2, 31], every),
-        "iql": ([1], ["deterministic"]),
-        "fql": ([1], every),
+    records = {method.name: method for method in plan_of(settings).record(settings["methods"]).methods}
+    every = ("sample", "noise_0.5", "best_of_4")
+    assert {name: (record.nfe, record.acting) for name, record in records.items()} == {
+        "gtp": ((1, 2), every),
+        "gtp-no_guidance": ((1, 2), every[:2]),
+        "gtp-choice_only": ((1, 2), every),
+        "gmpo": ((2, 31), every),
+        "iql": ((1,), ("deterministic",)),
+        "fql": ((1,), every),
     }
 
 

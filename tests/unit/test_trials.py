@@ -127,9 +127,9 @@ def test_trials_change_no_ablation_and_no_look():
     assert plan.ablations() == without.ablations()
     assert without.places().items() <= plan.places().items()
     assert plan.places()["iql-trial_2"] == plan.places()["iql"]
-    record = plan.record(["iql", "iql-trial_1"])["methods"]
-    assert [method["trial_of"] for method in record] == [None, "iql"]
-    assert [method["settings"] for method in record] == [None, "expectile = 0.9"]
+    record = plan.record(["iql", "iql-trial_1"]).methods
+    assert [method.trial_of for method in record] == [None, "iql"]
+    assert [method.settings for method in record] == [None, "expectile = 0.9"]
 
 
 @pytest.mark.parametrize(

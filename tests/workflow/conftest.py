@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,12 +30,29 @@ class Checkout:
         outputs = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.run(command, cwd=self.folder, env=environment, **outputs)
 
-    def edit(self, path: str, old: str, new: str) -> None:
-        """Replace the one occurrence of `old` in a file."""
+    @contextmanager
+    def holding(self, path: str, content: bytes, *, unnoticed: bool = False) -> Iterator[None]:
+        """Let a file hold something else for a while; with `unnoticed` its time says that nothing changed."""
         file = self.folder / path
-        text = file.read_text()
+        before, times = file.read_bytes(), file.stat()
+        try:
+            file.write_bytes(content)
+            if unnoticed:
+                os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+            yield
+        finally:
+            file.write_bytes(before)
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def edited(self, path: str, old: str, new: str) -> AbstractContextManager[None]:
+        """Let `new` stand in a file for a while in place of the one occurrence of `old`."""
+        text = (self.folder / path).read_text()
         assert text.count(old) == 1, f"{path} contains {text.count(old)} times {old!r}"
-        file.write_text(text.replace(old, new))
+        return self.holding(path, text.replace(old, new).encode())
+
+    def extended(self, path: str, text: str) -> AbstractContextManager[None]:
+        """Let a file end with `text` for a while."""
+        return self.holding(path, (self.folder / path).read_bytes() + text.encode())
 
 
 @pytest.fixture(scope="module")

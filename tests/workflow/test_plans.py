@@ -103,9 +103,10 @@ def test_key_given_twice_in_a_study_is_refused(checkout):
     assert "error: twice.yaml, line 2: the key 'study' stands here twice" in result.stdout
 
 
-def test_lint_is_clean(checkout):
-    result = checkout.snakemake("--lint")
-    assert result.returncode == 0, result.stdout
+def test_lint_has_nothing_but_that_functions_stand_beside_their_rules(checkout):
+    """A stage keeps its input functions in its own file, where Snakemake would have them in another."""
+    findings = re.findall(r"^ {4}\* (.+)$", checkout.snakemake("--lint").stdout, re.MULTILINE)
+    assert set(findings) == {"Mixed rules and functions in same snakefile.:"}
 
 
 def test_a_study_replaces_what_the_default_study_sets_for_suites(checkout):
@@ -128,10 +129,9 @@ def test_policies_are_scored_and_timed_at_the_methods_own_numbers_and_by_all_rul
 
 def test_a_study_without_numbers_of_its_own_for_a_method_has_none_of_the_default_studys(checkout):
     """Snakemake alone would merge the two."""
-    checkout.edit("config/quick.yaml", "nfe_by_method: {}", "nfe_by_method: {gmpo: [5, 31]}")
-    result = checkout.snakemake("-n", "-p", "--configfile", "config/paper.yaml")
-    other = checkout.snakemake("-n", "-p", "--config", "methods=[gmpo]")
-    checkout.edit("config/quick.yaml", "nfe_by_method: {gmpo: [5, 31]}", "nfe_by_method: {}")
+    with checkout.edited("config/quick.yaml", "nfe_by_method: {}", "nfe_by_method: {gmpo: [5, 31]}"):
+        result = checkout.snakemake("-n", "-p", "--configfile", "config/paper.yaml")
+        other = checkout.snakemake("-n", "-p", "--config", "methods=[gmpo]")
     assert "--nfe 1 2 3 5 8 31 --acting" in result.stdout
     assert "--nfe 5 31 --acting" not in result.stdout
     assert "--nfe 5 31 --acting" in other.stdout

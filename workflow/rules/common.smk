@@ -1,27 +1,23 @@
 # Reads the configuration and answers the questions of the other files about it; nothing else looks at `config`.
-import csv
 import json
 import os
 import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from snakemake.utils import update_config
 
 from gtp.errors import UserError
-from gtp.report.results import read_study
 from gtp.provenance import files_behind
+from gtp.report.results import read_study
+from gtp.schema import TABLES
 from gtp.studies import flags, load_plan, read_mapping, suggest
 
 METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"
 TRIALS_FILE = "config/trials.yaml"
-MINARI = "resources/minari"
-POLICIES = "gtp/data/generate/behaviour/policies"
-PUBLISHED = "workflow/published"
 RUN = "<results>/<study>/runs/{task}/{method}/{seeds}"
 
 
@@ -78,9 +74,6 @@ ORIGINS = {task: PLAN.origin(task) for task in TASKS}
 MAZE_TASKS = [task for task in TASKS if ORIGINS[task].spec.maze]
 DRAWN_MAZES = [task for task in STUDY.tasks if task in MAZE_TASKS]
 DATASETS = {PLAN.dataset_id(task): ORIGINS[task] for task in TASKS}
-GENERATED = [name for name, origin in DATASETS.items() if origin.source == "generate"]
-
-MEASURED = [task for task in STUDY.tasks if ORIGINS[task].source == "generate"]
 
 # Measuring the time of an action asks for them all, so that nothing runs beside it.
 ALL_CORES = os.cpu_count()
@@ -91,40 +84,16 @@ GPUS = int(
 )
 
 
-class Table(NamedTuple):
-    """A table of results/: the file of each run that it gathers, and its columns."""
-
-    file: str
-    columns: str
-
-
-EPISODE = "study suite task method seed nfe acting episode return normalized_score success length status"
-TABLES = {
-    "scores": Table("scores.csv", EPISODE),
-    "curves": Table("curve.csv", f"{EPISODE} step"),
-    "training": Table("training.csv", "study task method seed step quantity value"),
-    "cost": Table("cost.csv", "study task method device quantity nfe acting batch_size repetition value"),
-    "flow_map": Table("flow_map.csv", "study task method state sample kind t a0 a1"),
-    "rollouts": Table("rollouts.csv", "study task method seed episode step x y success"),
-    "coverage": Table("coverage.csv", "study task x y count"),
-    "episodes": Table("episodes.csv", "study suite task episode return length success"),
-    "references": Table("references.csv", "study suite task policy episodes mean low high success length"),
-}
-
-
 def one_of(names):
     """Regular expression that matches these names and nothing else; with no names, nothing at all."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def runs_of(methods, tasks):
-    """What identifies every training job of these methods on these tasks."""
-    return [
-        {"task": task, "method": method, "seeds": seeds}
-        for task in tasks
-        for method in methods
-        for seeds in CHUNKS
-    ]
+def code_of_method(*modules):
+    """Input function: the source files behind a stage and behind the wildcard's method."""
+    return lambda wildcards: files_behind(
+        *modules, f"gtp.algorithms.{PLAN.methods[wildcards.method].algorithm}"
+    )
 
 
 pathvars:
@@ -139,5 +108,5 @@ wildcard_constraints:
     seeds=one_of(CHUNKS),
     dataset=one_of(DATASETS),
     view=one_of([*VIEWS, *(f"reference/{name}" for name in REFERENCES)]),
-    table=one_of(TABLES),
+    table=one_of(name for name, table in TABLES.items() if table.file),
     step=r"\d+",

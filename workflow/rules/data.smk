@@ -1,6 +1,63 @@
 # Datasets: generated or fetched as Minari datasets, checked, then expressed in each task's terms.
 
 
+MINARI = "resources/minari"
+POLICIES = "gtp/data/generate/behaviour/policies"
+GENERATED = [name for name, origin in DATASETS.items() if origin.source == "generate"]
+MEASURED = [task for task in STUDY.tasks if ORIGINS[task].source == "generate"]
+
+
+def card_of_task(wildcards):
+    """The card of the task's dataset; it is written last, so that it stands for all files."""
+    return f"{MINARI}/{PLAN.dataset_id(wildcards.task)}/card.json"
+
+
+def behaviour_of_dataset(wildcards):
+    """The behaviour policies that a dataset is recorded with, if any."""
+    recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
+    robots = {"locomotion": options.get("robot"), "antmaze": "ant"}
+    return [f"{POLICIES}/{robots[recipe]}.safetensors"] if recipe in robots else []
+
+
+def recipe_of(dataset):
+    """Name and fields of a generated dataset's recipe."""
+    return dataset.recipe, dataset.recipe_options(STUDY.dataset_steps)
+
+
+def generate_options(wildcards):
+    """What a generated dataset contains and where it goes."""
+    recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
+    return [recipe, *flags({"id": wildcards.dataset, "root": MINARI}), *flags(options)]
+
+
+def fetch_options(wildcards):
+    """Where a dataset comes from and where it goes."""
+    origin = DATASETS[wildcards.dataset]
+    place = {"root": MINARI} | ({"dataset_id": wildcards.dataset} if origin.source == "minari" else {})
+    return [origin.source, *flags(place | asdict(origin.dataset))]
+
+
+def validate_options(wildcards):
+    """The task's dataset and what is expected of it."""
+    origin = ORIGINS[wildcards.task]
+    dataset = {"id": PLAN.dataset_id(wildcards.task), "root": MINARI, "maze": origin.spec.maze}
+    return flags(dataset) + flags(asdict(origin.expect), "expect.")
+
+
+def prepare_options(wildcards, output):
+    """The task and where its transitions go; mazes have a coverage file too."""
+    files = {"output": output.transitions, "episodes": output.episodes, "coverage": output.get("coverage")}
+    dataset = {"id": PLAN.dataset_id(wildcards.task), "root": MINARI}
+    return flags(dataset | files) + flags(asdict(ORIGINS[wildcards.task].spec), "task.")
+
+
+def references_options(wildcards):
+    """The task, and the recipe that names its expert."""
+    origin = ORIGINS[wildcards.task]
+    recipe, options = recipe_of(origin.dataset)
+    return [recipe, *flags(options), *flags(asdict(origin.spec), "task.")]
+
+
 # Hours of training behind files that the repository contains: no input, so that nothing but their absence or
 # --forcerun sets it off.
 rule train_behaviour:

@@ -1,5 +1,43 @@
 # Evaluation: the last policy at every number of function evaluations, the kept ones at the headline number, the
 # cost of acting, and the learned trajectories in one state.
+
+# Environments of our own are registered by name, so that no import leads to them.
+WORLDS = ("gtp.envs.multigoal", "gtp.envs.d4rl_ant")
+
+
+def kept_policies(wildcards):
+    """The policies that a run keeps, in the order of training."""
+    steps = STUDY.train_config(PLAN.tasks[wildcards.task].suite).snapshot_steps()
+    return expand(f"{RUN}/policy-{{step}}.safetensors", step=steps, **wildcards)
+
+
+def last_policy(wildcards):
+    """The policy that counts."""
+    return kept_policies(wildcards)[-1]
+
+
+def headline_nfe(wildcards):
+    """The number of function evaluations that tables and curves report."""
+    return STUDY.evaluation.headline_nfe if PLAN.methods[wildcards.method].generative else 1
+
+
+def evaluate_options(wildcards, output):
+    """How the last policy is scored; in mazes some paths are recorded for the figure."""
+    settings = {
+        "episodes": STUDY.evaluation.episodes,
+        "nfe": PLAN.nfe(wildcards.method),
+        "acting": STUDY.evaluation.acting,
+        "output": output.scores,
+    }
+    if "rollouts" in output.keys():
+        settings |= {
+            "rollouts": output.rollouts,
+            "rollout_episodes": STUDY.evaluation.rollout_episodes,
+            "rollout_nfe": headline_nfe(wildcards),
+        }
+    return flags(settings)
+
+
 rule evaluate_policy:
     input:
         policy=last_policy,
@@ -73,7 +111,7 @@ rule measure_cost:
         mem_mb=4000,
         runtime="30m",
     params:
-        nfe=timed_nfe,
+        nfe=lambda wildcards: PLAN.timed_nfe(wildcards.method),
         acting=STUDY.evaluation.acting,
         batch_sizes=STUDY.cost.batch_sizes,
         threads=STUDY.execution.threads,

@@ -1,30 +1,45 @@
 # Targets: names for `snakemake <target>`. Figures and tables of the study, its ablations, and the references.
 RECORD = PLAN.record(STUDY.methods)
-FIGURES = figure_names(RECORD)
-STUDY_TABLES = table_names(RECORD)
+
+
+def refuse_target(wildcards):
+    """Input function that ends the program: no rule and no file has this name."""
+    targets = [
+        "all",
+        "figures",
+        "tables",
+        "data",
+        "ablations",
+        "reference",
+        "references",
+        "behaviour_policies",
+        *(["trials"] if RECORD.tunes else []),
+        *(f"ablation_{name}" for name in ABLATIONS),
+    ]
+    sys.exit(f"error: unknown target '{wildcards.target}'{suggest(wildcards.target, targets)}")
 
 
 rule figures:
     input:
-        figures_of("<study>", FIGURES),
+        figures_of("<study>", of_study(FIGURES, RECORD)),
     localrule: True
 
 
 rule tables:
     input:
-        tables_of("<study>", STUDY_TABLES),
+        tables_of("<study>", of_study(PRINTED_TABLES, RECORD)),
         # Not drawn, but part of the record: losses, values and weights during training.
-        [] if has_trials(RECORD) else "<results>/<study>/training.csv",
+        [] if RECORD.tunes else "<results>/<study>/training.csv",
     localrule: True
 
 
 # A study of trials has this one figure and this one table.
-if has_trials(RECORD):
+if RECORD.tunes:
 
     rule trials:
         input:
-            figures_of("<study>", ["trials"]),
-            tables_of("<study>", ["trials"]),
+            rules.figures.input,
+            rules.tables.input,
         localrule: True
 
 

@@ -1,5 +1,18 @@
-# Training: one job per task, method and chunk of seeds. The policies of a run are named by their steps, and suites
-# may differ in those, so every suite has a rule of its own. A job that was killed resumes from checkpoints/.
+# Training: one job per task, method and chunk of seeds. A job that was killed resumes from checkpoints/.
+def train_options(wildcards):
+    """The budget, and what the method changes; not the whole configuration, so that an edit reruns little."""
+    budget = asdict(STUDY.train_config(PLAN.tasks[wildcards.task].suite))
+    seeds = {"seeds": CHUNKS[wildcards.seeds], "label": wildcards.method}
+    settings = PLAN.methods[wildcards.method].settings(PLAN.tasks[wildcards.task].suite)
+    return flags(seeds) + flags(budget, "train.") + flags(settings)
+
+
+def execution_options(wildcards):
+    """Where training runs and how fast."""
+    return flags(asdict(STUDY.execution), "execution.")
+
+
+# The policies of a run are named by their steps, and suites may differ in those, so every suite has its own rule.
 for suite, tasks in PLAN.suites().items():
 
     rule:

@@ -1,41 +1,33 @@
 """Write the cells of every maze task with its start and goal, for the figures that draw mazes."""
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
 from gtp.config import TaskSpec
 from gtp.envs.make import layout_of
-from gtp.files import write_text
+from gtp.files import write_csv
+from gtp.schema import TABLES, MazeCell, column_values
 
-COLUMNS = ["study", "task", "row", "col", "x", "y", "kind"]
 
-
-def maze_rows(task: TaskSpec) -> list[list]:
-    """One row per cell: task, row, col, centre x and y in the simulator's units, wall|free|start|goal."""
+def maze_cells(task: TaskSpec) -> list[MazeCell]:
+    """Every cell of a task's maze."""
     special = {tuple(task.start_cell): "start", tuple(task.goal_cell): "goal"}
     return [
-        [
-            task.name,
+        MazeCell(
             cell.row,
             cell.col,
-            f"{cell.x:g}",
-            f"{cell.y:g}",
+            cell.x,
+            cell.y,
             "wall" if cell.is_wall else special.get((cell.row, cell.col), "free"),
-        ]
+        )
         for cell in layout_of(task.environment).cells(task.maze)
     ]
 
 
 def collect(study: str, tasks: Iterable[TaskSpec], output: Path) -> None:
     """Write the mazes of `tasks` as one CSV."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for task in tasks:
-        writer.writerows([study, *row] for row in maze_rows(task))
-    write_text(output, buffer.getvalue())
+    rows = [[study, task.name, *column_values(cell)] for task in tasks for cell in maze_cells(task)]
+    write_csv(output, TABLES["mazes"].columns, rows)
 
 
 if __name__ == "__main__":

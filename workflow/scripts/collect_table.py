@@ -1,12 +1,11 @@
 """Put the CSVs of many runs together into one, with the columns that tell the runs apart."""
 
 import csv
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.files import write_text
+from gtp.files import write_csv
 
 
 def labelled_rows(path: Path, labels: dict[str, str], columns: list[str]) -> Iterator[list[str]]:
@@ -28,12 +27,8 @@ def labelled_rows(path: Path, labels: dict[str, str], columns: list[str]) -> Ite
 
 def collect(parts: Iterable[tuple[Path, dict[str, str]]], columns: list[str], output: Path) -> None:
     """Write the rows of all (file, labels) as one CSV, in the order given."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    for path, labels in parts:
-        writer.writerows(labelled_rows(path, labels, columns))
-    write_text(output, buffer.getvalue())
+    rows = (row for path, labels in parts for row in labelled_rows(path, labels, columns))
+    write_csv(output, columns, rows)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from gtp.errors import UserError, ending_in_one_line
+from gtp.report.layout import footnote
 from gtp.report.mazes import (
     SUITE_WIDTH,
     Maze,
@@ -22,8 +23,9 @@ from gtp.report.mazes import (
     name_suite,
     row_height,
 )
-from gtp.report.plotting import TEXT_WIDTH, footnote, house_style, save_figure
-from gtp.report.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_results, read_study
+from gtp.report.style import TEXT_WIDTH, house_style, save_figure
 
 GAP, TITLE, SCALE, NOTE, EDGE = 0.15, 0.22, 0.62, 0.22, 0.05
 """Inches: between mazes, above them for names, colour scale at the right, footnote, left edge."""

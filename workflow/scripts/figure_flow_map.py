@@ -13,18 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Rectangle
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.plotting import (
-    INK,
-    TEXT_WIDTH,
-    MethodStyle,
-    footnote,
-    house_style,
-    legend_above,
-    method_styles,
-    save_figure,
-    wrap,
-)
-from gtp.report.results import REMEDY, StudyRecord, read_results, read_study
+from gtp.report.layout import footnote, legend_above, wrap
+from gtp.report.record import StudyRecord
+from gtp.report.results import REMEDY, read_results, read_study
+from gtp.report.style import INK, TEXT_WIDTH, MethodStyle, house_style, method_styles, save_figure
 
 PER_ROW = 4
 LEAST_ZOOM, MOST_ZOOM = 1.25, 2.0

@@ -5,16 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gtp.errors import ending_in_one_line
-from gtp.report.plotting import (
-    MethodStyle,
-    Panels,
-    house_style,
-    method_styles,
-    save_figure,
-    task_figure,
-)
-from gtp.report.results import StudyRecord, TaskRecord, read_study
+from gtp.report.layout import Panels, task_figure
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import SeedScores, read_seed_scores
+from gtp.report.style import MethodStyle, house_style, method_styles, save_figure
 
 BOUNDED = 6
 """With at most so many methods the bands have outlines, which tell them apart where they overlap."""

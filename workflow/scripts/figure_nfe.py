@@ -5,16 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gtp.errors import ending_in_one_line
-from gtp.report.plotting import (
-    MethodStyle,
-    Panels,
-    house_style,
-    method_styles,
-    save_figure,
-    task_figure,
-)
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.layout import Panels, task_figure
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
+from gtp.report.style import MethodStyle, house_style, method_styles, save_figure
 
 DODGE = 1.06
 """Factor between neighbouring methods on the logarithmic axis, so that their intervals stand side by side."""

@@ -7,21 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gtp.errors import ending_in_one_line
-from gtp.report.plotting import (
-    MethodStyle,
+from gtp.report.layout import (
     footnote,
-    house_style,
     label_panels,
     legend_above,
     legend_lines,
     method_rows,
-    method_styles,
     panel_grid,
     row_labels,
-    save_figure,
 )
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import SeedScores, performance_profile, read_seed_scores
+from gtp.report.style import MethodStyle, house_style, method_styles, save_figure
 
 THRESHOLDS, MARKS = 201, 8
 """Points of a curve, and how many of them carry a marker."""

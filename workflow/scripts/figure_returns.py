@@ -11,17 +11,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.plotting import (
-    COLUMN_WIDTH,
-    INK,
-    TEXT_WIDTH,
-    footnote,
-    house_style,
-    legend_above,
-    save_figure,
-    wrap,
-)
-from gtp.report.results import REMEDY, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.layout import footnote, legend_above, wrap
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_results, read_study
+from gtp.report.style import COLUMN_WIDTH, INK, TEXT_WIDTH, house_style, save_figure
 
 BINS, PER_ROW, ROW = 50, 4, 1.2
 """Bins in the range of one environment's returns; the most panels in a row; height of a row in inches."""

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gtp.errors import ending_in_one_line
+from gtp.report.layout import footnote, legend_above, wrap
 from gtp.report.mazes import (
     SUITE_WIDTH,
     Maze,
@@ -22,18 +23,9 @@ from gtp.report.mazes import (
     maze_suites,
     name_suite,
 )
-from gtp.report.plotting import (
-    INK,
-    TEXT_WIDTH,
-    MethodStyle,
-    footnote,
-    house_style,
-    legend_above,
-    method_styles,
-    save_figure,
-    wrap,
-)
-from gtp.report.results import MethodRecord, StudyRecord, read_results, read_study
+from gtp.report.record import MethodRecord, StudyRecord
+from gtp.report.results import read_results, read_study
+from gtp.report.style import INK, TEXT_WIDTH, MethodStyle, house_style, method_styles, save_figure
 
 GAP, COUNTS, LEGEND, NOTE, MARGIN, LINE = 0.1, 0.16, 0.22, 0.18, 0.62, 0.125
 """Inches: between columns, counts below mazes, legend, footnote, tasks' names at the left, a line of text."""

@@ -11,17 +11,12 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from gtp.acting import ActingRule
 from gtp.errors import ending_in_one_line
-from gtp.report.plotting import (
-    MethodStyle,
-    Panels,
-    house_style,
-    method_styles,
-    save_figure,
-    task_figure,
-)
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.layout import Panels, task_figure
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.speed import ActingCosts, read_acting_costs
 from gtp.report.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
+from gtp.report.style import MethodStyle, house_style, method_styles, save_figure
 
 TICKS = (1, 2, 5)
 """Leading digits of the times that an axis names."""

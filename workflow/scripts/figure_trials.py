@@ -8,17 +8,11 @@ from matplotlib.lines import Line2D
 
 from gtp.acting import DETERMINISTIC, ActingRule
 from gtp.errors import ending_in_one_line
-from gtp.report.plotting import (
-    footnote,
-    house_style,
-    label_panels,
-    legend_above,
-    panel_grid,
-    save_figure,
-    style_of,
-)
-from gtp.report.results import StudyRecord, TaskRecord, read_study
+from gtp.report.layout import footnote, label_panels, legend_above, panel_grid
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import SeedScores, read_seed_scores
+from gtp.report.style import house_style, save_figure, style_of
 from gtp.report.trials import expected_best, trial_score, tuned_methods
 
 

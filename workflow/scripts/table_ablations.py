@@ -8,7 +8,8 @@ import pandas as pd
 
 from gtp.acting import ActingRule
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_study
 from gtp.report.statistics import Estimate, SeedScores, average_difference, average_estimate, read_seed_scores
 from gtp.report.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, write_table
 

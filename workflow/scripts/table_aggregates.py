@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from gtp.errors import ending_in_one_line
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import (
     Estimate,
     SeedScores,

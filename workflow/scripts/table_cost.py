@@ -8,7 +8,8 @@ import pandas as pd
 
 from gtp.acting import DETERMINISTIC, ActingRule
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.results import REMEDY, MethodRecord, StudyRecord, TaskRecord, read_results, read_study
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import REMEDY, read_results, read_study
 from gtp.report.speed import ActingCosts, acting_costs
 from gtp.report.tables import Cell, Row, Table, even_blocks, write_table
 

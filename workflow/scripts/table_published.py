@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.results import StudyRecord, read_study
+from gtp.report.record import StudyRecord
+from gtp.report.results import read_study
 from gtp.report.tables import Cell, Row, Table, write_table
 
 AVERAGE = "average"

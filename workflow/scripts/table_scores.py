@@ -9,7 +9,8 @@ import pandas as pd
 
 from gtp.acting import DETERMINISTIC, ActingRule
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.results import SOURCES, MethodRecord, StudyRecord, TaskRecord, read_study
+from gtp.report.record import SOURCES, MethodRecord, StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import (
     SeedScores,
     average_estimate,

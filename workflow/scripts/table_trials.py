@@ -7,7 +7,8 @@ import pandas as pd
 
 from gtp.acting import ActingRule
 from gtp.errors import ending_in_one_line
-from gtp.report.results import StudyRecord, TaskRecord, read_study
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.results import read_study
 from gtp.report.statistics import SeedScores, read_seed_scores
 from gtp.report.tables import Cell, Row, Table, plus_minus, protocol, write_table
 from gtp.report.trials import number_of, trial_score, tuned_methods

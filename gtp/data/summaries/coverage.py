@@ -1,6 +1,5 @@
 """Where a maze dataset has been: a histogram of visited positions."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +8,7 @@ from gymnasium import spaces
 from gtp.data.store.minari_store import open_dataset, read_episodes
 from gtp.envs.make import cell_size
 from gtp.errors import UserError
-
-
-@dataclass(frozen=True)
-class Bin:
-    """A square of the maze that was visited; x and y are its centre in the simulator's units."""
-
-    x: float
-    y: float
-    count: int
+from gtp.schema import Bin
 
 
 def coverage_rows(dataset_id: str, root: Path, bins_per_cell: int = 8) -> list[Bin]:

@@ -1,7 +1,6 @@
 """Reference returns of a task with generated data: what a random policy and the recipe's expert reach."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import gymnasium as gym
 import numpy as np
@@ -12,24 +11,7 @@ from gtp.data.generate.recipe import Actor, Recipe, random_actor
 from gtp.envs.make import make_task
 from gtp.envs.success import succeeded
 from gtp.progress import Progress
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What one policy reaches in the task's evaluation environment; a row of references.csv."""
-
-    policy: str
-    """random, or expert."""
-    episodes: int
-    mean: float
-    """Mean return of an episode, raw rewards."""
-    low: float
-    """95 % Student-t interval of the mean over episodes."""
-    high: float
-    success: float | None
-    """Share of the episodes that succeed, where the environment says so."""
-    length: float
-    """Mean number of steps of an episode."""
+from gtp.schema import Reference
 
 
 def measure_references(task: TaskSpec, recipe: Recipe, episodes: int = 100) -> list[Reference]:

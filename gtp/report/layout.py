@@ -1,141 +1,23 @@
-"""What all figures share: one style, one look for each method, grids of panels, files that repeat.
-
-Figures are built without pyplot, so nothing global changes and no display is needed. Sizes are in inches;
-they fit a two-column page whose text is 6.75 in wide, so that figures are printed as they are.
-"""
+"""What stands where in a figure: grids of panels, rows of methods, legends, limits and footnotes."""
 
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from gtp.files import write_atomically
-from gtp.report.results import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.report.statistics import SeedScores
+from gtp.report.style import COLUMN_WIDTH, TEXT_WIDTH, method_styles
 
-COLUMN_WIDTH, TEXT_WIDTH = 3.25, 6.75
-INK = "#1a1a1a"
-
-STYLE: dict[str, Any] = {
-    "font.family": "STIXGeneral",  # comes with matplotlib: the same letters on every machine
-    "mathtext.fontset": "stix",
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "legend.handlelength": 2.6,
-    "legend.columnspacing": 1.4,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.titlepad": 4,
-    "axes.labelpad": 2,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 3.6,
-    "lines.markeredgewidth": 0.5,
-    "savefig.dpi": 300,
-    "pdf.fonttype": 42,  # TrueType: text stays text, and publishers refuse Type 3
-    "svg.hashsalt": "gtp",
-}
-
-# Chosen so that the nearest two of them are as far apart as possible for readers with all cones, without red
-# and without green ones; neighbours differ in lightness as well. Markers and dashes tell methods apart
-# without any colour; the cycles have different lengths, so that no two of a hundred methods look alike.
-COLORS = (
-    "#004488", "#ddaa33", "#bb5566", "#8099b2", "#004c00", "#ff99ff",
-    "#804cb2", "#00cc99", "#66004c", "#1a80ff", "#66661a", "#1a1a1a",
-)  # fmt: skip
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
-DASHES = ((), (4, 1.2), (1, 1.2), (5, 1.2, 1, 1.2), (2.5, 1.2), (7, 1.5), (4, 1, 1, 1, 1, 1))
 CROWD = 7
 """Most methods in one panel of curves."""
-
-
-def house_style():
-    """Context manager and decorator: matplotlib's defaults with STYLE, whatever the user's matplotlibrc."""
-    return style.context(STYLE, after_reset=True)
-
-
-@dataclass(frozen=True)
-class MethodStyle:
-    """How one method looks in every figure."""
-
-    color: str
-    marker: str
-    dashes: tuple[float, ...]
-    """Lengths of dashes and gaps in line widths; empty for a solid line."""
-    hollow: bool = False
-    """Whether markers are outlines only: those of ablations."""
-
-    @property
-    def linestyle(self) -> tuple[int, tuple[float, ...] | None]:
-        """The dashes as matplotlib's (offset, lengths)."""
-        return 0, self.dashes or None
-
-    def line(self, **changes) -> dict[str, Any]:
-        """Arguments for Axes.plot."""
-        look = {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
-        if self.hollow:
-            edge = {"markerfacecolor": "white", "markeredgecolor": self.color}
-            edge |= {"markeredgewidth": 0.8, "markersize": 3.1}
-        else:
-            edge = {"markerfacecolor": self.color, "markeredgecolor": "white"}
-        return {**look, **edge, **changes}
-
-
-def method_styles(study: StudyRecord, others: Iterable[str] = ()) -> dict[str, MethodStyle]:
-    """The look of each method, which follows its place in the methods file and nothing else.
-
-    `others` are methods that the study does not know; they take looks that its methods do not have.
-    """
-    styles = {method.name: style_of(method.order, bool(method.ablation_of)) for method in study.methods}
-    place = max((method.order for method in study.methods), default=-1)
-    for name in others:
-        if name not in styles:
-            place += 1
-            styles[name] = style_of(place, False)
-    return styles
-
-
-def style_of(place: int, ablation: bool) -> MethodStyle:
-    """The look of the method at a place of the methods file; ablations, counted apart, look different.
-
-    An ablation is never solid and never in the first colour, which is that of the first method.
-    """
-    if ablation:
-        colors, markers, dashes = (cycle[1:] for cycle in (COLORS, MARKERS, DASHES))
-        return MethodStyle(_turn(colors, place + 1), _turn(markers, place), _turn(dashes, place), True)
-    return MethodStyle(_turn(COLORS, place), _turn(MARKERS, place), _turn(DASHES, place))
-
-
-def _turn(cycle: Sequence, place: int) -> Any:
-    return cycle[place % len(cycle)]
 
 
 def method_rows(study: StudyRecord) -> dict[str, list[MethodRecord]]:
@@ -323,19 +205,3 @@ def sample_notice(seeds: int, episodes: str) -> str:
         return f"One seed, so no interval; {episodes} episodes."
     unit = "episode" if episodes == "1" else "episodes"
     return f"Mean and 95 % $t$ interval over {seeds} seeds, {episodes} {unit} each."
-
-
-def save_figure(figure: Figure, *paths: Path) -> None:
-    """Write the figure to each path in the format of its suffix; the same figure gives the same bytes.
-
-    Raises UserError when a file cannot be written.
-    """
-    silent = {".pdf": {"CreationDate": None, "Producer": None, "Creator": None}, ".png": {"Software": None}}
-    for path in map(Path, paths):
-        with house_style():
-            write_atomically(
-                path,
-                lambda file, path=path: figure.savefig(
-                    file, format=path.suffix[1:], metadata=silent[path.suffix]
-                ),
-            )

@@ -1,0 +1,164 @@
+"""What figures and tables know of a study beside its numbers: the content of study.json."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gtp.acting import ActingRule
+
+SOURCES = {"generate": "Generated", "minari": "Minari", "d4rl": "D4RL"}
+"""Where a task's data come from -> what they are called in print."""
+D4RL_REFERENCES = {(-280.178953, 12135.0), (-20.272305, 3234.3), (1.629008, 4592.3)}
+"""Returns that score 0 and 100 on D4RL's halfcheetah, hopper and walker2d. Source: d4rl/infos.py of D4RL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRecord:
+    """One task of a study, as study.json tells it."""
+
+    name: str
+    suite: str
+    label: str
+    source: str
+    """Where its dataset comes from: a key of SOURCES."""
+    environment: str
+    """Gymnasium's id; returns in one environment have one scale."""
+    reference_min: float
+    """Return of an episode, raw rewards, that scores 0."""
+    reference_max: float
+    """The one that scores 100."""
+    maze: str | None
+    """Name of its maze; None for a task that has none."""
+
+    @property
+    def scored_by(self) -> str:
+        """What its normalised scores mean, in the words of a caption."""
+        if self.maze:
+            return "the percentage of episodes that reach the goal"
+        references = (self.reference_min, self.reference_max)
+        if references == (0.0, 1.0):  # TaskSpec's defaults
+            return "100 times the raw return, for want of reference returns"
+        if self.source == "generate":
+            return "0 at a random policy's return and 100 at the shipped expert's, both measured here"
+        if references in D4RL_REFERENCES:
+            return "0 and 100 at the reference returns that D4RL publishes"
+        return "0 and 100 at the reference returns that config/tasks.yaml states"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodRecord:
+    """One method of a study, as study.json tells it."""
+
+    name: str
+    label: str
+    algorithm: str
+    group: str
+    ablation_of: str | None
+    generative: bool
+    """Whether it can be sampled at several numbers of function evaluations."""
+    nfe: tuple[int, ...]
+    """Those at which it is scored."""
+    acting: tuple[str, ...]
+    """The acting rules by which it is scored, the first being that of figures and tables with one rule."""
+    order: int
+    """Its place in the methods file, ablations counted apart; decides how figures draw it."""
+    trial_of: str | None = None
+    """The method whose tuning it is a trial of; it has that method's place."""
+    settings: str | None = None
+    """What a trial changes, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """What figures and tables need to know of a study beside its numbers; lists are in drawing order."""
+
+    study: str
+    tasks: tuple[TaskRecord, ...]
+    methods: tuple[MethodRecord, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    episodes: int
+    """Evaluation episodes of each policy in scores.csv."""
+    nfe: tuple[int, ...]
+    headline_nfe: int
+    acting: tuple[str, ...]
+    """The study's acting rules; a method has those of them that it can follow (gtp.acting)."""
+
+    @property
+    def tunes(self) -> bool:
+        """Whether it tunes methods: then its methods are trials, and of them only scores are wanted."""
+        return any(method.trial_of for method in self.methods)
+
+    def headline(self, method: MethodRecord) -> int:
+        """The number of function evaluations at which tables and curves report a method."""
+        return self.headline_nfe if method.generative else 1
+
+    def evaluated_nfe(self, method: MethodRecord) -> tuple[int, ...]:
+        """Every number of function evaluations at which a method is scored."""
+        return method.nfe
+
+    def acting_notice(self) -> str:
+        """A sentence on how policies act in what shows one rule alone: the first of each method."""
+        first, *others = dict.fromkeys([self.acting[0], *(method.acting[0] for method in self.methods)])
+        exceptions = ""
+        for name in others:
+            methods = ", ".join(method.label for method in self.methods if method.acting[0] == name)
+            exceptions += f" ({ActingRule.parse(name).label}: {methods})"
+        return f"Acting: {ActingRule.parse(first).label}{exceptions}."
+
+    def suites(self) -> dict[str, list[TaskRecord]]:
+        """Suite -> its tasks."""
+        suites: dict[str, list[TaskRecord]] = {}
+        for task in self.tasks:
+            suites.setdefault(task.suite, []).append(task)
+        return suites
+
+    def pools(self) -> dict[str, tuple[TaskRecord, ...]]:
+        """Tasks whose scores may be put together: all under the name "", or each suite's under its own.
+
+        Scores on data of several sources have no common average, so such a study is pooled by suite.
+        """
+        if self.one_source:
+            return {"": self.tasks}
+        return {suite: tuple(tasks) for suite, tasks in self.suites().items()}
+
+    def only(self, tasks: Iterable[TaskRecord]) -> "StudyRecord":
+        """The study with some of its tasks, for figures that show those alone."""
+        return replace(self, tasks=tuple(tasks))
+
+    def method(self, name: str) -> MethodRecord | None:
+        """The method of this name, None when the study has none."""
+        return next((method for method in self.methods if method.name == name), None)
+
+    @property
+    def one_source(self) -> bool:
+        """Whether all tasks have data of one source: scores on others are not averaged with them."""
+        return len({task.source for task in self.tasks}) == 1
+
+    def data_notice(self) -> str:
+        """A sentence for each source of data other than D4RL; it names suites where others differ."""
+        suites = {suite: tasks[0].source for suite, tasks in self.suites().items()}
+        sentences = []
+        for source in sorted({*suites.values()} - {"d4rl"}, key=list(SOURCES).index):
+            named = [suite for suite, other in suites.items() if other == source]
+            where = "" if self.one_source else f": {', '.join(named)}"
+            sentences.append(f"{SOURCES[source]} data, not D4RL{where}.")
+        return " ".join(sentences)
+
+    def score_notice(self) -> str:
+        """A sentence on what scores mean, by suite where that differs."""
+        meanings: dict[str, dict[str, None]] = {}
+        for task in self.tasks:
+            meanings.setdefault(task.scored_by, {})[task.suite] = None
+        if len(meanings) == 1:
+            return f"Scores are {next(iter(meanings))}."
+        parts = [f"{', '.join(suites)}: {meaning}" for meaning, suites in meanings.items()]
+        return f"Scores by suite, {'; '.join(parts)}."
+
+    def task_label(self, name: str) -> str:
+        """What a task is called in print; its name when the study does not know it."""
+        return next((task.label for task in self.tasks if task.name == name), name)
+
+    def method_label(self, name: str) -> str:
+        """What a method is called in print; its name when the study does not know it."""
+        method = self.method(name)
+        return method.label if method else name

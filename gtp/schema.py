@@ -1,0 +1,202 @@
+"""The columns of every results table, once: for the code that writes, collects and reads them.
+
+A run writes rows of a dataclass (`column_kinds`), collecting puts the files of all runs together and adds
+the columns that tell them apart (`Table.columns`), figures and tables read the result by the same columns. A
+field added to a dataclass is therefore a column of the table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+from gtp.files import write_csv
+
+TEXT, NUMBER, OPTIONAL = "text", "a number", "a number or nothing"
+"""What a column contains."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An evaluation episode. `status` is ok, or diverged@<step> for a policy that is not finite."""
+
+    seed: int
+    step: int
+    """Of training, after which the policy was kept."""
+    nfe: int
+    acting: str
+    """Name of an acting rule (gtp.acting)."""
+    episode: int
+    episode_return: float | None
+    normalized_score: float | None
+    success: int | None
+    length: int | None
+    status: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A loss, a value or the like during the training of one seed, the mean over a log interval."""
+
+    step: int
+    seed: int
+    quantity: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A figure of what a method costs; empty where a column has no meaning."""
+
+    quantity: str
+    """One that training records, network_evaluations or seconds_per_action."""
+    nfe: int | None
+    acting: str
+    batch_size: int | None
+    repetition: int | None
+    device: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a flow map: kind is path (a point of sample's path at time t) or data (an action)."""
+
+    state: int
+    sample: int
+    kind: str
+    t: float
+    a0: float
+    a1: float
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the body was at one step of a rollout, in the simulator's units."""
+
+    seed: int
+    episode: int
+    step: int
+    x: float
+    y: float
+    success: int
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A square of the maze that was visited; x and y are its centre in the simulator's units."""
+
+    x: float
+    y: float
+    count: int
+
+
+@dataclass(frozen=True)
+class RecordedEpisode:
+    """Return and length of an episode of a dataset, before a task cuts or relabels it."""
+
+    episode: int
+    episode_return: float
+    length: int
+    success: int | None
+    """Whether info["success"] was ever true; None where the data do not say."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What one policy reaches in the task's evaluation environment."""
+
+    policy: str
+    """random, or expert."""
+    episodes: int
+    mean: float
+    """Mean return of an episode, raw rewards."""
+    low: float
+    """95 % Student-t interval of the mean over episodes."""
+    high: float
+    success: float | None
+    """Share of the episodes that succeed, where the environment says so."""
+    length: float
+    """Mean number of steps of an episode."""
+
+
+@dataclass(frozen=True)
+class MazeCell:
+    """One cell of a task's maze; x and y are its centre in the simulator's units."""
+
+    row: int
+    col: int
+    x: float
+    y: float
+    kind: str
+    """wall, free, start or goal."""
+
+
+def column_kinds(row: type) -> dict[str, str]:
+    """Column -> what it contains, for each field of a dataclass of rows; episode_return is called return."""
+    kinds = {}
+    for name, hint in get_type_hints(row).items():
+        content = TEXT if hint is str else OPTIONAL if type(None) in get_args(hint) else NUMBER
+        kinds[name.removeprefix("episode_")] = content
+    return kinds
+
+
+def column_values(row: object) -> list[object]:
+    """The values of one row in the order of `column_kinds`."""
+    return [getattr(row, field.name) for field in fields(row)]
+
+
+def write_rows(path: Path, row: type, rows: Iterable) -> None:
+    """Instances of the dataclass `row` as CSV, atomically, with the columns of `column_kinds`."""
+    write_csv(path, column_kinds(row), map(column_values, rows))
+
+
+TASK = ("study", "task")
+RUN = ("study", "task", "method")
+"""Labels of a table that has one file for each task, and of one that has one for each training job."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of results/: the dataclass of its rows, and what collecting adds to them."""
+
+    row: type
+    labels: tuple[str, ...]
+    """Columns that tell the collected files apart, all text."""
+    file: str | None = None
+    """The file that each run or task has of it; None for a table that is not put together from files."""
+    first: tuple[str, ...] = ()
+    """Columns of the rows that follow the labels before all others."""
+    last: tuple[str, ...] = ()
+    """Those that stand at the end."""
+    without: tuple[str, ...] = ()
+    """Those that are left out."""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column of the collected table -> what it contains, in order."""
+        kinds = column_kinds(self.row)
+        placed = {*self.first, *self.last, *self.without}
+        names = [*self.first, *(name for name in kinds if name not in placed), *self.last]
+        return dict.fromkeys(self.labels, TEXT) | {name: kinds[name] for name in names}
+
+    @property
+    def of_runs(self) -> bool:
+        """Whether it has a file for each training job, and not one for each task."""
+        return "method" in self.labels
+
+
+EPISODES = ("study", "suite", "task", "method")
+TABLES = {
+    "scores": Table(Episode, EPISODES, "scores.csv", without=("step",)),
+    "curves": Table(Episode, EPISODES, "curve.csv", last=("step",)),
+    "training": Table(Measurement, RUN, "training.csv", first=("seed",)),
+    "cost": Table(Cost, RUN, "cost.csv", first=("device",)),
+    "flow_map": Table(Point, RUN, "flow_map.csv"),
+    "rollouts": Table(Position, RUN, "rollouts.csv"),
+    "coverage": Table(Bin, TASK, "coverage.csv"),
+    "episodes": Table(RecordedEpisode, ("study", "suite", "task"), "episodes.csv"),
+    "references": Table(Reference, ("study", "suite", "task"), "references.csv"),
+    "mazes": Table(MazeCell, TASK),
+}
+"""Name of a table, without .csv -> its columns and where they come from."""

@@ -1,0 +1,106 @@
+# Figures and tables: each is a function of the tidy tables of its view. What there is stands in the registry.
+from gtp.provenance import files_imported_by
+from gtp.report.registry import FIGURES, PRINTED_TABLES, of_study
+
+
+def script_of(kind, product):
+    """Path of the script of a figure or table."""
+    return f"workflow/scripts/{product.script or f'{kind}_{product.name}'}.py"
+
+
+def figures_of(view, names):
+    """The files of some figures of a view."""
+    return expand("<figures>/{view}/{name}.{format}", view=view, name=names, format=["pdf", "png"])
+
+
+def tables_of(view, names):
+    """The files of some tables of a view."""
+    return expand("<tables>/{view}/{name}.{format}", view=view, name=names, format=["md", "tex", "csv"])
+
+
+def products_of_ablation(view):
+    """Figures and tables that compare the methods of an ablation's view."""
+    figures, tables = ([p.name for p in kind if p.of_ablations] for kind in (FIGURES, PRINTED_TABLES))
+    return figures_of(view, figures) + tables_of(view, tables)
+
+
+def products_of_references(wildcards):
+    """Input function: the figures and tables of every committed reference, as far as its tables allow."""
+    files = []
+    for name in REFERENCES:
+        view, folder = f"reference/{name}", Path("results/reference", name)
+        try:
+            record = read_study(folder / "study.json")
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        available = {path.stem for path in folder.glob("*.csv")}
+        files += figures_of(view, of_study(FIGURES, record, available))
+        files += tables_of(view, of_study(PRINTED_TABLES, record, available))
+    return files
+
+
+for product in FIGURES:
+
+    rule:
+        name:
+            f"figure_{product.name}"
+        input:
+            **{table: f"<results>/{{view}}/{table}.csv" for table in product.tables},
+            **product.files,
+            study="<results>/{view}/study.json",
+            code=files_imported_by(script_of("figure", product)),
+        output:
+            pdf=f"<figures>/{{view}}/{product.name}.pdf",
+            png=report(
+                f"<figures>/{{view}}/{product.name}.png",
+                caption=f"../report/figure_{product.name}.rst",
+                category="Figures",
+                subcategory="{view}",
+                labels={"figure": product.label},
+            ),
+        log:
+            f"<logs>/{{view}}/figure_{product.name}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            **product.options,
+            script=script_of("figure", product),
+        message:
+            "drawing {output.pdf}"
+        script:
+            "../../{params.script}"
+
+
+for product in PRINTED_TABLES:
+
+    rule:
+        name:
+            f"table_{product.name}"
+        input:
+            **{table: f"<results>/{{view}}/{table}.csv" for table in product.tables},
+            **product.files,
+            study="<results>/{view}/study.json",
+            code=files_imported_by(script_of("table", product)),
+        output:
+            md=f"<tables>/{{view}}/{product.name}.md",
+            tex=f"<tables>/{{view}}/{product.name}.tex",
+            csv=report(
+                f"<tables>/{{view}}/{product.name}.csv",
+                caption=f"../report/table_{product.name}.rst",
+                category="Tables",
+                subcategory="{view}",
+                labels={"table": product.label},
+            ),
+        log:
+            f"<logs>/{{view}}/table_{product.name}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            **product.options,
+            script=script_of("table", product),
+        message:
+            "writing {output.md}"
+        script:
+            "../../{params.script}"
