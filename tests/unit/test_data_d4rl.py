@@ -27,7 +27,7 @@ from gtp.data.sources.d4rl import fetch_d4rl
 from gtp.data.sources.d4rl_tasks import URLS, find_task
 from gtp.data.store.card import read_card, verify_card, write_card
 from gtp.data.store.minari_store import minari_root, open_dataset
-from gtp.envs.make import MAZES, goal_position, layout_of
+from gtp.envs.mazes import MAZES, goal_position, layout_of
 from gtp.errors import UserError
 
 HOPPER, ANTMAZE = "hopper-medium-v2", "antmaze-umaze-v2"

@@ -18,7 +18,7 @@ from gtp.data.generate import recording
 from gtp.data.generate.build import generate_dataset
 from gtp.data.generate.waypoint import WaypointRecipe
 from gtp.data.store.card import checksums, read_card, verify_card
-from gtp.envs.make import MAZES
+from gtp.envs.mazes import MAZES
 from gtp.errors import UserError
 
 ID = "generated/pointmaze/test-v0"

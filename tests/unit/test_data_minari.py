@@ -25,7 +25,8 @@ from gtp.data.sources import minari as minari_remote
 from gtp.data.sources.minari import fetch_minari
 from gtp.data.store.card import verify_card, write_card
 from gtp.data.store.minari_store import create_dataset, minari_root, open_dataset
-from gtp.envs.make import goal_position, make_simulator
+from gtp.envs.make import make_simulator
+from gtp.envs.mazes import goal_position
 from gtp.errors import UserError
 
 from .hub_server import HubServer

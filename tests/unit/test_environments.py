@@ -9,7 +9,8 @@ import pytest
 
 from gtp.config import TaskSpec
 from gtp.data.generate.waypoint import WaypointController, WaypointRecipe
-from gtp.envs.make import MAZES, cell_center, goal_position, make_environment, maze_cells
+from gtp.envs.make import make_environment
+from gtp.envs.mazes import MAZES, cell_center, goal_position, maze_cells
 from gtp.errors import UserError
 
 

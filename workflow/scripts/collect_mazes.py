@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gtp.config import TaskSpec
-from gtp.envs.make import layout_of
+from gtp.envs.mazes import layout_of
 from gtp.files import write_text
 
 COLUMNS = ["study", "task", "row", "col", "x", "y", "kind"]

@@ -15,7 +15,9 @@ from gtp.data.generate.behaviour.ant import look, turn_back
 from gtp.data.generate.behaviour.policy import BehaviourPolicy, load_policies, policies_file
 from gtp.data.generate.recipe import Actor, Recipe, record_episode, split
 from gtp.data.generate.route import Route
-from gtp.envs.make import CenteredGoal, cell_center, cell_size, find_maze, make_maze_simulator, maze_cells
+from gtp.envs.make import make_maze_simulator
+from gtp.envs.mazes import cell_center, cell_size, find_maze, maze_cells
+from gtp.envs.wrappers import CenteredGoal
 from gtp.files import sha256_of
 
 ENVIRONMENTS = {
@@ -46,7 +48,7 @@ class AntMazeRecipe(Recipe):
     )
 
     maze: str
-    """Name of the maze map (gtp.envs.make.MAZES)."""
+    """Name of the maze map (gtp.envs.mazes.MAZES)."""
     horizon: int = 700
     """Steps after which an episode is truncated; D4RL: 700 in the U-Maze, else 1000."""
     start_cells: Cells = ()

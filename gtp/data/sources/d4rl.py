@@ -26,7 +26,8 @@ from gtp.data.store.minari_store import (
     read_episodes,
     sole_builder,
 )
-from gtp.envs.make import find_maze, make_maze_simulator, make_simulator
+from gtp.envs.make import make_maze_simulator, make_simulator
+from gtp.envs.mazes import find_maze
 from gtp.errors import UserError
 from gtp.files import sha256_of
 from gtp.progress import Progress, say

@@ -37,7 +37,7 @@ class D4RLTask:
 
     @property
     def maze(self) -> str | None:
-        """Name of AntMaze's map (gtp.envs.make.MAZES)."""
+        """Name of AntMaze's map (gtp.envs.mazes.MAZES)."""
         return self.id.split("-")[1] if self.antmaze else None
 
     @property
