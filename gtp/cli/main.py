@@ -23,6 +23,7 @@ import tyro
 from gtp import algorithms
 from gtp.algorithms.gtp import GTP
 from gtp.config import TaskSpec, TrainConfig
+from gtp.data.generate.behaviour.robots import ROBOTS, RUNNERS
 from gtp.data.generate.recipes import RECIPES
 from gtp.data.summaries.expectations import Expectations
 from gtp.data.transitions import load_transitions, save_transitions
@@ -378,11 +379,11 @@ def references(recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, ep
 
 @behaviour.command(name="train")
 @deferred
-def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None:
+def train_behaviour(robot: Literal[tuple(ROBOTS)], output: Path, work: Path, seed: int = 0) -> None:
     """Train a robot's behaviour policies; resumes a run that was cut off.
 
     Args:
-        robot: hopper, halfcheetah, walker2d or ant.
+        robot: Which robot.
         output: Folder for <robot>.safetensors, .csv and .json.
         work: Folder for the state and the policies of the unfinished run.
         seed: Seed of the simulators and of the networks.
@@ -397,15 +398,15 @@ def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None
 
 @behaviour.command
 @deferred
-def calibrate(robot: str, output: Path | None = None, episodes: int = 200) -> None:
+def calibrate(robot: Literal[tuple(RUNNERS)], output: Path | None = None, episodes: int = 200) -> None:
     """Measure the share of their noise with which a robot's behaviour policies record data as D4RL's.
 
     Args:
-        robot: hopper, halfcheetah or walker2d.
+        robot: Which robot.
         output: CSV with a row for each share of the noise; without it they are printed.
         episodes: Episodes of the medium policy with each share.
     """
-    from gtp.data.generate.calibration import D4RL_GAIN, Gain, matching_factor, measure_gains
+    from gtp.data.generate.calibration import Gain, matching_factor, measure_gains
     from gtp.evaluation.rollouts import write_rows
 
     rows = list(measure_gains(robot, episodes))
@@ -414,9 +415,10 @@ def calibrate(robot: str, output: Path | None = None, episodes: int = 200) -> No
     else:
         for row in rows:
             print(json.dumps(asdict(row)))
-    factor = matching_factor(rows, D4RL_GAIN[robot])
+    wanted = RUNNERS[robot].locomotion.d4rl_gain
+    factor = matching_factor(rows, wanted)
     found = "no share" if factor is None else f"{factor:.2f}"
-    say(f"D4RL's gain without noise is {D4RL_GAIN[robot]:.3f}: {found} of the noise gives the same")
+    say(f"D4RL's gain without noise is {wanted:.3f}: {found} of the noise gives the same")
 
 
 def command_line() -> str:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from snakemake.utils import update_config
 
+from gtp.data.generate.behaviour.robots import ROBOTS
+from gtp.data.generate.recipes import RECIPES
 from gtp.errors import UserError
 from gtp.report.results import read_study
 from gtp.provenance import files_behind

@@ -11,7 +11,7 @@ rule train_behaviour:
     log:
         "<logs>/train_behaviour/{robot}.log",
     wildcard_constraints:
-        robot="hopper|halfcheetah|walker2d|ant",
+        robot=one_of(ROBOTS),
     conda:
         "../../environment.yml"
     resources:

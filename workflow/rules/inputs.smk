@@ -20,8 +20,7 @@ def card_of_task(wildcards):
 def behaviour_of_dataset(wildcards):
     """The behaviour policies that a dataset is recorded with, if any."""
     recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
-    robots = {"locomotion": options.get("robot"), "antmaze": "ant"}
-    return [f"{POLICIES}/{robots[recipe]}.safetensors"] if recipe in robots else []
+    return [os.path.relpath(file) for file in RECIPES[recipe](**options).behaviour_files]
 
 
 def recipe_of(dataset):

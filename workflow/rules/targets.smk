@@ -42,7 +42,7 @@ rule references:
 
 rule behaviour_policies:
     input:
-        expand(f"{POLICIES}/{{robot}}.safetensors", robot=["hopper", "halfcheetah", "walker2d", "ant"]),
+        expand(f"{POLICIES}/{{robot}}.safetensors", robot=ROBOTS),
     localrule: True
 
 

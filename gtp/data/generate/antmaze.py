@@ -5,6 +5,7 @@ one after another, with noise on every action. D4RL's variants differ in the cel
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import gymnasium as gym
@@ -18,7 +19,6 @@ from gtp.data.generate.route import Route
 from gtp.envs.make import make_maze_simulator
 from gtp.envs.mazes import cell_center, cell_size, find_maze, maze_cells
 from gtp.envs.wrappers import CenteredGoal
-from gtp.files import sha256_of
 
 ENVIRONMENTS = {
     "umaze": "AntMaze_UMaze-v4",
@@ -115,8 +115,9 @@ class AntMazeRecipe(Recipe):
         noiseless = replace(self, action_noise=0.0, detour=0.0)
         return AntController(noiseless, load_policies("ant").expert, rng).act
 
-    def sources(self) -> dict:
-        return {"policies": sha256_of(policies_file("ant"))}
+    @property
+    def behaviour_files(self) -> list[Path]:
+        return [policies_file("ant")]
 
     def journeys(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         """Every pair of a start and another goal that an episode may have."""
