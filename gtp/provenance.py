@@ -6,11 +6,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 INCIDENTAL = {
+    "gtp.data.sources",
     "gtp.errors",
     "gtp.files",
     "gtp.progress",
     "gtp.tensor_files",
-}  # messages and file handling: no number depends on them
+}  # messages, names and file handling: no number depends on them
 
 
 def files_behind(*modules: str) -> list[str]:

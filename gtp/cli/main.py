@@ -25,6 +25,7 @@ from gtp.algorithms.gtp import GTP
 from gtp.config import TaskSpec, TrainConfig
 from gtp.data.generate.behaviour.robots import ROBOTS, RUNNERS
 from gtp.data.generate.recipes import RECIPES
+from gtp.data.sources import COMBINED, SOURCES, Source, implementation
 from gtp.data.summaries.expectations import Expectations
 from gtp.data.transitions import load_transitions, save_transitions
 from gtp.errors import UserError
@@ -254,40 +255,33 @@ def generate(recipe: AnyRecipe, id: str, root: Path, workers: int = 1) -> None:
         root: Minari's root folder (what MINARI_DATASETS_PATH names).
         workers: Processes; the data do not depend on it.
     """
-    from gtp.data.generate.build import generate_dataset
+    from gtp.data.sources.generate import generate_dataset
 
     generate_dataset(recipe, dataset_id=id, root=root, workers=workers, command=command_line())
 
 
-@fetch.command
-@deferred
-def minari(ids: tuple[str, ...], dataset_id: str, root: Path) -> None:
-    """Take a dataset of the Minari collection from your own Minari folder, or download it.
+def fetch_verb(source: type[Source]) -> Callable[..., None]:
+    """The function behind `gtp dataset fetch <source>`; its flags are the fields of the source's dataset."""
+
+    def named(dataset: Annotated[source, tyro.conf.arg(name="")], dataset_id: str, root: Path) -> None:
+        implementation(source.name).fetch(dataset, dataset_id, root, command=command_line())
+
+    def unnamed(dataset: Annotated[source, tyro.conf.arg(name="")], root: Path) -> None:
+        implementation(source.name).fetch(dataset, dataset.own_id, root, command=command_line())
+
+    verb = named if source.takes_id else unnamed
+    verb.__doc__ = f"""{source.__doc__}
 
     Args:
-        ids: Minari ids; several are put together.
-        dataset_id: Minari id of the result: the one id, or a name below combined/ for several.
+        dataset_id: Minari id of the result: the one id, or a name below {COMBINED} for several.
         root: Minari's root folder.
     """
-    from gtp.data.sources.minari import fetch_minari
-
-    fetch_minari(ids, dataset_id, root, command=command_line())
+    return verb
 
 
-@fetch.command
-@deferred
-def d4rl(id: str, root: Path, file: str | None = None, sha256: str | None = None) -> None:
-    """Convert one of D4RL's own HDF5 files, after downloading it unless it is there.
-
-    Args:
-        id: D4RL's name of the dataset, such as hopper-medium-v2; the Minari id is d4rl/<id>.
-        root: Minari's root folder.
-        file: Path or URL of the file; by default D4RL's folder is searched, then D4RL's server asked.
-        sha256: Checksum that the file must have.
-    """
-    from gtp.data.sources.d4rl import fetch_d4rl
-
-    fetch_d4rl(id, root, source=file, sha256=sha256, command=command_line())
+for _source in SOURCES.values():
+    if not _source.recorded_here:
+        fetch.command(name=_source.name)(deferred(fetch_verb(_source)))
 
 
 @dataset.command

@@ -126,7 +126,7 @@ def test_other_environments_keep_their_rewards_and_say_nothing_of_success(box_ta
 
 
 def test_importing_the_simulators_prints_nothing():
-    code = "import gtp.data.generate.build, gtp.data.prepare"
+    code = "import gtp.data.sources.generate, gtp.data.prepare"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""
 

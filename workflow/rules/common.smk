@@ -12,7 +12,6 @@ import torch
 from snakemake.utils import update_config
 
 from gtp.data.generate.behaviour.robots import ROBOTS
-from gtp.data.generate.recipes import RECIPES
 from gtp.errors import UserError
 from gtp.report.results import read_study
 from gtp.provenance import files_behind
@@ -80,9 +79,9 @@ ORIGINS = {task: PLAN.origin(task) for task in TASKS}
 MAZE_TASKS = [task for task in TASKS if ORIGINS[task].spec.maze]
 DRAWN_MAZES = [task for task in STUDY.tasks if task in MAZE_TASKS]
 DATASETS = {PLAN.dataset_id(task): ORIGINS[task] for task in TASKS}
-GENERATED = [name for name, origin in DATASETS.items() if origin.source == "generate"]
+GENERATED = [name for name, origin in DATASETS.items() if origin.dataset.recorded_here]
 
-MEASURED = [task for task in STUDY.tasks if ORIGINS[task].source == "generate"]
+MEASURED = [task for task in STUDY.tasks if ORIGINS[task].dataset.recorded_here]
 
 # Measuring the time of an action asks for them all, so that nothing runs beside it.
 ALL_CORES = os.cpu_count()

@@ -29,7 +29,7 @@ rule train_behaviour:
 rule generate_dataset:
     input:
         policies=behaviour_of_dataset,
-        code=files_behind("gtp.data.generate.build", "gtp.data.generate.recipes"),
+        code=files_behind("gtp.data.sources.generate", "gtp.data.generate.recipes"),
     output:
         card=f"{MINARI}/{{dataset}}/card.json",
     log:
@@ -46,11 +46,11 @@ rule generate_dataset:
         mem_mb=4000,
         runtime="2h",
     params:
-        options=generate_options,
+        command=dataset_command,
     message:
         "generating dataset {wildcards.dataset}"
     shell:
-        "python -m gtp dataset generate {params.options:q} --workers {threads} 2>&1 | tee {log}"
+        "python -m gtp dataset {params.command:q} --workers {threads} 2>&1 | tee {log}"
 
 
 rule fetch_dataset:
@@ -65,11 +65,11 @@ rule fetch_dataset:
     resources:
         network=1,
     params:
-        options=fetch_options,
+        command=dataset_command,
     message:
         "fetching dataset {wildcards.dataset}"
     shell:
-        "python -m gtp dataset fetch {params.options:q} 2>&1 | tee {log}"
+        "python -m gtp dataset {params.command:q} 2>&1 | tee {log}"
 
 
 rule validate_dataset:

@@ -18,27 +18,16 @@ def card_of_task(wildcards):
 
 
 def behaviour_of_dataset(wildcards):
-    """The behaviour policies that a dataset is recorded with, if any."""
-    recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
-    return [os.path.relpath(file) for file in RECIPES[recipe](**options).behaviour_files]
+    """The shipped behaviour policies that a dataset is recorded with, if any."""
+    files = DATASETS[wildcards.dataset].dataset.files_used(STUDY.dataset_steps)
+    return [os.path.relpath(file) for file in files]
 
 
-def recipe_of(dataset):
-    """Name and fields of a generated dataset's recipe."""
-    return dataset.recipe, dataset.recipe_options(STUDY.dataset_steps)
-
-
-def generate_options(wildcards):
-    """What a generated dataset contains and where it goes."""
-    recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
-    return [recipe, *flags({"id": wildcards.dataset, "root": MINARI}), *flags(options)]
-
-
-def fetch_options(wildcards):
-    """Where a dataset comes from and where it goes."""
-    origin = DATASETS[wildcards.dataset]
-    place = {"root": MINARI} | ({"dataset_id": wildcards.dataset} if origin.source == "minari" else {})
-    return [origin.source, *flags(place | asdict(origin.dataset))]
+def dataset_command(wildcards):
+    """What follows `gtp dataset` to make or fetch a dataset."""
+    dataset = DATASETS[wildcards.dataset].dataset
+    words, options = dataset.command(wildcards.dataset, MINARI, STUDY.dataset_steps)
+    return [*words, *flags(options)]
 
 
 def prepare_options(wildcards, output):
@@ -58,8 +47,8 @@ def validate_options(wildcards):
 def references_options(wildcards):
     """The task, and the recipe that names its expert."""
     origin = ORIGINS[wildcards.task]
-    recipe, options = recipe_of(origin.dataset)
-    return [recipe, *flags(options), *flags(asdict(origin.spec), "task.")]
+    options = origin.dataset.recipe_options(STUDY.dataset_steps)
+    return [origin.dataset.recipe, *flags(options), *flags(asdict(origin.spec), "task.")]
 
 
 def train_options(wildcards):
