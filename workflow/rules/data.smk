@@ -1,13 +1,11 @@
 # Datasets: generated or fetched as Minari datasets, checked, then expressed in each task's terms.
 
 
-# Hours of training behind files that the repository contains: no input, so that nothing but their absence or
-# --forcerun sets it off.
+# Hours of training, for the target behaviour_policies alone: datasets are recorded with the policies that the
+# repository contains, which no rule names as its output, as Snakemake deletes outputs before it makes them.
 rule train_behaviour:
     output:
-        f"{POLICIES}/{{robot}}.safetensors",
-        f"{POLICIES}/{{robot}}.csv",
-        f"{POLICIES}/{{robot}}.json",
+        multiext(f"{TRAINED_POLICIES}/{{robot}}", ".safetensors", ".csv", ".json"),
     log:
         "<logs>/train_behaviour/{robot}.log",
     wildcard_constraints:
