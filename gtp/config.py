@@ -32,7 +32,7 @@ class TaskSpec:
     """The factor n. none: 1; return_range: 1000 / (largest - smallest return of the episodes as recorded), as
     in IQL's locomotion experiments, and not for maze tasks, whose rewards are relabelled."""
     maze: str | None = None
-    """Name of the maze map (gtp.envs.make.MAZES) of a goal-reaching task; None for any other task."""
+    """Name of the maze map (gtp.envs.mazes.MAZES) of a goal-reaching task; None for any other task."""
     start_cell: tuple[int, int] | None = None
     """Row and column of the maze cell where an evaluation episode starts."""
     goal_cell: tuple[int, int] | None = None

@@ -1,7 +1,8 @@
-"""The one exception that a user is meant to see."""
+"""The one exception that a user is meant to see, and the advice at the end of its message."""
 
+import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -20,3 +21,12 @@ def ending_in_one_line() -> Iterator[None]:
         yield
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def suggest(name: str, valid: Iterable[str], listing: str = "the documentation") -> str:
+    """Advice for a wrong name: the nearest valid one, else all of them, or `listing` where they are many."""
+    names = list(valid)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if nearest:
+        return f"did you mean {nearest[0]!r}?"
+    return f"choose one of {', '.join(sorted(names))}" if len(names) <= 10 else f"see {listing}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 INCIDENTAL = {
+    "gtp.data.sources",
     "gtp.errors",
     "gtp.files",
     "gtp.progress",

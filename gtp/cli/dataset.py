@@ -6,14 +6,17 @@ Simulators and Minari are imported by the verbs that need them, so that every ot
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated, Literal, Union
 
 import tyro
 
 from gtp.config import TaskSpec
+from gtp.data.generate.behaviour.robots import ROBOTS, RUNNERS
 from gtp.data.generate.recipes import RECIPES
+from gtp.data.sources import COMBINED, Source, implementation
 from gtp.data.summaries.expectations import Expectations
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
@@ -35,36 +38,28 @@ def generate(recipe: AnyRecipe, id: str, root: Path, workers: int = 1) -> None:
         root: Minari's root folder (what MINARI_DATASETS_PATH names).
         workers: Processes; the data do not depend on it.
     """
-    from gtp.data.generate.build import generate_dataset
+    from gtp.data.sources.generate import generate_dataset
 
     generate_dataset(recipe, dataset_id=id, root=root, workers=workers, command=command_line())
 
 
-def minari(ids: tuple[str, ...], dataset_id: str, root: Path) -> None:
-    """Take a dataset of the Minari collection from your own Minari folder, or download it.
+def fetch_verb(source: type[Source]) -> Callable[..., None]:
+    """The function behind `gtp dataset fetch <source>`; its flags are the fields of the source's dataset."""
+
+    def named(dataset: Annotated[source, tyro.conf.arg(name="")], dataset_id: str, root: Path) -> None:
+        implementation(source.name).fetch(dataset, dataset_id, root, command=command_line())
+
+    def unnamed(dataset: Annotated[source, tyro.conf.arg(name="")], root: Path) -> None:
+        implementation(source.name).fetch(dataset, dataset.own_id, root, command=command_line())
+
+    verb = named if source.takes_id else unnamed
+    verb.__doc__ = f"""{source.__doc__}
 
     Args:
-        ids: Minari ids; several are put together.
-        dataset_id: Minari id of the result: the one id, or a name below combined/ for several.
+        dataset_id: Minari id of the result: the one id, or a name below {COMBINED} for several.
         root: Minari's root folder.
     """
-    from gtp.data.sources.minari import fetch_minari
-
-    fetch_minari(ids, dataset_id, root, command=command_line())
-
-
-def d4rl(id: str, root: Path, file: str | None = None, sha256: str | None = None) -> None:
-    """Convert one of D4RL's own HDF5 files, after downloading it unless it is there.
-
-    Args:
-        id: D4RL's name of the dataset, such as hopper-medium-v2; the Minari id is d4rl/<id>.
-        root: Minari's root folder.
-        file: Path or URL of the file; by default D4RL's folder is searched, then D4RL's server asked.
-        sha256: Checksum that the file must have.
-    """
-    from gtp.data.sources.d4rl import fetch_d4rl
-
-    fetch_d4rl(id, root, source=file, sha256=sha256, command=command_line())
+    return verb
 
 
 def prepare(
@@ -144,11 +139,11 @@ def references(recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, ep
             print(json.dumps(asdict(row)))
 
 
-def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None:
+def train_behaviour(robot: Literal[tuple(ROBOTS)], output: Path, work: Path, seed: int = 0) -> None:
     """Train a robot's behaviour policies; resumes a run that was cut off.
 
     Args:
-        robot: hopper, halfcheetah, walker2d or ant.
+        robot: Which robot.
         output: Folder for <robot>.safetensors, .csv and .json.
         work: Folder for the state and the policies of the unfinished run.
         seed: Seed of the simulators and of the networks.
@@ -161,15 +156,15 @@ def train_behaviour(robot: str, output: Path, work: Path, seed: int = 0) -> None
     training.train_behaviour(robot, work, output, seed=seed, command=command_line())
 
 
-def calibrate(robot: str, output: Path | None = None, episodes: int = 200) -> None:
+def calibrate(robot: Literal[tuple(RUNNERS)], output: Path | None = None, episodes: int = 200) -> None:
     """Measure the share of their noise with which a robot's behaviour policies record data as D4RL's.
 
     Args:
-        robot: hopper, halfcheetah or walker2d.
+        robot: Which robot.
         output: CSV with a row for each share of the noise; without it they are printed.
         episodes: Episodes of the medium policy with each share.
     """
-    from gtp.data.generate.calibration import D4RL_GAIN, Gain, matching_factor, measure_gains
+    from gtp.data.generate.calibration import Gain, matching_factor, measure_gains
 
     rows = list(measure_gains(robot, episodes))
     if output:
@@ -177,9 +172,10 @@ def calibrate(robot: str, output: Path | None = None, episodes: int = 200) -> No
     else:
         for row in rows:
             print(json.dumps(asdict(row)))
-    factor = matching_factor(rows, D4RL_GAIN[robot])
+    wanted = RUNNERS[robot].locomotion.d4rl_gain
+    factor = matching_factor(rows, wanted)
     found = "no share" if factor is None else f"{factor:.2f}"
-    say(f"D4RL's gain without noise is {D4RL_GAIN[robot]:.3f}: {found} of the noise gives the same")
+    say(f"D4RL's gain without noise is {wanted:.3f}: {found} of the noise gives the same")
 
 
 def command_line() -> str:

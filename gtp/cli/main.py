@@ -16,6 +16,7 @@ import torch
 import tyro
 
 from gtp.cli import dataset, evaluate, train
+from gtp.data.sources import SOURCES
 from gtp.errors import UserError
 from gtp.progress import say
 
@@ -57,7 +58,7 @@ VERBS = {
         "validate": dataset.validate,
         "references": dataset.references,
     },
-    fetch: {"minari": dataset.minari, "d4rl": dataset.d4rl},
+    fetch: {name: dataset.fetch_verb(source) for name, source in SOURCES.items() if not source.recorded_here},
     behaviour: {"train": dataset.train_behaviour, "calibrate": dataset.calibrate},
 }
 """Group -> the verbs in it, in the order in which --help lists them."""

@@ -7,7 +7,8 @@ import minari
 import numpy as np
 
 from gtp.config import TaskSpec
-from gtp.envs.make import make_task, select_boxes
+from gtp.envs.make import make_task
+from gtp.envs.wrappers import select_boxes
 from gtp.errors import UserError
 from gtp.progress import say
 

@@ -13,14 +13,8 @@ from gtp.data.reward_scale import RETURN_RANGE
 from gtp.data.store.card import CARD_NAME, data_files, verify_card
 from gtp.data.store.minari_store import dataset_folder, open_dataset, read_episodes
 from gtp.data.transitions import Transitions, observation_statistics, scale_actions
-from gtp.envs.make import (
-    HeldAction,
-    find_maze,
-    flatten_observations,
-    goal_position,
-    layout_of,
-    select_boxes,
-)
+from gtp.envs.mazes import find_maze, goal_position, layout_of
+from gtp.envs.wrappers import HeldAction, flatten_observations, select_boxes
 from gtp.errors import UserError
 from gtp.files import sha256_of
 

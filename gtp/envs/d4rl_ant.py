@@ -38,7 +38,7 @@ from gymnasium_robotics.envs.maze import maps
 from gymnasium_robotics.envs.maze.ant_maze_v4 import AntMazeEnv
 from gymnasium_robotics.envs.maze.maze_v4 import Maze
 
-from gtp.envs.make import LAYOUTS
+from gtp.envs.mazes import LAYOUTS
 
 LAYOUT = LAYOUTS["gtp/D4RLAntMaze"]
 TIMESTEP = 0.02  # seconds

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gtp.acting import ActingRule
+from gtp.data.sources import SOURCES
 
-SOURCES = {"generate": "Generated", "minari": "Minari", "d4rl": "D4RL"}
-"""Where a task's data come from -> what they are called in print."""
 D4RL_REFERENCES = {(-280.178953, 12135.0), (-20.272305, 3234.3), (1.629008, 4592.3)}
 """Returns that score 0 and 100 on D4RL's halfcheetah, hopper and walker2d. Source: d4rl/infos.py of D4RL."""
 
@@ -19,7 +18,7 @@ class TaskRecord:
     suite: str
     label: str
     source: str
-    """Where its dataset comes from: a key of SOURCES."""
+    """Where its dataset comes from (gtp.data.sources)."""
     environment: str
     """Gymnasium's id; returns in one environment have one scale."""
     reference_min: float
@@ -37,7 +36,7 @@ class TaskRecord:
         references = (self.reference_min, self.reference_max)
         if references == (0.0, 1.0):  # TaskSpec's defaults
             return "100 times the raw return, for want of reference returns"
-        if self.source == "generate":
+        if SOURCES[self.source].recorded_here:
             return "0 at a random policy's return and 100 at the shipped expert's, both measured here"
         if references in D4RL_REFERENCES:
             return "0 and 100 at the reference returns that D4RL publishes"
@@ -138,10 +137,11 @@ class StudyRecord:
         """A sentence for each source of data other than D4RL; it names suites where others differ."""
         suites = {suite: tasks[0].source for suite, tasks in self.suites().items()}
         sentences = []
-        for source in sorted({*suites.values()} - {"d4rl"}, key=list(SOURCES).index):
+        others = [name for name in SOURCES if name in suites.values() and not SOURCES[name].used_by_paper]
+        for source in others:
             named = [suite for suite, other in suites.items() if other == source]
             where = "" if self.one_source else f": {', '.join(named)}"
-            sentences.append(f"{SOURCES[source]} data, not D4RL{where}.")
+            sentences.append(f"{SOURCES[source].in_print} data, not D4RL{where}.")
         return " ".join(sentences)
 
     def score_notice(self) -> str:

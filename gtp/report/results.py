@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gtp.data.sources import SOURCES
 from gtp.errors import UserError
-from gtp.report.record import SOURCES, MethodRecord, StudyRecord, TaskRecord
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.schema import OPTIONAL, TABLES, TEXT
 
 REMEDY = "delete it and run snakemake again"

@@ -10,13 +10,12 @@ from gtp import algorithms
 from gtp.acting import ActingRule, applicable
 from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
 from gtp.config import TrainConfig
-from gtp.data.generate.recipes import RECIPES
 from gtp.errors import UserError
 from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.studies.methods import Method, load_methods
 from gtp.studies.reading import parse, place, suggest
 from gtp.studies.study import Study
-from gtp.studies.tasks import Generated, Origin, Task, load_tasks
+from gtp.studies.tasks import Origin, Task, load_tasks
 from gtp.studies.trials import Trial, load_trials
 
 
@@ -196,8 +195,7 @@ def _check_flow_map(plan: Plan, file: str) -> None:
     for name in wanted.methods:
         if not issubclass(algorithms.get(plan.methods[name].algorithm), SolutionMapPolicy):
             raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no solution map")
-    dataset = plan.origin(wanted.task).dataset
-    if isinstance(dataset, Generated) and not RECIPES[dataset.recipe].planar:
+    if plan.origin(wanted.task).dataset.planar is False:
         raise UserError(
             f"{place(file, ('flow_map', 'task'))}: actions of '{wanted.task}' have more than two dimensions;"
             " name a point maze or multigoal"

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from gtp.acting import ActingRule
 from gtp.config import Execution, TrainConfig
+from gtp.data.sources import SOURCES
 from gtp.studies.reading import NAME
 
 
@@ -93,7 +94,7 @@ class Study:
     seeds: tuple[int, ...]
     seeds_per_job: Literal["all"] | int
     """Seeds that one training job trains together."""
-    source: Literal["generate", "minari", "d4rl"]
+    source: Literal[tuple(SOURCES)]
     """Where the data come from, for tasks that have a choice."""
     dataset_steps: int
     """Steps of each generated dataset."""

@@ -9,12 +9,30 @@ from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
 from gtp.config import TaskSpec
-from gtp.data.generate.build import generate_dataset
 from gtp.data.generate.waypoint import WaypointRecipe
+from gtp.data.sources import download
+from gtp.data.sources import minari as minari_source
+from gtp.data.sources.generate import generate_dataset
+from gtp.data.store.build import Workshop
 from gtp.data.store.minari_store import create_dataset
 from gtp.data.transitions import Transitions
+from gtp.errors import UserError
 
 from .results_fixtures import ANTMAZE_TASKS, LOCOMOTION_TASKS, MAZE_TASKS, write_study
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A Minari root that does not exist yet."""
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def d4rl_folder(tmp_path: Path, monkeypatch) -> Path:
+    """D4RL's folder, empty; no test may find the user's, or wait long for a server."""
+    monkeypatch.setenv("D4RL_DATASET_DIR", str(tmp_path / "d4rl"))
+    monkeypatch.setattr(download, "PAUSES", (0.01, 0.01))
+    return tmp_path / "d4rl"
 
 
 @pytest.fixture
@@ -100,3 +118,15 @@ def mixed(tmp_path_factory) -> Path:
     """A study of point mazes, robots and ant mazes, its suites not in the order of their names."""
     tasks = dict(reversed(MAZE_TASKS.items())) | LOCOMOTION_TASKS | ANTMAZE_TASKS
     return write_study(tmp_path_factory.mktemp("mixed") / "study", tasks=tasks, seeds=1, episodes=1)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch) -> Path:
+    """The user's own Minari folder; what is not in it cannot be had."""
+
+    def refuse(dataset_id: str, workshop: Workshop) -> None:
+        raise UserError(f"cannot download {dataset_id}")
+
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "own"))
+    monkeypatch.setattr(minari_source, "download", refuse)
+    return tmp_path / "own"

@@ -15,11 +15,6 @@ CORE = ("gtp.policy", "gtp.training.loop", "gtp.evaluation.bench", "gtp.evaluati
 CORE_LIBRARIES = {"filelock", "numpy", "safetensors", "torch"}
 DOORS = {"gtp": {"policy"}, "gtp.__main__": {"cli"}}
 """Modules of no room, and the room that each opens."""
-EXCEPTIONS = {
-    ("gtp.data.batches", "gtp.algorithms.common.interface"),
-    ("gtp.policy", "gtp.training.learner"),
-}
-"""Imports that run upwards today, (module, what it imports); no others may."""
 
 
 class Room(NamedTuple):
@@ -107,9 +102,7 @@ def test_a_module_imports_what_its_room_may(module):
     wrong = {
         other
         for other in imports_of(path)
-        if other in MODULES
-        and room_of(other) not in {name, *ROOMS[name].may_import}
-        and (module, other) not in EXCEPTIONS
+        if other in MODULES and room_of(other) not in {name, *ROOMS[name].may_import}
     }
     assert not wrong, f"docs/architecture.md does not let {name} import them"
     assert libraries_of(path) <= ROOMS[name].libraries
@@ -118,11 +111,6 @@ def test_a_module_imports_what_its_room_may(module):
 def test_doors_open_one_room_each():
     for module, rooms in DOORS.items():
         assert {room_of(name) for name in imports_of(MODULES[module])} == rooms
-
-
-def test_exceptions_are_still_needed():
-    unneeded = {(module, other) for module, other in EXCEPTIONS if other not in imports_of(MODULES[module])}
-    assert not unneeded, "take them off the list"
 
 
 def test_the_workflow_imports_what_the_table_says():

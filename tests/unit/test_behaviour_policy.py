@@ -6,9 +6,9 @@ import torch
 
 from gtp.data.generate.behaviour import policy
 from gtp.data.generate.behaviour.policy import BehaviourPolicy, load_policies, policies_file, save_policies
+from gtp.data.generate.behaviour.robots import ROBOTS, RUNNERS
 from gtp.errors import UserError
 
-ROBOTS = ("hopper", "halfcheetah", "walker2d", "ant")
 SIZES = {"hopper": (11, 3), "halfcheetah": (17, 6), "walker2d": (17, 6), "ant": (30, 8)}
 
 
@@ -85,9 +85,8 @@ def test_unusable_files_are_one_line_with_the_remedy(content, message, folder):
         (folder / "hopper.safetensors").write_bytes(content)
     with pytest.raises(UserError, match=message) as error:
         load_policies("hopper")
-    assert "train it anew: snakemake gtp/data/generate/behaviour/policies/hopper.safetensors" in str(
-        error.value
-    )
+    assert "hopper.safetensors" in str(error.value)
+    assert "snakemake behaviour_policies" in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -107,7 +106,7 @@ def test_shipped_policies_are_small_and_their_record_tells_where_they_come_from(
     assert returns[-1] > 0.8 * np.nanmax(returns)  # the last policy, and training did not collapse
 
 
-@pytest.mark.parametrize("robot", ["hopper", "halfcheetah", "walker2d"])
+@pytest.mark.parametrize("robot", RUNNERS)
 def test_medium_policy_is_the_first_with_a_third_of_the_experts_return(robot):
     shipped = json.loads(policies_file(robot).with_suffix(".json").read_text())["shipped"]
     curve = np.genfromtxt(policies_file(robot).with_suffix(".csv"), delimiter=",", names=True)

@@ -7,7 +7,8 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from gtp.data.generate.behaviour import policy, training
 from gtp.data.generate.behaviour.policy import load_policies
-from gtp.data.generate.behaviour.training import Training, evenly_spaced, find_medium, train_behaviour
+from gtp.data.generate.behaviour.robots import ROBOTS, Robot, Training
+from gtp.data.generate.behaviour.training import evenly_spaced, find_medium, train_behaviour
 from gtp.errors import UserError
 
 TINY = Training(
@@ -27,7 +28,7 @@ TINY = Training(
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """Work and output folders of a training run of four rollouts that keeps its state after each."""
-    monkeypatch.setitem(training.ROBOTS, "hopper", TINY)
+    monkeypatch.setitem(ROBOTS, "hopper", Robot(training=TINY))
     monkeypatch.setattr(training, "CHECKPOINT_EVERY", 1)
     monkeypatch.setattr(policy, "FOLDER", tmp_path / "output")
     load_policies.cache_clear()
@@ -70,7 +71,7 @@ def test_interrupted_run_goes_on_from_its_last_state(tiny, monkeypatch, capsys):
         train_behaviour("hopper", work, output)
     assert not output.exists()
     monkeypatch.undo()
-    monkeypatch.setitem(training.ROBOTS, "hopper", TINY)
+    monkeypatch.setitem(ROBOTS, "hopper", Robot(training=TINY))
     train_behaviour("hopper", work, output)
     assert "going on from step 128" in capsys.readouterr().err
     curve = np.genfromtxt(output / "hopper.csv", delimiter=",", names=True)

@@ -9,7 +9,8 @@ from gymnasium import spaces
 
 from gtp.config import TaskSpec
 from gtp.data.prepare import prepare_transitions
-from gtp.envs.make import MAZES, goal_position, layout_of, make_environment, make_simulator
+from gtp.envs.make import make_environment, make_simulator
+from gtp.envs.mazes import MAZES, goal_position, layout_of
 from gtp.errors import UserError
 
 TASK = TaskSpec(

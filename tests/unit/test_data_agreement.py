@@ -12,9 +12,9 @@ from gymnasium.wrappers import NormalizeObservation, NormalizeReward, RescaleAct
 from minari.data_collector import EpisodeBuffer
 
 from gtp.config import TaskSpec
-from gtp.data.generate.build import generate_dataset
 from gtp.data.generate.locomotion import LocomotionRecipe
 from gtp.data.prepare import prepare_transitions
+from gtp.data.sources.generate import generate_dataset
 from gtp.data.store.minari_store import create_dataset
 from gtp.errors import UserError
 

@@ -6,9 +6,9 @@ import pytest
 
 from gtp.config import TaskSpec
 from gtp.data.generate.antmaze import AntMazeRecipe
-from gtp.data.generate.build import generate_dataset
 from gtp.data.prepare import prepare_transitions
-from gtp.envs.make import MAZES, cell_center
+from gtp.data.sources.generate import generate_dataset
+from gtp.envs.mazes import MAZES, cell_center
 from gtp.errors import UserError
 
 ID = "generated/antmaze/test-v0"

@@ -5,8 +5,8 @@ import pytest
 from gtp.cli.main import main
 from gtp.data.generate import calibration
 from gtp.data.generate.behaviour.policy import load_policies
-from gtp.data.generate.calibration import D4RL_GAIN, Gain, matching_factor, measure_gains
-from gtp.data.generate.locomotion import ENVIRONMENTS, NOISE
+from gtp.data.generate.behaviour.robots import RUNNERS
+from gtp.data.generate.calibration import Gain, matching_factor, measure_gains
 from gtp.errors import UserError
 
 
@@ -44,7 +44,7 @@ def test_verb_writes_the_gains_and_says_which_factor_matches(tmp_path, monkeypat
     )
     main()
     assert output.read_text().splitlines()[0] == "robot,factor,mean,low,high,length,gain"
-    share = (D4RL_GAIN["hopper"] - 1) / 0.3
+    share = (RUNNERS["hopper"].locomotion.d4rl_gain - 1) / 0.3
     assert (
         f"D4RL's gain without noise is 1.202: {share:.2f} of the noise gives the same"
         in capsys.readouterr().err
@@ -55,5 +55,6 @@ def test_verb_writes_the_gains_and_says_which_factor_matches(tmp_path, monkeypat
 
 
 def test_every_robot_has_a_share_and_a_gain_to_match():
-    assert NOISE.keys() == D4RL_GAIN.keys() == ENVIRONMENTS.keys()
-    assert all(load_policies(robot).medium is not None and 0 < share < 1 for robot, share in NOISE.items())
+    for name, robot in RUNNERS.items():
+        assert 0 < robot.locomotion.noise < 1 < robot.locomotion.d4rl_gain
+        assert load_policies(name).medium is not load_policies(name).expert

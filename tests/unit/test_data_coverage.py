@@ -3,7 +3,7 @@ import pytest
 from gymnasium import spaces
 
 from gtp.data.summaries.coverage import Bin, coverage_rows
-from gtp.envs.make import maze_cells
+from gtp.envs.mazes import maze_cells
 from gtp.errors import UserError
 
 

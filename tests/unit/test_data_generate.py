@@ -13,19 +13,19 @@ import minari
 import numpy as np
 import pytest
 
-from gtp.data.generate import build as generate
 from gtp.data.generate import recording
-from gtp.data.generate.build import generate_dataset
 from gtp.data.generate.waypoint import WaypointRecipe
+from gtp.data.sources import generate
+from gtp.data.sources.generate import generate_dataset
 from gtp.data.store.card import checksums, read_card, verify_card
-from gtp.envs.make import MAZES
+from gtp.envs.mazes import MAZES
 from gtp.errors import UserError
 
 ID = "generated/pointmaze/test-v0"
 TINY = WaypointRecipe(maze="umaze", steps=50, horizon=20)
 
 BUILDER = """
-from gtp.data.generate.build import generate_dataset
+from gtp.data.sources.generate import generate_dataset
 from gtp.data.generate.waypoint import WaypointRecipe
 if __name__ == "__main__":
     recipe = WaypointRecipe(maze="umaze", steps={steps}, horizon=300)
@@ -132,7 +132,7 @@ def test_dataset_with_chosen_goals_is_recognised_again(tmp_path):
     recipe = dataclasses.replace(TINY, goal_cells=((1, 1), (3, 1)))
     card = generate_dataset(recipe, dataset_id=ID, root=tmp_path)
     assert generate_dataset(recipe, dataset_id=ID, root=tmp_path) == card
-    with pytest.raises(UserError, match="another recipe"):
+    with pytest.raises(UserError, match="differs in goal_cells"):
         generate_dataset(TINY, dataset_id=ID, root=tmp_path)
 
 
@@ -164,7 +164,7 @@ def test_dataset_of_another_version_of_the_recipe_is_made_again(copy_of_generate
     monkeypatch.setattr(WaypointRecipe, "version", 99)
     generate_dataset(recipe, dataset_id=dataset_id, root=root)
     assert read_card(folder)["recipe"]["version"] == 99
-    assert "made by another version of the recipe: making the dataset again" in capsys.readouterr().err
+    assert "differs in version): making the dataset again" in capsys.readouterr().err
 
 
 def test_empty_folders_of_an_interrupted_run_are_no_obstacle(tmp_path):
@@ -175,9 +175,7 @@ def test_empty_folders_of_an_interrupted_run_are_no_obstacle(tmp_path):
 
 def test_other_data_are_never_overwritten(copy_of_generated):
     root, dataset_id, folder = copy_of_generated
-    with pytest.raises(
-        UserError, match=r"made by another recipe \(it differs in .*steps\); choose another id or delete"
-    ):
+    with pytest.raises(UserError, match=rf"{folder} .*differs in .*steps.*; choose another id or delete"):
         generate_dataset(TINY, dataset_id=dataset_id, root=root)
     (folder / "card.json").write_text("{}")
     with pytest.raises(UserError, match="is not a dataset card"):

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from gtp.data.generate import locomotion
+from gtp.data.generate import recipe as recipe_module
 from gtp.data.generate.behaviour.policy import load_policies
-from gtp.data.generate.build import generate_dataset
-from gtp.data.generate.locomotion import NOISE, LocomotionRecipe
+from gtp.data.generate.behaviour.robots import RUNNERS
+from gtp.data.generate.locomotion import LocomotionRecipe
+from gtp.data.sources.generate import generate_dataset
 from gtp.data.store.card import write_card
 from gtp.data.store.minari_store import dataset_folder
 from gtp.errors import UserError
@@ -93,7 +95,7 @@ def test_actions_spread_around_the_policys_output_by_the_share_of_its_noise(nois
     spread = [np.std((episode.actions - outputs)[inside[:, i], i]) for i in range(outputs.shape[1])] / np.exp(
         medium.log_std
     )
-    share = NOISE["halfcheetah"] if noise is None else noise
+    share = RUNNERS["halfcheetah"].locomotion.noise if noise is None else noise
     np.testing.assert_allclose(spread, share, rtol=0.15)
     assert recipe.sources()["noise"] == share
 
@@ -103,7 +105,9 @@ def test_noisy_data_are_scored_like_the_others():
     observation = np.zeros(11)
     first, second = (recipe.expert(np.random.default_rng(0))(observation) for recipe in (noisy, shipped))
     np.testing.assert_array_equal(first, second)
-    expected = load_policies("hopper").expert.act(observation, np.random.default_rng(0), NOISE["hopper"])
+    expected = load_policies("hopper").expert.act(
+        observation, np.random.default_rng(0), RUNNERS["hopper"].locomotion.noise
+    )
     np.testing.assert_array_equal(first, expected)
 
 
@@ -121,7 +125,7 @@ def test_data_of_the_first_version_are_made_anew(tmp_path, capsys):
     old["recipe"]["sources"] = {"policies": card["recipe"]["sources"]["policies"]}
     write_card(dataset_folder("generated/a/b-v0", tmp_path), old)
     assert generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path)["recipe"] == card["recipe"]
-    assert "made by another version of the recipe" in capsys.readouterr().err
+    assert "version" in capsys.readouterr().err
 
 
 def test_number_of_workers_does_not_change_a_byte(tmp_path):
@@ -138,11 +142,14 @@ def test_new_behaviour_policies_make_the_dataset_anew(tmp_path, monkeypatch, cap
     recipe = LocomotionRecipe(robot="hopper", tier="medium", steps=100)
     first = generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path)
     assert generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path) == first
-    monkeypatch.setattr(locomotion, "sha256_of", lambda path: "another file")
+    monkeypatch.setattr(recipe_module, "sha256_of", lambda path: "another file")
     again = generate_dataset(recipe, dataset_id="generated/a/b-v0", root=tmp_path)
-    assert "made by another version of the recipe: making the dataset again" in capsys.readouterr().err
-    assert again["recipe"]["sources"] == {"policies": "another file", "noise": NOISE["hopper"]}
-    with pytest.raises(UserError, match=r"made by another recipe \(it differs in seed\)"):
+    assert "differs in sources): making the dataset again" in capsys.readouterr().err
+    assert again["recipe"]["sources"] == {
+        "policies": "another file",
+        "noise": RUNNERS["hopper"].locomotion.noise,
+    }
+    with pytest.raises(UserError, match=r"differs in seed.*choose another id"):
         generate_dataset(dataclasses.replace(recipe, seed=1), dataset_id="generated/a/b-v0", root=tmp_path)
 
 

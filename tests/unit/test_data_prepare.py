@@ -11,7 +11,7 @@ from gtp.data import prepare
 from gtp.data.batches import n_step_returns
 from gtp.data.prepare import prepare_transitions, task_statistics
 from gtp.data.store.card import data_files
-from gtp.envs.make import goal_position
+from gtp.envs.mazes import goal_position
 from gtp.errors import UserError
 from gtp.files import sha256_of
 

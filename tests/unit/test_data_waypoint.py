@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gtp.data.generate.waypoint import WaypointController, WaypointRecipe
-from gtp.envs.make import MAZES, cell_center
+from gtp.envs.mazes import MAZES, cell_center
 from gtp.errors import UserError
 
 

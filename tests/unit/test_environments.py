@@ -9,7 +9,8 @@ import pytest
 
 from gtp.config import TaskSpec
 from gtp.data.generate.waypoint import WaypointController, WaypointRecipe
-from gtp.envs.make import MAZES, cell_center, goal_position, make_environment, maze_cells
+from gtp.envs.make import make_environment
+from gtp.envs.mazes import MAZES, cell_center, goal_position, maze_cells
 from gtp.errors import UserError
 
 
@@ -125,7 +126,7 @@ def test_other_environments_keep_their_rewards_and_say_nothing_of_success(box_ta
 
 
 def test_importing_the_simulators_prints_nothing():
-    code = "import gtp.data.generate.build, gtp.data.prepare"
+    code = "import gtp.data.sources.generate, gtp.data.prepare"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""
 

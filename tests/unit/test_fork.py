@@ -5,7 +5,8 @@ import pytest
 
 from gtp.data.generate.recipes import RECIPES
 from gtp.data.generate.waypoint import WaypointController
-from gtp.envs.make import cell_center, make_environment
+from gtp.envs.make import make_environment
+from gtp.envs.mazes import cell_center
 from gtp.studies.tasks import load_tasks
 
 from .neighbours import Neighbours, record, roll_out

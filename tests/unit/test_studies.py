@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from gtp import algorithms
 from gtp.config import TrainConfig
+from gtp.data.sources import abbreviate
 from gtp.data.summaries.expectations import Expectations
 from gtp.errors import UserError
 from gtp.studies import flags, load_plan, read_mapping, suggest
 from gtp.studies.methods import load_methods
 from gtp.studies.reading import leaves, parse
 from gtp.studies.study import Study
-from gtp.studies.tasks import abbreviate, load_tasks
+from gtp.studies.tasks import load_tasks
 
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if path.stem not in ("methods", "tasks", "trials"))

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from gtp.data.generate.behaviour.robots import ROBOTS
 from gtp.studies.methods import load_methods
 
 STUDIES = ["quick", "laptop", "rivals", "paper", "tuning", "smoke"]
@@ -18,6 +19,7 @@ ABLATIONS = [
     "choice_only",
     "value_policy_samples",
 ]
+SHIPPED = "gtp/data/generate/behaviour/policies"
 TARGETS = ["all", "figures", "tables", "data", "ablations", *(f"ablation_{name}" for name in ABLATIONS)]
 
 
@@ -45,6 +47,25 @@ def test_default_target_is_the_whole_quick_study(checkout):
     assert planned(result.stdout, "figure_nfe") == 1
     assert planned(result.stdout, "figure_coverage") == 1
     assert planned(result.stdout, "figure_returns") == 1
+
+
+def test_no_run_touches_the_shipped_behaviour_policies(checkout):
+    """Snakemake deletes what is a job's output before the job begins: --forceall must not reach them."""
+    targets = ["reproduce", "data", "references"]
+    result = checkout.snakemake(*targets, "--forceall", "--summary")
+    assert result.returncode == 0, result.stdout
+    jobs = [line.split("\t") for line in result.stdout.splitlines() if line.count("\t") >= 5]
+    rules = {rule for _, _, rule, *_ in jobs}
+    assert "generate_dataset" in rules
+    assert "train_behaviour" not in rules
+    assert not [output for output, *_ in jobs if output.startswith("gtp/")]
+
+
+def test_behaviour_policies_are_trained_beside_the_shipped_ones_and_then_copied(checkout):
+    result = checkout.snakemake("-n", "-p", "behaviour_policies")
+    assert result.returncode == 0, result.stdout
+    assert planned(result.stdout, "train_behaviour") == len(ROBOTS)
+    assert re.search(rf"cp -v resources/behaviour/hopper.safetensors .* {SHIPPED} ", result.stdout)
 
 
 def test_paper_study_plans_the_full_grid(checkout):

@@ -78,7 +78,7 @@ rule collect_table:
 
 rule collect_mazes:
     input:
-        code=files_behind("gtp.envs.make"),
+        code=files_behind("gtp.envs.mazes"),
     output:
         "<results>/{view}/mazes.csv",
     log:

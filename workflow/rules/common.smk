@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from snakemake.utils import update_config
 
+from gtp.data.generate.behaviour.robots import ROBOTS
 from gtp.errors import UserError
 from gtp.provenance import files_behind
 from gtp.report.results import read_study

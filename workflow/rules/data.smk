@@ -2,9 +2,10 @@
 
 
 MINARI = "resources/minari"
-POLICIES = "gtp/data/generate/behaviour/policies"
-GENERATED = [name for name, origin in DATASETS.items() if origin.source == "generate"]
-MEASURED = [task for task in STUDY.tasks if ORIGINS[task].source == "generate"]
+SHIPPED_POLICIES = "gtp/data/generate/behaviour/policies"
+TRAINED_POLICIES = "resources/behaviour"
+GENERATED = [name for name, origin in DATASETS.items() if origin.dataset.recorded_here]
+MEASURED = [task for task in STUDY.tasks if ORIGINS[task].dataset.recorded_here]
 
 
 def card_of_task(wildcards):
@@ -13,28 +14,16 @@ def card_of_task(wildcards):
 
 
 def behaviour_of_dataset(wildcards):
-    """The behaviour policies that a dataset is recorded with, if any."""
-    recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
-    robots = {"locomotion": options.get("robot"), "antmaze": "ant"}
-    return [f"{POLICIES}/{robots[recipe]}.safetensors"] if recipe in robots else []
+    """The shipped behaviour policies that a dataset is recorded with, if any."""
+    files = DATASETS[wildcards.dataset].dataset.files_used(STUDY.dataset_steps)
+    return [os.path.relpath(file) for file in files]
 
 
-def recipe_of(dataset):
-    """Name and fields of a generated dataset's recipe."""
-    return dataset.recipe, dataset.recipe_options(STUDY.dataset_steps)
-
-
-def generate_options(wildcards):
-    """What a generated dataset contains and where it goes."""
-    recipe, options = recipe_of(DATASETS[wildcards.dataset].dataset)
-    return [recipe, *flags({"id": wildcards.dataset, "root": MINARI}), *flags(options)]
-
-
-def fetch_options(wildcards):
-    """Where a dataset comes from and where it goes."""
-    origin = DATASETS[wildcards.dataset]
-    place = {"root": MINARI} | ({"dataset_id": wildcards.dataset} if origin.source == "minari" else {})
-    return [origin.source, *flags(place | asdict(origin.dataset))]
+def dataset_command(wildcards):
+    """What follows `gtp dataset` to make or fetch a dataset."""
+    dataset = DATASETS[wildcards.dataset].dataset
+    words, options = dataset.command(wildcards.dataset, MINARI, STUDY.dataset_steps)
+    return [*words, *flags(options)]
 
 
 def validate_options(wildcards):
@@ -54,21 +43,19 @@ def prepare_options(wildcards, output):
 def references_options(wildcards):
     """The task, and the recipe that names its expert."""
     origin = ORIGINS[wildcards.task]
-    recipe, options = recipe_of(origin.dataset)
-    return [recipe, *flags(options), *flags(asdict(origin.spec), "task.")]
+    options = origin.dataset.recipe_options(STUDY.dataset_steps)
+    return [origin.dataset.recipe, *flags(options), *flags(asdict(origin.spec), "task.")]
 
 
-# Hours of training behind files that the repository contains: no input, so that nothing but their absence or
-# --forcerun sets it off.
+# Hours of training, for the target behaviour_policies alone: datasets are recorded with the policies that the
+# repository contains, which no rule names as its output, as Snakemake deletes outputs before it makes them.
 rule train_behaviour:
     output:
-        f"{POLICIES}/{{robot}}.safetensors",
-        f"{POLICIES}/{{robot}}.csv",
-        f"{POLICIES}/{{robot}}.json",
+        multiext(f"{TRAINED_POLICIES}/{{robot}}", ".safetensors", ".csv", ".json"),
     log:
         "<logs>/train_behaviour/{robot}.log",
     wildcard_constraints:
-        robot="hopper|halfcheetah|walker2d|ant",
+        robot=one_of(ROBOTS),
     conda:
         "../../environment.yml"
     resources:
@@ -86,7 +73,7 @@ rule train_behaviour:
 rule generate_dataset:
     input:
         policies=behaviour_of_dataset,
-        code=files_behind("gtp.data.generate.build", "gtp.data.generate.recipes"),
+        code=files_behind("gtp.data.sources.generate", "gtp.data.generate.recipes"),
     output:
         card=f"{MINARI}/{{dataset}}/card.json",
     log:
@@ -103,11 +90,11 @@ rule generate_dataset:
         mem_mb=4000,
         runtime="2h",
     params:
-        options=generate_options,
+        command=dataset_command,
     message:
         "generating dataset {wildcards.dataset}"
     shell:
-        "python -m gtp dataset generate {params.options:q} --workers {threads} 2>&1 | tee {log}"
+        "python -m gtp dataset {params.command:q} --workers {threads} 2>&1 | tee {log}"
 
 
 rule fetch_dataset:
@@ -122,11 +109,11 @@ rule fetch_dataset:
     resources:
         network=1,
     params:
-        options=fetch_options,
+        command=dataset_command,
     message:
         "fetching dataset {wildcards.dataset}"
     shell:
-        "python -m gtp dataset fetch {params.options:q} 2>&1 | tee {log}"
+        "python -m gtp dataset {params.command:q} 2>&1 | tee {log}"
 
 
 rule validate_dataset:

@@ -55,10 +55,19 @@ rule references:
     localrule: True
 
 
+# Copies them over those that the repository contains.
 rule behaviour_policies:
     input:
-        expand(f"{POLICIES}/{{robot}}.safetensors", robot=["hopper", "halfcheetah", "walker2d", "ant"]),
+        expand(f"{TRAINED_POLICIES}/{{robot}}.{{kind}}", robot=ROBOTS, kind=["safetensors", "csv", "json"]),
+    log:
+        "<logs>/behaviour_policies.log",
     localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        folder=SHIPPED_POLICIES,
+    shell:
+        "cp -v {input} {params.folder} 2>&1 | tee {log}"
 
 
 rule ablations:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gtp.config import TaskSpec
-from gtp.envs.make import layout_of
+from gtp.envs.mazes import layout_of
 from gtp.files import write_csv
 from gtp.schema import TABLES, MazeCell, column_values
 

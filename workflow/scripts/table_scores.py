@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from gtp.acting import DETERMINISTIC, ActingRule
+from gtp.data.sources import SOURCES
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.record import SOURCES, MethodRecord, StudyRecord, TaskRecord
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.report.results import read_study
 from gtp.report.statistics import (
     SeedScores,
@@ -107,7 +108,7 @@ def columns_of(study: StudyRecord) -> list[Column]:
     """Tasks by suite, each suite followed by its average if there are several, then all tasks together."""
     columns, suites = [], study.suites()
     for suite, tasks in suites.items():
-        source = "" if study.one_source else f", {SOURCES[tasks[0].source]} data"
+        source = "" if study.one_source else f", {SOURCES[tasks[0].source].in_print} data"
         for task in tasks:
             columns.append(Column(task.label + source, (task,), place_of("task", suite, task.name)))
         if len(suites) > 1 and len(tasks) > 1:

@@ -5,6 +5,7 @@ one after another, with noise on every action. D4RL's variants differ in the cel
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import gymnasium as gym
@@ -15,8 +16,9 @@ from gtp.data.generate.behaviour.ant import look, turn_back
 from gtp.data.generate.behaviour.policy import BehaviourPolicy, load_policies, policies_file
 from gtp.data.generate.recipe import Actor, Recipe, record_episode, split
 from gtp.data.generate.route import Route
-from gtp.envs.make import CenteredGoal, cell_center, cell_size, find_maze, make_maze_simulator, maze_cells
-from gtp.files import sha256_of
+from gtp.envs.make import make_maze_simulator
+from gtp.envs.mazes import cell_center, cell_size, find_maze, maze_cells
+from gtp.envs.wrappers import CenteredGoal
 
 ENVIRONMENTS = {
     "umaze": "AntMaze_UMaze-v4",
@@ -46,7 +48,7 @@ class AntMazeRecipe(Recipe):
     )
 
     maze: str
-    """Name of the maze map (gtp.envs.make.MAZES)."""
+    """Name of the maze map (gtp.envs.mazes.MAZES)."""
     horizon: int = 700
     """Steps after which an episode is truncated; D4RL: 700 in the U-Maze, else 1000."""
     start_cells: Cells = ()
@@ -113,8 +115,9 @@ class AntMazeRecipe(Recipe):
         noiseless = replace(self, action_noise=0.0, detour=0.0)
         return AntController(noiseless, load_policies("ant").expert, rng).act
 
-    def sources(self) -> dict:
-        return {"policies": sha256_of(policies_file("ant"))}
+    @property
+    def behaviour_files(self) -> list[Path]:
+        return [policies_file("ant")]
 
     def journeys(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         """Every pair of a start and another goal that an episode may have."""

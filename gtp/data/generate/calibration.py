@@ -13,18 +13,13 @@ from itertools import pairwise
 import numpy as np
 
 from gtp.data.generate.behaviour.policy import load_policies
-from gtp.data.generate.locomotion import ENVIRONMENTS
+from gtp.data.generate.behaviour.robots import RUNNERS
 from gtp.data.generate.recipe import Actor, random_actor
 from gtp.data.summaries.reference_returns import roll_out
 from gtp.envs.make import make_simulator
 from gtp.errors import UserError
 from gtp.progress import Progress
 
-D4RL_GAIN = {"halfcheetah": 42.6 / 40.7, "hopper": 52.9 / 44.0, "walker2d": 75.3 / 62.0}
-"""Cloning's D4RL score over the mean D4RL score of the medium-v2 data's episodes; 0 is a random policy.
-
-Cloning: BC in Table 1 of the paper. Data: as published for D4RL's files, which were not at hand.
-"""
 FACTORS = (1.0, 0.85, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
 
 
@@ -53,9 +48,9 @@ def measure_gains(
 
     Raises: UserError when there are no behaviour policies of that robot in tiers.
     """
-    if robot not in ENVIRONMENTS:
-        raise UserError(f"no data are recorded with the robot {robot!r}; choose {' or '.join(ENVIRONMENTS)}")
-    environment = make_simulator(ENVIRONMENTS[robot], max_episode_steps=1000)
+    if robot not in RUNNERS:
+        raise UserError(f"no data are recorded with the robot {robot!r}; choose {' or '.join(RUNNERS)}")
+    environment = make_simulator(RUNNERS[robot].training.environment, max_episode_steps=1000)
     medium = load_policies(robot).medium
     progress = Progress(f"noise of the {robot}", (2 + len(factors)) * episodes, "episodes")
 

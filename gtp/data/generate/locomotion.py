@@ -9,6 +9,7 @@ share of the noise that they were trained with, so that cloning gains as on D4RL
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import gymnasium as gym
@@ -16,14 +17,11 @@ import numpy as np
 from minari.data_collector import EpisodeBuffer
 
 from gtp.data.generate.behaviour.policy import BehaviourPolicy, load_policies, policies_file
+from gtp.data.generate.behaviour.robots import RUNNERS
 from gtp.data.generate.recipe import Actor, Recipe, random_actor, record_episode, split
 from gtp.envs.make import make_simulator
-from gtp.files import sha256_of
 
-ENVIRONMENTS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5", "walker2d": "Walker2d-v5"}
 EPISODES_PER_CHUNK = 10  # of full length
-NOISE = {"hopper": 0.31, "halfcheetah": 0.53, "walker2d": 0.83}
-"""Share of a policy's standard deviation that it records with, from `gtp behaviour calibrate`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +35,10 @@ class LocomotionRecipe(Recipe):
         "Generated here with the simulator and PPO policies, in D4RL's tiers; these are not the D4RL data."
     )
 
-    robot: Literal["hopper", "halfcheetah", "walker2d"]
+    robot: Literal[tuple(RUNNERS)]
     tier: Literal["random", "medium", "medium-replay", "medium-expert", "full-replay", "expert"]
     noise: float | None = None
-    """Share of the standard deviation of the policies' actions; None is the robot's in NOISE."""
+    """Share of the standard deviation of the policies' actions; None is the robot's own."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -52,7 +50,7 @@ class LocomotionRecipe(Recipe):
         return [steps for share in self._shares() for steps in split(share, self._chunk_size())]
 
     def make_collector(self) -> gym.Env:
-        return make_simulator(ENVIRONMENTS[self.robot], max_episode_steps=self.horizon)
+        return make_simulator(RUNNERS[self.robot].training.environment, max_episode_steps=self.horizon)
 
     def record(self, environment: gym.Env, chunk: int, steps: int) -> list[EpisodeBuffer]:
         policy, noise = self._policy_of(chunk), self._noise()
@@ -68,16 +66,19 @@ class LocomotionRecipe(Recipe):
         return episodes
 
     def expert(self, rng: np.random.Generator) -> Actor:
-        """Acts with the robot's NOISE whatever `noise` is: noisier data do not change a task's scores."""
-        return partial(load_policies(self.robot).expert.act, rng=rng, noise=NOISE[self.robot])
+        """Acts with the robot's own noise whatever `noise` is: noisier data do not change a task's scores."""
+        noise = RUNNERS[self.robot].locomotion.noise
+        return partial(load_policies(self.robot).expert.act, rng=rng, noise=noise)
+
+    @property
+    def behaviour_files(self) -> list[Path]:
+        return [] if self.tier == "random" else [policies_file(self.robot)]
 
     def sources(self) -> dict:
-        if self.tier == "random":
-            return {}
-        return {"policies": sha256_of(policies_file(self.robot)), "noise": self._noise()}
+        return super().sources() | ({"noise": self._noise()} if self.behaviour_files else {})
 
     def _noise(self) -> float:
-        return NOISE[self.robot] if self.noise is None else self.noise
+        return RUNNERS[self.robot].locomotion.noise if self.noise is None else self.noise
 
     def _policies(self) -> list[BehaviourPolicy | None]:
         """Who acts, in order; each for an equal share of the steps. None acts at random."""

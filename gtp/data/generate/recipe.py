@@ -4,12 +4,15 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
+
+from gtp.files import sha256_of
 
 Actor = Callable[[Any], np.ndarray]
 """From an environment's observation, not flattened, to an action (A,) float32."""
@@ -63,9 +66,14 @@ class Recipe(ABC):
     def expert(self, rng: np.random.Generator) -> Actor:
         """The best behaviour behind the recipe, for one episode; its return is a task's reference for 100."""
 
+    @property
+    def behaviour_files(self) -> list[Path]:
+        """Files of the behaviour policies that act."""
+        return []
+
     def sources(self) -> dict:
-        """What else decides the data, such as the checksum of a behaviour policy's file."""
-        return {}
+        """What decides the data beside the fields, such as the checksum of the behaviour policies."""
+        return {"policies": sha256_of(*self.behaviour_files)} if self.behaviour_files else {}
 
     def describe(self) -> dict:
         """Name, version, sources and fields as JSON returns them, to be compared with those on a card."""

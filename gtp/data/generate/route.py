@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from gtp.envs.make import cell_center, maze_cells
+from gtp.envs.mazes import cell_center, maze_cells
 
 
 class Route:

@@ -13,7 +13,8 @@ from minari.data_collector import EpisodeBuffer
 
 from gtp.data.generate.recipe import Actor, Recipe, record_episode, split
 from gtp.data.generate.route import Route
-from gtp.envs.make import GOAL_MARK, cell_center, find_maze, make_maze_simulator
+from gtp.envs.make import make_maze_simulator
+from gtp.envs.mazes import GOAL_MARK, cell_center, find_maze
 
 POSITION_GAIN = 10.0  # per metre; D4RL's controller
 VELOCITY_GAIN = 1.0  # seconds per metre; D4RL's controller
@@ -41,7 +42,7 @@ class WaypointRecipe(Recipe):
     )
 
     maze: str
-    """Name of the maze map (gtp.envs.make.MAZES)."""
+    """Name of the maze map (gtp.envs.mazes.MAZES)."""
     horizon: int = 600
     """Steps after which an episode is truncated; the last episode is cut so that `steps` is met."""
     action_repeat: int = 1

@@ -1,4 +1,4 @@
-"""Convert one of D4RL's own HDF5 files to a local Minari dataset: whole with its card, or not at all."""
+"""Convert one of D4RL's own HDF5 files to a local Minari dataset."""
 
 import os
 import shutil
@@ -6,86 +6,65 @@ from pathlib import Path
 
 import gymnasium as gym
 
-from gtp.data.generate.build import find_difference
+from gtp.data.sources import FromD4RL
 from gtp.data.sources.d4rl_file import D4RLFile, open_d4rl
 from gtp.data.sources.d4rl_tasks import URLS, D4RLTask, find_task
 from gtp.data.sources.download import DownloadError, download
-from gtp.data.store.card import (
-    checksums,
-    describe_episodes,
-    find_damage,
-    installed_versions,
-    read_card,
-    write_card,
-)
-from gtp.data.store.minari_store import (
-    create_dataset,
-    dataset_folder,
-    install_dataset,
-    open_dataset,
-    read_episodes,
-    sole_builder,
-)
-from gtp.envs.make import find_maze, make_maze_simulator, make_simulator
+from gtp.data.store.build import Made, Order, Workshop, build_dataset, describe_dataset
+from gtp.data.store.minari_store import create_dataset
+from gtp.envs.make import make_maze_simulator, make_simulator
+from gtp.envs.mazes import find_maze
 from gtp.errors import UserError
 from gtp.files import sha256_of
-from gtp.progress import Progress, say
+from gtp.progress import Progress
 
 VERSION = 1
 """Of the conversion: raised whenever the same file would give other data."""
 NOTICE = "D4RL's own data; see `d4rl` for what the conversion left out."
-REMADE = {"version", "file_sha256"}  # of a recipe: what makes it the same dataset, at another time
+REMADE = frozenset({"version", "file_sha256"})
 
 
-def fetch_d4rl(
-    d4rl_id: str, root: Path, *, source: str | None = None, sha256: str | None = None, command: str = ""
-) -> dict:
-    """Install D4RL's dataset `d4rl_id` as the Minari dataset d4rl/<d4rl_id> under `root`; returns its card.
+def fetch(dataset: FromD4RL, dataset_id: str, root: Path, *, command: str = "") -> dict:
+    """Install one of D4RL's datasets as the Minari dataset `dataset_id` under `root`; returns its card.
 
-    `source` is the path or URL of the HDF5 file; by default it is looked for where D4RL keeps it
-    (D4RL_DATASET_DIR, or ~/.d4rl/datasets), then downloaded from D4RL's server. `sha256` is the checksum
-    that the file must have. `command` is what the user typed, for the card.
-    The dataset appears with its card, complete, or not at all. One that is there already is kept when its
-    checksums hold and it was made from the same file; it is made again when not, and when another version
-    of this conversion made it. Where the file would have to be downloaded to compare it, the card's word
-    is taken unless `sha256` contradicts it. Of an interrupted download the next call takes up the part that
-    was received; a downloaded file is removed when the dataset is installed.
+    Without `dataset.file` the file is looked for where D4RL keeps it (D4RL_DATASET_DIR, or
+    ~/.d4rl/datasets), then downloaded from D4RL's server. `command` is what the user typed, for the card.
+    A dataset that is there is kept or made again as `build_dataset` says; another file and another version of
+    this conversion make it again. Where the file would have to be downloaded to compare it, the card's word
+    is taken unless `dataset.sha256` contradicts it. Of an interrupted download the next call takes up the
+    part that was received; a downloaded file is removed when the dataset is installed.
 
     Raises: UserError when the id is unknown, the file is missing, cannot be downloaded, has another
     checksum or is not as D4RL's (gtp.data.sources.d4rl_file), when the place holds other data, or the root
     cannot be written.
     """
-    task, root = find_task(d4rl_id), Path(root).resolve()
-    sha256 = check_sha256(sha256)
-    file, url = find_file(task, source)
-    dataset_id = f"d4rl/{d4rl_id}"
-    with sole_builder(dataset_id, root) as staging:
-        found = sha256 if file is None else checked_sha256(file, sha256)
-        recipe = {"name": "d4rl", "version": VERSION, "id": d4rl_id, "file_sha256": found}
-        card = intact_card(recipe, dataset_folder(dataset_id, root))
-        if card is not None:
-            return card
-        about = {
-            "dataset_id": dataset_id,
-            "source": "d4rl",
-            "notice": NOTICE,
-            "command": command or f"gtp dataset fetch d4rl --id {d4rl_id} --root {root}",
-        }
-        origin = {"file": str(file), "url": None}
-        # Beside `staging`, which the next builder empties.
-        place = staging.with_name(f"{staging.name}.download")
-        if file is None:
-            file = place / f"{task.id}.hdf5"
-            recipe["file_sha256"] = fetch_file(task, url, file, sha256, default=source is None)
-            origin = {"file": None, "url": url}
+    task, sha256 = find_task(dataset.id), check_sha256(dataset.sha256)
+    file, url = find_file(task, dataset.file)
+    found = sha256 if file is None else checked_sha256(file, sha256)
+    recipe = {"name": FromD4RL.name, "version": VERSION, "id": task.id, "file_sha256": found}
+
+    def make(workshop: Workshop) -> Made:
+        if file is not None:
+            return convert(file, task, dataset_id, workshop, {"file": str(file), "url": None})
+        downloaded = workshop.downloads / f"{task.id}.hdf5"
+        received = fetch_file(task, url, downloaded, sha256, default=dataset.file is None)
         try:
-            card = convert(file, task, about | {"recipe": recipe}, origin, staging, root)
+            made = convert(downloaded, task, dataset_id, workshop, {"file": None, "url": url})
         except UserError:  # a file that was refused must not stand in the way of a better one
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(workshop.downloads, ignore_errors=True)
             raise
-        shutil.rmtree(place, ignore_errors=True)
-    say(f"{dataset_id}: {card['episodes']} episodes, {card['steps']} steps installed in {root}")
-    return card
+        return Made(root=made.root, entries=made.entries | {"recipe": recipe | {"file_sha256": received}})
+
+    order = Order(
+        dataset_id=dataset_id,
+        source=FromD4RL.name,
+        recipe=recipe,
+        remade=REMADE,
+        open=frozenset({"file_sha256"} if found is None else ()),
+        notice=NOTICE,
+        command=command or f"gtp dataset fetch d4rl --id {task.id} --root {Path(root).resolve()}",
+    )
+    return build_dataset(order, root, make)
 
 
 def check_sha256(sha256: str | None) -> str | None:
@@ -153,55 +132,17 @@ def fetch_file(task: D4RLTask, url: str, file: Path, sha256: str | None, *, defa
     return found
 
 
-def intact_card(recipe: dict, folder: Path) -> dict | None:
-    """The card of an intact dataset of this recipe; None when it is to be made.
-
-    A recipe whose file_sha256 is None is one of whatever file.
-    Raises: UserError when the place holds data of another source.
-    """
-    card = read_card(folder)
-    if card is None:
-        if (folder / "data").exists():
-            say(f"{folder} has no card: converting the file again")
-        return None
-    differing = find_difference(card["recipe"], recipe)
-    if differing - REMADE:
-        raise UserError(f"{folder} holds data of another source; delete the folder")
-    if recipe["file_sha256"] is None:
-        differing = differing - {"file_sha256"}
-    if "version" in differing:
-        problem = f"{folder} was made by another version of the conversion"
-    elif differing:
-        problem = f"{folder} was made from another file"
-    else:
-        problem = find_damage(folder, card)
-    if problem is None:
-        return card
-    say(f"{problem}: converting the file again")
-    return None
-
-
-def convert(file: Path, task: D4RLTask, about: dict, origin: dict, staging: Path, root: Path) -> dict:
-    """Convert a file and install the dataset; returns its card."""
-    dataset_id = about["dataset_id"]
+def convert(file: Path, task: D4RLTask, dataset_id: str, workshop: Workshop, origin: dict) -> Made:
+    """Write the dataset of a file; `origin` says where that came from."""
     with open_d4rl(file, task, origin["url"] or str(file)) as data:
-        folder = write_dataset(data, dataset_id, staging)
-        report = data.report
-    described = describe_episodes(read_episodes(open_dataset(dataset_id, staging), staging))
-    card = {
-        **about,
-        "sha256": checksums(folder),
-        **described,
-        "d4rl": {**origin, **vars(report), "environment": task.environment},
-        "versions": installed_versions(),
-    }
-    write_card(folder, card)
-    install_dataset(dataset_id, staging, root)
-    return card
+        write_dataset(data, dataset_id, workshop.staging)
+        about = {**origin, **vars(data.report), "environment": task.environment}
+    described = describe_dataset(dataset_id, workshop.staging)
+    return Made(root=workshop.staging, entries={**described, "d4rl": about})
 
 
-def write_dataset(data: D4RLFile, dataset_id: str, staging: Path) -> Path:
-    """Write the episodes of an open file under `staging`; returns the dataset's folder."""
+def write_dataset(data: D4RLFile, dataset_id: str, staging: Path) -> None:
+    """Write the episodes of an open file under the Minari root `staging`."""
     progress = Progress(f"convert {dataset_id}", data.report.rows, "rows")
     episodes = data.episodes(progress.advance)
     first = next(episodes, None)
@@ -212,7 +153,7 @@ def write_dataset(data: D4RLFile, dataset_id: str, staging: Path) -> Path:
         yield first
         yield from episodes
 
-    return create_dataset(
+    create_dataset(
         staging,
         dataset_id,
         buffer=buffer(),

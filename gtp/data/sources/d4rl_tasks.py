@@ -37,7 +37,7 @@ class D4RLTask:
 
     @property
     def maze(self) -> str | None:
-        """Name of AntMaze's map (gtp.envs.make.MAZES)."""
+        """Name of AntMaze's map (gtp.envs.mazes.MAZES)."""
         return self.id.split("-")[1] if self.antmaze else None
 
     @property
@@ -46,7 +46,7 @@ class D4RLTask:
         return None if self.url is None else PurePosixPath(self.url).name
 
 
-ROBOTS = {  # sizes of observations and actions, horizon, environment
+ENVIRONMENTS = {  # sizes of observations and actions, horizon, environment
     "halfcheetah": (17, 6, 1000, "HalfCheetah-v4"),
     "hopper": (11, 3, 1000, "Hopper-v4"),
     "walker2d": (17, 6, 1000, "Walker2d-v4"),
@@ -59,7 +59,7 @@ ROBOTS = {  # sizes of observations and actions, horizon, environment
 def list_urls() -> dict[str, str]:
     """URL of the file of each id that we know."""
     urls = {}
-    for robot in ("halfcheetah", "hopper", "walker2d"):
+    for robot in (name for name in ENVIRONMENTS if not name.startswith("antmaze-")):
         for level in LEVELS:
             name = f"{robot}_{level.replace('-', '_')}-v2.hdf5"
             urls[f"{robot}-{level}-v2"] = f"{SERVER}/gym_mujoco_v2/{name}"
@@ -78,9 +78,9 @@ URLS = list_urls()
 def find_task(d4rl_id: str) -> D4RLTask:
     """The task of an id. Raises UserError when the id is malformed or of another robot."""
     match = re.fullmatch(r"(antmaze-[a-z]+|[a-z0-9]+)-?[a-z-]*-v\d+", d4rl_id)
-    if match is None or match[1] not in ROBOTS:
+    if match is None or match[1] not in ENVIRONMENTS:
         raise UserError(f"unknown D4RL id {d4rl_id!r}; use one of {', '.join(sorted(URLS))}")
-    observations, actions, horizon, environment = ROBOTS[match[1]]
+    observations, actions, horizon, environment = ENVIRONMENTS[match[1]]
     return D4RLTask(
         id=d4rl_id,
         observation_size=observations,

@@ -1,4 +1,7 @@
-"""Download one big file over HTTP: resumed where it broke off, checked, and complete or not there at all."""
+"""Download one big file over HTTP: resumed where it broke off, checked, and complete or not there at all.
+
+Not by pooch, which asks for no ranges: after a broken connection it would begin gigabytes from the start.
+"""
 
 import http.client
 import json

@@ -1,49 +1,36 @@
 """Datasets of the Minari collection: the user's own copy, or a download through Minari's client."""
 
 import contextlib
+import difflib
 import errno
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import minari
 import numpy as np
 from gymnasium import spaces
+from huggingface_hub import HfApi
+from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoFile
 from minari.namespace import create_namespace
+from minari.storage.remotes import DEFAULT_REMOTE
+from minari.storage.remotes.huggingface import HuggingFaceStorage
 
-from gtp.data.sources.announced import (
-    Announced,
-    check_download,
-    find_announced,
-    open_remote,
-    quiet_client,
-    remote_name,
-    watch,
-)
-from gtp.data.store.card import (
-    checksums,
-    describe_episodes,
-    find_damage,
-    installed_versions,
-    read_card,
-    write_card,
-)
-from gtp.data.store.minari_store import (
-    dataset_folder,
-    install_dataset,
-    minari_root,
-    open_dataset,
-    read_episodes,
-    sole_builder,
-)
+from gtp.data.sources import COMBINED, FromMinari
+from gtp.data.store.build import Made, Order, Workshop, build_dataset
+from gtp.data.store.card import describe_episodes, read_card
+from gtp.data.store.minari_store import dataset_folder, minari_root, open_dataset, read_episodes
 from gtp.errors import UserError
 from gtp.progress import say
 
 VERSION = 1
 """Of what an installed dataset and its card consist of; another one is fetched again."""
-PREFIX = "combined/"
 NOTICE = "From the Minari collection; Minari's data differ from D4RL's of the same name."
+REMADE = frozenset({"version", "ids"})
 
 # Megabytes, as Minari's documentation (Basic Usage) and its issue #242 list them.
 SIZES = {
@@ -54,77 +41,58 @@ SIZES = {
     "D4RL/antmaze/large-diverse-v1": 605.2,
 }
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+TIMEOUT = 30.0
+"""Seconds until a hub that does not answer counts as unreachable."""
 
 
-def fetch_minari(ids: Sequence[str], dataset_id: str, root: Path, *, command: str = "") -> dict:
+def fetch(dataset: FromMinari, dataset_id: str, root: Path, *, command: str = "") -> dict:
     """Install a dataset of the Minari collection under the Minari root `root`; returns its card.
 
     With one id `dataset_id` is that id. With several it begins with combined/ and names what Minari's
     `combine_datasets` makes of them, in their order; each of them is installed as well.
     A copy in the user's own Minari folder (MINARI_DATASETS_PATH, or ~/.minari/datasets) is used and left as
-    it is; otherwise the remote that MINARI_REMOTE names is asked (the default is hf://farama-minari).
-    The dataset appears with its card, complete, or not at all. One that is there already is kept when the
-    card asks for the same and its checksums hold, and fetched again when not. Of an interrupted download the
-    files that were finished are kept for the next call.
+    it is; otherwise the organisation on the Hugging Face hub that MINARI_REMOTE names is asked (the default
+    is hf://farama-minari). A dataset that is there is kept or made again as `build_dataset` says. Of an
+    interrupted download the files that were finished are kept for the next call.
     `command` is what the user typed, for the card.
 
-    Raises: UserError when an id is malformed or unknown to the remote, the remote cannot be reached or needs
-    a package that is not installed, a file arrives damaged, the data cannot be read, the datasets do not fit
-    together, the place holds other data, or the root cannot be written.
+    Raises: UserError when an id is malformed or unknown to the hub, the hub cannot be reached, a file arrives
+    damaged, the data cannot be read, the datasets do not fit together, the place holds other data, or the
+    root cannot be written.
     """
-    root = Path(root).resolve()
+    ids, root = dataset.ids, Path(root).resolve()
     check_ids(ids, dataset_id, root)
-    recipe = {"name": "minari", "version": VERSION, "ids": list(ids)}
-    with sole_builder(dataset_id, root) as staging:
-        card = intact_card(recipe, dataset_folder(dataset_id, root))
-        if card is not None:
-            return card
-        about = {
-            "dataset_id": dataset_id,
-            "source": "minari",
-            "notice": NOTICE,
-            "recipe": recipe,
-            "command": command or " && ".join(f"minari download {id}" for id in ids),
-        }
+
+    def make(workshop: Workshop) -> Made:
         if len(ids) > 1:
-            return install_combined(ids, about, staging, root)
+            return combine(ids, dataset_id, workshop, root)
         own = find_own_copy(dataset_id, root)
         if own is not None:
             with report_unusable(own):
-                return install_copy(own, about, staging, root)
-        return install_download(about, staging, root)
+                return copy(dataset_id, own, workshop)
+        return download(dataset_id, workshop)
+
+    order = Order(
+        dataset_id=dataset_id,
+        source=FromMinari.name,
+        recipe={"name": FromMinari.name, "version": VERSION, "ids": list(ids)},
+        remade=REMADE,
+        notice=NOTICE,
+        command=command or " && ".join(f"minari download {id}" for id in ids),
+    )
+    return build_dataset(order, root, make)
 
 
 def check_ids(ids: Sequence[str], dataset_id: str, root: Path) -> None:
     """Raises UserError unless the ids are well formed and `dataset_id` can name what is made of them."""
     for name in (*ids, dataset_id):
         dataset_folder(name, root)
-    if len(set(ids)) < len(ids) or not ids:
-        raise UserError(f"the ids {list(ids)} must be different ones, and at least one")
+    if len(set(ids)) < len(ids):
+        raise UserError(f"the ids {list(ids)} must be different ones")
     if len(ids) == 1 and dataset_id != ids[0]:
         raise UserError(f"one dataset keeps its id; use {ids[0]!r} instead of {dataset_id!r}")
-    if len(ids) > 1 and not dataset_id.startswith(PREFIX):
-        raise UserError(f"bad dataset id {dataset_id!r}; the ids of combined data begin with {PREFIX!r}")
-
-
-def intact_card(recipe: dict, folder: Path) -> dict | None:
-    """The card of an intact dataset of this recipe; None when it must be fetched (again).
-
-    Raises: UserError when the place holds data of another source.
-    """
-    card = read_card(folder)
-    if card is None:
-        return None
-    if card.get("source") != "minari":
-        raise UserError(f"{folder} holds data of another source; choose another id or delete the folder")
-    if card["recipe"] != recipe:
-        say(f"{folder} was fetched by another version or from other ids: fetching it again")
-        return None
-    damage = find_damage(folder, card)
-    if damage is not None:
-        say(f"{damage}: fetching the dataset again")
-        return None
-    return card
+    if len(ids) > 1 and not dataset_id.startswith(COMBINED):
+        raise UserError(f"bad dataset id {dataset_id!r}; the ids of combined data begin with {COMBINED!r}")
 
 
 def own_root() -> Path:
@@ -152,37 +120,21 @@ def report_unusable(own: Path) -> Iterator[None]:
         say(f"the copy in {own} is not used: {error}")
 
 
-def install_copy(own: Path, about: dict, staging: Path, root: Path) -> dict:
-    """Copy a dataset from the Minari root `own`, which stays as it is; returns the card."""
-    dataset_id = about["dataset_id"]
-    described = describe_dataset(dataset_id, own)
-    folder = dataset_folder(dataset_id, staging)
+def copy(dataset_id: str, own: Path, workshop: Workshop) -> Made:
+    """A copy of a dataset in the Minari root `own`, which stays as it is."""
+    described = describe(dataset_id, own)
+    folder = dataset_folder(dataset_id, workshop.staging)
     shutil.copytree(dataset_folder(dataset_id, own) / "data", folder / "data")
-    return install(about | {"remote": None} | described, staging, root)
+    return Made(root=workshop.staging, entries={"remote": None, **described})
 
 
-def install_download(about: dict, staging: Path, root: Path) -> dict:
-    """Download a dataset and install it; returns the card. Its finished files survive a failure."""
-    dataset_id = about["dataset_id"]
-    # A Minari root for this dataset alone. It lies beside `staging`, which the next builder empties.
-    place = staging.with_name(f"{staging.name}.download")
-    announced = download(dataset_id, place)
-    described = describe_dataset(dataset_id, place)
-    shutil.rmtree(place / "replaced", ignore_errors=True)  # of an installation that was killed
-    card = install(about | {"remote": describe_remote(announced)} | described, place, root)
-    shutil.rmtree(place)
-    say(f"{dataset_id}: {card['episodes']} episodes, {card['steps']} steps installed in {root}")
-    return card
-
-
-def install_combined(ids: Sequence[str], about: dict, staging: Path, root: Path) -> dict:
-    """Fetch datasets and install their combination; returns the card.
+def combine(ids: Sequence[str], dataset_id: str, workshop: Workshop, root: Path) -> Made:
+    """Fetch datasets and put them together.
 
     Minari keeps every episode, in order, the environment's specification and the authors; it drops the
     reference scores, which are restored here where the parts agree on them.
     """
-    dataset_id = about["dataset_id"]
-    parts = {part: fetch_minari([part], part, root) for part in ids}
+    parts = {part: fetch(FromMinari(ids=(part,)), part, root) for part in ids}
     datasets = [open_dataset(part, root) for part in ids]
     for other in datasets[1:]:
         for what in ("observation_space", "action_space"):
@@ -191,7 +143,8 @@ def install_combined(ids: Sequence[str], about: dict, staging: Path, root: Path)
                 raise UserError(
                     f"{ids[0]} and {other.id} cannot be combined: {what} {one} differs from {another}"
                 )
-    with minari_root(staging), quiet_client():
+    with minari_root(workshop.staging), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about metadata in which the parts differ
         create_namespace(dataset_id.rpartition("/")[0])
         try:
             combined = minari.combine_datasets(datasets, dataset_id)
@@ -203,37 +156,114 @@ def install_combined(ids: Sequence[str], about: dict, staging: Path, root: Path)
             {"ref_min_score": scores[0]["min"], "ref_max_score": scores[0]["max"]}
         )
     sources = {part: {key: card[key] for key in ("sha256", "remote")} for part, card in parts.items()}
-    about = about | {"remote": None, "parts": sources}
-    return install(about | describe_dataset(dataset_id, staging), staging, root)
+    described = describe(dataset_id, workshop.staging)
+    return Made(root=workshop.staging, entries={"remote": None, "parts": sources, **described})
 
 
-def install(card: dict, staging: Path, root: Path) -> dict:
-    """Complete a card, write it beside the dataset below `staging` and move both to their place."""
-    folder = dataset_folder(card["dataset_id"], staging)
-    card = card | {"sha256": checksums(folder), "versions": installed_versions()}
-    write_card(folder, card)
-    install_dataset(card["dataset_id"], staging, root)
-    return card
+def download(dataset_id: str, workshop: Workshop) -> Made:
+    """Download a dataset, but for those of its files that an interrupted download has finished.
 
-
-def download(dataset_id: str, place: Path) -> Announced:
-    """Download a dataset into the Minari root `place`; what is there already is not transferred again.
-
-    Raises: UserError as for `fetch_minari`.
+    Raises: UserError as for `fetch`.
     """
-    storage = open_remote()
-    with one_line_network_error(dataset_id), quiet_client():
-        announced = find_announced(dataset_id, storage)
-        say(f"downloading {dataset_id} from {announced.remote}: {megabytes(announced.size)}")
-        place.mkdir(parents=True, exist_ok=True)
+    place = workshop.downloads
+    with one_line_network_error(dataset_id):
+        organisation = remote_organisation()
+        storage = HuggingFaceStorage(organisation)
+        remote = find_remote(dataset_id, organisation, storage)
+        size = sum(file.size for file in remote.files.values())
+        say(f"downloading {dataset_id} from hf://{organisation}: {size / 1e6:.1f} MB")
         # A killed client leaves unfinished files under random names that it never looks at again.
         for unfinished in place.rglob("*.incomplete"):
             unfinished.unlink()
-        with minari_root(place), watch(place, f"download {dataset_id}", announced):
-            # Without force Minari takes the folder of an unfinished download for the dataset.
-            minari.download_dataset(dataset_id, force_download=dataset_folder(dataset_id, place).exists())
-        check_download(dataset_id, place, announced)
-    return announced
+        storage.download_dataset(dataset_id, place)
+        check_download(dataset_id, place, remote)
+    described = describe(dataset_id, place)
+    return Made(root=place, entries={"remote": remote.describe(), **described})
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A dataset on the Hugging Face hub: the folder of a repository at one commit."""
+
+    organisation: str
+    repository: str
+    folder: str
+    """Ends in / unless it is the whole repository."""
+    revision: str
+    files: dict[str, RepoFile]
+    """By their path in the repository."""
+
+    def describe(self) -> dict:
+        """Where the download came from, for its card: LFS files have a SHA-256, others git's digest."""
+        files = {
+            path.removeprefix(self.folder): (
+                {"sha256": file.lfs.sha256} if file.lfs else {"git-sha1": file.blob_id}
+            )
+            for path, file in sorted(self.files.items())
+        }
+        return {"url": f"hf://{self.organisation}", "revision": self.revision, "files": files}
+
+
+def remote_organisation() -> str:
+    """The organisation on the hub that is asked. Raises UserError when MINARI_REMOTE is malformed."""
+    remote = os.environ.get("MINARI_REMOTE", DEFAULT_REMOTE)
+    kind, separator, name = remote.partition("://")
+    if kind != "hf" or not separator or not name:
+        raise UserError(f"MINARI_REMOTE is {remote!r}; use hf://<organisation>")
+    return name
+
+
+def find_remote(dataset_id: str, organisation: str, storage: HuggingFaceStorage) -> Remote:
+    """What the hub holds under an id.
+
+    Raises: UserError with the nearest id when there is no such dataset; whatever the client raises when the
+    hub cannot be reached.
+    """
+    repository, _, folder = dataset_id.partition("/")
+    api, name = HfApi(), f"{organisation}/{repository}"
+    try:
+        revision = api.dataset_info(name, timeout=TIMEOUT).sha
+        tree = api.list_repo_tree(
+            name, folder or None, recursive=True, revision=revision, repo_type="dataset"
+        )
+        files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+    except (RepositoryNotFoundError, EntryNotFoundError):
+        files = {}
+    folder += "/" * bool(folder)
+    if f"{folder}data/metadata.json" not in files:
+        nearest = difflib.get_close_matches(dataset_id, list(storage.list_datasets()), n=1, cutoff=0.0)
+        advice = f"did you mean {nearest[0]!r}?" if nearest else "see `minari list remote`"
+        raise UserError(f"there is no dataset {dataset_id!r} on hf://{organisation}; {advice}")
+    return Remote(organisation, repository, folder, revision, files)
+
+
+def check_download(dataset_id: str, place: Path, remote: Remote) -> None:
+    """Compare a dataset downloaded into the Minari root `place` with the hub's checksums.
+
+    The client itself compares sizes at best. A file that differs is removed, so that the next download
+    fetches it anew; so is one that the hub does not have, which an earlier revision left behind.
+    Raises: UserError naming the first file that is missing or differs.
+    """
+    local = place / remote.repository
+    found = HfApi().verify_repo_checksums(
+        f"{remote.organisation}/{remote.repository}",
+        repo_type="dataset",
+        revision=remote.revision,
+        local_dir=local,
+    )
+    for path in found.extra_paths:
+        (local / path).unlink()
+    again = "run the same command again"
+    for path in sorted(set(found.missing_paths) & remote.files.keys()):
+        raise UserError(f"{path} of {dataset_id} did not arrive from hf://{remote.organisation}; {again}")
+    for wrong in found.mismatches:
+        (local / wrong["path"]).unlink()
+    for wrong in found.mismatches:
+        raise UserError(
+            f"{wrong['path'].removeprefix(remote.folder)} of {dataset_id} arrived damaged from"
+            f" hf://{remote.organisation} (its {wrong['algorithm']} is not the announced"
+            f" {wrong['expected'][:12]}…) and was removed; {again}"
+        )
 
 
 @contextlib.contextmanager
@@ -248,26 +278,26 @@ def one_line_network_error(dataset_id: str) -> Iterator[None]:
             raise
         size = f"{SIZES[dataset_id]:.0f} MB" if dataset_id in SIZES else "size unknown"
         raise UserError(
-            f"cannot download {dataset_id} ({size}) from {remote_name()}: {one_line(error)}; where there is a"
-            f" network run `minari download {dataset_id}` and copy its folder to {own_root() / dataset_id},"
-            " or choose a dataset with `source: generate`"
+            f"cannot download {dataset_id} ({size}) from hf://{remote_organisation()}: {one_line(error)};"
+            f" where there is a network run `minari download {dataset_id}` and copy its folder to"
+            f" {own_root() / dataset_id}, or choose a dataset with `source: generate`"
         ) from error
 
 
-def describe_dataset(dataset_id: str, root: Path) -> dict:
+def describe(dataset_id: str, root: Path) -> dict:
     """What a card says of the data of a dataset under the Minari root `root`.
 
     Raises: UserError when they cannot be read, do not fit into memory, or are not vectors of numbers.
     """
     try:
-        return _describe_dataset(dataset_id, root)
+        return _describe(dataset_id, root)
     except MemoryError as error:
         raise UserError(
             f"dataset {dataset_id} in {root} does not fit into memory; free memory or use a smaller dataset"
         ) from error
 
 
-def _describe_dataset(dataset_id: str, root: Path) -> dict:
+def _describe(dataset_id: str, root: Path) -> dict:
     dataset = open_dataset(dataset_id, root)
     if dataset.id != dataset_id:
         raise UserError(f"{dataset_folder(dataset_id, root)} holds {dataset.id}; delete the folder")
@@ -315,16 +345,6 @@ def reference_scores(metadata: dict) -> dict | None:
         "unit": "episode return in Minari's evaluation environment",
         "episodes": metadata.get("num_episodes_average_score"),
     }
-
-
-def describe_remote(announced: Announced) -> dict:
-    """Where a download came from, for its card."""
-    files = {name: {file.kind: file.digest} for name, file in sorted(announced.files.items())}
-    return {"url": announced.remote, "revision": announced.revision, "files": files}
-
-
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 def one_line(error: Exception) -> str:

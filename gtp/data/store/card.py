@@ -100,6 +100,11 @@ def find_damage(folder: Path, card: dict) -> str | None:
     return None
 
 
+def find_difference(card: dict, recipe: dict) -> set[str]:
+    """Names of the entries in which two descriptions of a recipe differ."""
+    return {name for name in card.keys() | recipe.keys() if card.get(name) != recipe.get(name)}
+
+
 def verify_card(folder: Path) -> dict:
     """Compare the data in `folder` with the checksums of the card beside them and return the card.
 

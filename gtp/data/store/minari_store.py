@@ -1,7 +1,6 @@
-"""Local Minari datasets: where they lie, how they are read, and how a new one appears whole or not at all."""
+"""Local Minari datasets: where they lie, how they are read, and how a new one is put in its place."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import warnings
@@ -9,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import minari
+from filelock import FileLock, Timeout
 from minari.dataset.minari_dataset import DATASET_ID_RE
 
+from gtp.data.sources import how_to_get
 from gtp.errors import UserError
 from gtp.files import write_text
 from gtp.progress import say
@@ -26,16 +27,6 @@ def dataset_folder(dataset_id: str, root: Path) -> Path:
     if match is None or match["version"] is None:
         raise UserError(f"bad dataset id {dataset_id!r}; use <namespace>/<name>-v<number>, such as a/b-v0")
     return Path(root) / dataset_id
-
-
-def how_to_get(dataset_id: str, root: Path) -> str:
-    """The command that makes or downloads a dataset, for error messages."""
-    verbs = {"generated": "generate <recipe> --id", "combined": "fetch minari --dataset_id"}
-    if (kind := dataset_id.split("/")[0]) in verbs:
-        return f"make it with `python -m gtp dataset {verbs[kind]} {dataset_id} --root {root} ...`"
-    if kind == "d4rl":
-        return f"convert it with `python -m gtp dataset fetch d4rl --id {dataset_id[5:]} --root {root}`"
-    return f"download it with `MINARI_DATASETS_PATH={root} minari download {dataset_id}`"
 
 
 def open_dataset(dataset_id: str, root: Path) -> minari.MinariDataset:
@@ -93,18 +84,20 @@ def sole_builder(dataset_id: str, root: Path) -> Iterator[Path]:
     with _one_line_os_error(dataset_id, root):
         workshop.mkdir(parents=True, exist_ok=True)
     staging = workshop / name
-    with _one_line_os_error(dataset_id, root), open(workshop / f"{name}.lock", "w") as lock:
+    lock = FileLock(workshop / f"{name}.lock")
+    with _one_line_os_error(dataset_id, root):
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.acquire(timeout=0)
+        except Timeout:
             say(f"another process is building {dataset_id}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.rmtree(staging, ignore_errors=True)  # of a builder that was killed
+            lock.acquire()
         try:
+            shutil.rmtree(staging, ignore_errors=True)  # of a builder that was killed
             staging.mkdir()
             yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+            lock.release()
 
 
 @contextlib.contextmanager
@@ -149,19 +142,18 @@ def create_dataset(staging: Path, dataset_id: str, **arguments) -> Path:
     return dataset_folder(dataset_id, staging)
 
 
-def install_dataset(dataset_id: str, staging: Path, root: Path) -> Path:
-    """Rename a finished dataset from `staging` to its place under `root`; what was there is removed."""
-    built, target = dataset_folder(dataset_id, staging), dataset_folder(dataset_id, root)
+def install_dataset(dataset_id: str, made: Path, root: Path, replaced: Path) -> None:
+    """Rename a dataset from the root `made` to its place under `root`, and what was there to `replaced`."""
+    built, target = dataset_folder(dataset_id, made), dataset_folder(dataset_id, root)
     for path in built.rglob("*"):
         if path.is_file():
             with open(path, "rb+") as handle:
                 os.fsync(handle.fileno())
     target.parent.mkdir(parents=True, exist_ok=True)
-    for namespace in staging.rglob("namespace_metadata.json"):
-        place = root / namespace.relative_to(staging)
+    for namespace in made.rglob("namespace_metadata.json"):
+        place = root / namespace.relative_to(made)
         if not place.exists():
             write_text(place, namespace.read_text(encoding="utf-8"))
     if target.exists():
-        os.rename(target, staging / "replaced")
+        os.rename(target, replaced)
     os.rename(built, target)
-    return target

@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium import spaces
 
 from gtp.data.store.minari_store import open_dataset, read_episodes
-from gtp.envs.make import cell_size
+from gtp.envs.mazes import cell_size
 from gtp.errors import UserError
 from gtp.schema import Bin
 

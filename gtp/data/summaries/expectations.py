@@ -7,7 +7,7 @@ import numpy as np
 
 from gtp.data.store.card import verify_card
 from gtp.data.store.minari_store import dataset_folder, open_dataset, read_episodes
-from gtp.envs.make import layout_of
+from gtp.envs.mazes import layout_of
 from gtp.errors import UserError
 
 Range = tuple[float, float]

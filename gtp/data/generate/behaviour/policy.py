@@ -87,7 +87,7 @@ def policies_file(robot: str) -> Path:
 def load_policies(robot: str) -> BehaviourPolicies:
     """The shipped policies of a robot. Raises UserError when the file is missing or damaged."""
     path = policies_file(robot)
-    remedy = f"restore it, or train it anew: snakemake gtp/data/generate/behaviour/policies/{path.name}"
+    remedy = "restore it with git checkout, or train all anew: snakemake behaviour_policies"
     stored, metadata = read_tensor_file(path, "a file of behaviour policies", remedy)
     if metadata.get("format") != FORMAT:
         raise UserError(f"{path} is not a file of behaviour policies; {remedy}")

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import gymnasium as gym
@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from gtp.data.generate.behaviour.ant import AntGoals
 from gtp.data.generate.behaviour.policy import save_policies
+from gtp.data.generate.behaviour.robots import ROBOTS, Training
 from gtp.errors import UserError
 from gtp.files import write_atomically, write_text
 from gtp.progress import Progress, say
@@ -28,43 +29,6 @@ PACKAGES = ("gtp", "stable-baselines3", "torch", "gymnasium", "mujoco", "numpy")
 UNTIL_MEDIUM, AFTER_MEDIUM = 16, 8  # policies to ship at most, so that a file stays below a megabyte
 CHECKPOINT_EVERY = 10  # snapshots
 RECENT = 100  # episodes whose mean return stands for a policy's
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """One robot's training run; PPO's other settings are Stable-Baselines3's defaults."""
-
-    environment: str
-    """Gymnasium id; AntGoals is gtp.data.generate.behaviour.ant's."""
-    steps: int
-    """Environment steps."""
-    horizon: int
-    """Steps of an episode."""
-    width: int
-    """Units in each of the two hidden layers of actor and critic."""
-    tiers: bool
-    """Whether to ship the policies on the way too, or the last alone."""
-    simulators: int = 16
-    rollout: int = 256
-    """Steps of each simulator between two updates of the policy."""
-    batch_size: int = 256
-    epochs: int = 10
-    learning_rate: float = 3e-4
-    """At the start; falls linearly to 0."""
-    log_std: float = -0.5
-    """Logarithm of the standard deviation of the actions at the start."""
-    snapshot_rollouts: int = 5
-    """The policy is kept every so many rollouts."""
-
-
-ROBOTS = {
-    "hopper": Training(environment="Hopper-v5", steps=6_000_000, horizon=1000, width=64, tiers=True),
-    "walker2d": Training(environment="Walker2d-v5", steps=8_000_000, horizon=1000, width=64, tiers=True),
-    "halfcheetah": Training(
-        environment="HalfCheetah-v5", steps=4_000_000, horizon=1000, width=64, tiers=True
-    ),
-    "ant": Training(environment="AntGoals", steps=2_600_000, horizon=500, width=128, tiers=False),
-}
 
 
 def train_behaviour(robot: str, work: Path, output: Path, *, seed: int = 0, command: str = "") -> None:
@@ -76,7 +40,7 @@ def train_behaviour(robot: str, work: Path, output: Path, *, seed: int = 0, comm
     """
     if robot not in ROBOTS:
         raise UserError(f"no training is defined for the robot {robot!r}; choose one of {', '.join(ROBOTS)}")
-    training = ROBOTS[robot]
+    training = ROBOTS[robot].training
     run_ppo(robot, training, work, seed)
     ship(robot, training, work, output, seed=seed, command=command)
 
