@@ -129,3 +129,13 @@ def test_the_core_needs_torch_and_numpy_alone():
 def test_the_drawing_shows_every_room():
     drawing = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)[1]
     assert {name for name in ROOMS if not re.search(rf"\b{name}\b", drawing)} == set()
+
+
+PAGES = [page for folder in (".", "docs", "config") for page in sorted((ROOT / folder).glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)", text)
+    assert not [link for link in links if not (page.parent / link).exists()]

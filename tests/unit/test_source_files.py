@@ -38,12 +38,12 @@ def test_digest_of_a_run_covers_what_its_method_inherits(tmp_path, monkeypatch):
     files = files_behind("gtp.algorithms.diffusion_ql")
     assert {
         "gtp/algorithms/common/denoising_policy.py",
-        "gtp/algorithms/diffusion_bc.py",
+        "gtp/algorithms/common/diffusion_model.py",
         "gtp/generative/diffusion.py",
     } <= set(files)
     before = code_digest(method)
     monkeypatch.setattr(
-        "gtp.training.run.files_behind", lambda *modules: [f for f in files if "diffusion_bc" not in f]
+        "gtp.training.run.files_behind", lambda *modules: [f for f in files if "diffusion_model" not in f]
     )
     assert code_digest(method) != before
 

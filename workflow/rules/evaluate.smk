@@ -18,7 +18,7 @@ def last_policy(wildcards):
 
 def headline_nfe(wildcards):
     """The number of function evaluations that tables and curves report."""
-    return STUDY.evaluation.headline_nfe if PLAN.methods[wildcards.method].generative else 1
+    return STUDY.evaluation.headline_nfe if PLAN.methods[wildcards.method].choosable_nfe else 1
 
 
 def evaluate_options(wildcards, output):
