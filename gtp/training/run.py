@@ -20,6 +20,16 @@ from gtp.errors import UserError
 from gtp.files import sha256_of, write_atomically
 from gtp.provenance import ROOT, files_behind
 
+COLUMNS = (
+    "observations",
+    "actions",
+    "rewards",
+    "next_observations",
+    "terminations",
+    "episode_starts",
+)
+"""What of the transitions decides a result; backups and windows end where episodes do."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -39,7 +49,7 @@ class Run:
         The label too, since it stands in the policies: of two methods with equal settings each is trained.
         """
         arrays = hashlib.sha256()
-        for name in ("observations", "actions", "rewards", "next_observations", "terminations"):
+        for name in COLUMNS:
             arrays.update(getattr(self.transitions, name).tobytes())
         return {
             "algorithm": algorithms.name_of(self.algorithm),
