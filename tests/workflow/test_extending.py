@@ -21,13 +21,13 @@ def test_a_figure_is_a_script_a_caption_and_an_entry(checkout):
     folder = checkout.folder
     (folder / "workflow/scripts/figure_lengths.py").write_text(example("python"))
     (folder / "workflow/report/figure_lengths.rst").write_text(example("rst"))
-    checkout.edit("gtp/report/registry.py", "FIGURES = (\n", f"FIGURES = (\n{example('text')}")
     shutil.rmtree(folder / "results/reference")
     write_study(folder / "results/reference/robots", tasks=LOCOMOTION_TASKS, seeds=2, episodes=2)
-    plan = checkout.snakemake("reference", "-n")
-    assert re.search(r"^figure_lengths +1$", plan.stdout, re.MULTILINE), plan.stdout[-3000:]
     figure = "figures/reference/robots/lengths.pdf"
-    result = checkout.snakemake(figure, "--cores", "1")
+    with checkout.edited("gtp/report/registry.py", "FIGURES = (\n", f"FIGURES = (\n{example('text')}"):
+        plan = checkout.snakemake("reference", "-n")
+        assert re.search(r"^figure_lengths +1$", plan.stdout, re.MULTILINE), plan.stdout[-3000:]
+        result = checkout.snakemake(figure, "--cores", "1")
     assert result.returncode == 0, result.stdout[-3000:]
     assert (folder / figure).read_bytes().startswith(b"%PDF")
 
