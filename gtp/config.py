@@ -52,18 +52,23 @@ class TaskSpec:
                 "reference_min must lie below reference_max,"
                 f" got {self.reference_min} and {self.reference_max}"
             )
-        if self.maze is not None and (self.start_cell is None or self.goal_cell is None):
+        if self.is_goal_reaching and (self.start_cell is None or self.goal_cell is None):
             raise ValueError("a maze task needs both start_cell and goal_cell")
         if self.reward_normalization not in ("none", "return_range"):
             raise ValueError(
                 f"reward_normalization must be 'none' or 'return_range', got {self.reward_normalization!r}"
             )
-        if self.maze is not None and self.reward_normalization != "none":
+        if self.is_goal_reaching and self.reward_normalization != "none":
             raise ValueError("a maze task relabels its rewards; leave reward_normalization at 'none'")
         if self.goal_radius <= 0:
             raise ValueError(f"goal_radius must be positive, got {self.goal_radius}")
         if self.action_repeat < 1:
             raise ValueError(f"action_repeat must be at least 1, got {self.action_repeat}")
+
+    @property
+    def is_goal_reaching(self) -> bool:
+        """Whether reaching a goal is all that counts: rewards are relabelled, the score is a success rate."""
+        return self.maze is not None
 
     def normalized_score(self, episode_return: float) -> float:
         """D4RL's score: 0 at reference_min, 100 at reference_max."""

@@ -92,7 +92,7 @@ def read_columns(
     if rows == 0:
         raise UserError(f"dataset {dataset.id} never leaves the goal region; choose another goal_cell")
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if task.maze is not None and not columns["terminations"].any():
+    if task.is_goal_reaching and not columns["terminations"].any():
         raise UserError(
             f"dataset {dataset.id} never reaches the goal cell {task.goal_cell}; choose another goal_cell or"
             " more data: there is no reward to learn from"
@@ -137,7 +137,7 @@ def check_spaces(dataset: minari.MinariDataset, task: TaskSpec) -> None:
     owner = f"dataset {dataset.id}"
     select_boxes(dataset.observation_space, task.observation_keys, owner)
     action_box(dataset)
-    if task.maze is None:
+    if not task.is_goal_reaching:
         return
     if not isinstance(dataset.observation_space, spaces.Dict):
         raise UserError(f"{owner} has no observation 'achieved_goal'; use a maze dataset")
@@ -181,7 +181,7 @@ def find_episode_problem(
         expected[name] = (getattr(episode, name), (steps,))
     space = dataset.observation_space
     if isinstance(space, spaces.Dict):
-        for key in {*task.observation_keys, *(["achieved_goal"] if task.maze is not None else [])}:
+        for key in {*task.observation_keys, *(["achieved_goal"] if task.is_goal_reaching else [])}:
             expected[f"observation {key!r}"] = (episode.observations[key], (steps + 1, *space[key].shape))
     else:
         expected["observations"] = (episode.observations, (steps + 1, *space.shape))
@@ -206,7 +206,7 @@ def episode_transitions(
     terminations = np.asarray(episode.terminations, dtype=bool)
     kept = np.ones(len(rewards), dtype=bool)
     starts = np.append(True, terminations[:-1])
-    if task.maze is not None:
+    if task.is_goal_reaching:
         #          step t goes from state t to state t + 1
         # inside   [0  0  0  1  1  0  0]   of the states
         # kept     [1  1  1  0  0  1]      of the steps, as everything below

@@ -17,7 +17,7 @@ def reward_unit(transitions: Transitions, discount: float) -> float:
     a linear function of the published ones with slope goal (1 - gamma) - step.
     Returns 1 when nothing can be compared: all episodes alike, or no discounting of a goal's reward.
     """
-    if transitions.task.maze is None:
+    if not transitions.task.is_goal_reaching:
         returns = np.add.reduceat(transitions.rewards.astype(np.float64), transitions.episode_starts)
         spread = returns.max() - returns.min()
         return float(RETURN_RANGE / spread) if spread > 0 else 1.0

@@ -127,7 +127,7 @@ def task_figure(
     The footnote says what the scores are means of, then `notices`, then what a reader must know of the data.
     """
     rows = method_rows(study)
-    share = all(map(percent_score, study.tasks))
+    share = all(task.is_goal_reaching for task in study.tasks)
     figure, grid = panel_grid(len(study.tasks), len(rows), share_y=share)
     for index, task in enumerate(study.tasks):
         means = draw_task(task, list(zip(grid[:, index], rows.values(), strict=True)))
@@ -146,18 +146,13 @@ def task_figure(
     return figure
 
 
-def percent_score(task: TaskRecord) -> bool:
-    """Whether a task's normalised score is the share of episodes that succeed, so within [0, 100]."""
-    return task.maze is not None
-
-
 def set_score_limits(axes: Axes, task: TaskRecord, means: Iterable[float]) -> None:
     """Vertical range of a panel of scores. Intervals that reach beyond it are cut by the frame.
 
     Shares of successes show all of [0, 100]. Other scores show 0 and all means with room around them: the
     intervals of three seeds can be so wide that an axis that held them would flatten everything else.
     """
-    if percent_score(task):
+    if task.is_goal_reaching:
         axes.set_ylim(-5, 105)
         axes.set_yticks([0, 25, 50, 75, 100])
         return

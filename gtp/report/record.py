@@ -29,9 +29,14 @@ class TaskRecord:
     """Name of its maze; None for a task that has none."""
 
     @property
+    def is_goal_reaching(self) -> bool:
+        """Whether its score is the share of episodes that reach a goal, in percent, so within [0, 100]."""
+        return self.maze is not None
+
+    @property
     def scored_by(self) -> str:
         """What its normalised scores mean, in the words of a caption."""
-        if self.maze:
+        if self.is_goal_reaching:
             return "the percentage of episodes that reach the goal"
         references = (self.reference_min, self.reference_max)
         if references == (0.0, 1.0):  # TaskSpec's defaults

@@ -32,7 +32,7 @@ def draw(episodes: pd.DataFrame, study: StudyRecord, file: str) -> Figure:
     Panels of one environment share bins and horizontal axis, and stand in rows of their own when there are
     several. Raises UserError when all tasks have mazes, or one has no episodes.
     """
-    study = study.only(task for task in study.tasks if task.maze is None)
+    study = study.only(task for task in study.tasks if not task.is_goal_reaching)
     if not study.tasks:
         raise UserError(f"study {study.study} has no task without a maze; add one, or draw the coverage")
     missing = [task.name for task in study.tasks if not (episodes["task"] == task.name).any()]
