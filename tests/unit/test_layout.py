@@ -125,8 +125,8 @@ def test_long_names_break_between_words():
 def test_shares_show_their_whole_range_and_other_scores_all_means():
     with house_style():
         _, ((axes, other),) = panel_grid(2)
-        set_score_limits(axes, SimpleNamespace(maze="umaze"), [40.0])
-        set_score_limits(other, SimpleNamespace(maze=None), [-4.0, 120.0])
+        set_score_limits(axes, SimpleNamespace(is_goal_reaching=True), [40.0])
+        set_score_limits(other, SimpleNamespace(is_goal_reaching=False), [-4.0, 120.0])
     low, high = axes.get_ylim()
     assert low < 0 < 100 < high
     low, high = other.get_ylim()
