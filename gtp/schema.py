@@ -60,7 +60,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a flow map: kind is path (a point of sample's path at time t) or data (an action)."""
+    """A point of a learned trajectory: kind is path (of a sample, at time t) or data (an action)."""
 
     state: int
     sample: int
@@ -192,11 +192,11 @@ TABLES = {
     "curves": Table(Episode, EPISODES, "curve.csv", last=("step",)),
     "training": Table(Measurement, RUN, "training.csv", first=("seed",)),
     "cost": Table(Cost, RUN, "cost.csv", first=("device",)),
-    "flow_map": Table(Point, RUN, "flow_map.csv"),
+    "trajectories": Table(Point, RUN, "trajectories.csv"),
     "rollouts": Table(Position, RUN, "rollouts.csv"),
     "coverage": Table(Bin, TASK, "coverage.csv"),
     "episodes": Table(RecordedEpisode, ("study", "suite", "task"), "episodes.csv"),
-    "references": Table(Reference, ("study", "suite", "task"), "references.csv"),
+    "reference_returns": Table(Reference, ("study", "suite", "task"), "reference_returns.csv"),
     "mazes": Table(MazeCell, TASK),
 }
 """Name of a table, without .csv -> its columns and where they come from."""

@@ -120,7 +120,9 @@ def validate(id: str, root: Path, output: Path, expect: Expectations, maze: str 
     write_text(output, json.dumps(validate_dataset(id, root, expect, maze), indent=2) + "\n")
 
 
-def references(recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, episodes: int = 100) -> None:
+def reference_returns(
+    recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, episodes: int = 100
+) -> None:
     """Measure what a random policy and the recipe's expert reach on a task whose data are generated.
 
     Args:
@@ -129,9 +131,9 @@ def references(recipe: AnyRecipe, task: TaskSpec, output: Path | None = None, ep
         output: CSV with a row for each policy; without it they are printed.
         episodes: Episodes of each policy.
     """
-    from gtp.data.summaries.reference_returns import Reference, measure_references
+    from gtp.data.summaries.reference_returns import Reference, measure_reference_returns
 
-    rows = measure_references(task, recipe, episodes)
+    rows = measure_reference_returns(task, recipe, episodes)
     if output:
         write_rows(output, Reference, rows)
     else:

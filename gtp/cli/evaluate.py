@@ -1,10 +1,10 @@
-"""The verbs that look at trained policies: `gtp evaluate`, `gtp cost`, `gtp flow-map` and `gtp inspect`."""
+"""The verbs that look at trained policies: `gtp evaluate`, `cost`, `trajectories` and `inspect`."""
 
 from pathlib import Path
 
 from gtp.data.transitions import load_transitions
 from gtp.evaluation.cost import measure, write_cost
-from gtp.evaluation.flow_map import Point, flow_map
+from gtp.evaluation.trajectories import Point, trajectories
 from gtp.files import require_writable
 from gtp.policy import describe, load_policy
 from gtp.schema import write_rows
@@ -77,7 +77,7 @@ def cost(
     write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting))
 
 
-def draw_flow_map(policy: Path, data: Path, output: Path, samples: int = 64, nfe: int = 16) -> None:
+def draw_trajectories(policy: Path, data: Path, output: Path, samples: int = 64, nfe: int = 16) -> None:
     """Write the paths from noise to actions that a policy has learned in one state.
 
     Args:
@@ -87,7 +87,7 @@ def draw_flow_map(policy: Path, data: Path, output: Path, samples: int = 64, nfe
         samples: Noise samples.
         nfe: Jumps per path.
     """
-    write_rows(output, Point, flow_map(load_policy(policy), load_transitions(data), samples, nfe))
+    write_rows(output, Point, trajectories(load_policy(policy), load_transitions(data), samples, nfe))
 
 
 def inspect(policy: Path) -> None:

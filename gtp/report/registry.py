@@ -79,7 +79,7 @@ FIGURES = (
     ),
     Product(name="speed", label="score against the time of an action", tables=("scores", "cost")),
     Product(name="profiles", label="performance profiles", tables=("scores",)),
-    Product(name="flow_map", label="learned trajectories", tables=("flow_map",)),
+    Product(name="trajectories", label="learned trajectories", tables=("trajectories",)),
     Product(
         name="coverage", label="coverage of the datasets", tables=("coverage", "mazes"), applies=has_mazes
     ),
@@ -89,7 +89,9 @@ FIGURES = (
         tables=("rollouts", "mazes"),
         applies=has_mazes,
     ),
-    Product(name="returns", label="returns in the datasets", tables=("episodes",), applies=has_other_tasks),
+    Product(
+        name="dataset_returns", label="returns in the datasets", tables=("episodes",), applies=has_other_tasks
+    ),
     Product(name="trials", label="best of several trials", tables=("scores",), of_trials=True),
 )
 

@@ -37,7 +37,7 @@ class Plan:
 
     def suites(self) -> dict[str, list[str]]:
         """Suite -> its tasks among those that the study trains on."""
-        names = dict.fromkeys([*self.study.tasks, self.study.flow_map.task])
+        names = dict.fromkeys([*self.study.tasks, self.study.trajectories.task])
         suites: dict[str, list[str]] = {}
         for name in names:
             suites.setdefault(self.tasks[name].suite, []).append(name)
@@ -155,16 +155,16 @@ def load_plan(
     plan = Plan(study, methods | trials, load_tasks(tasks_file))
     for key, names, known, where in (
         (("methods",), study.methods, plan.methods, methods_file),
-        (("flow_map", "methods"), study.flow_map.methods, plan.methods, methods_file),
+        (("trajectories", "methods"), study.trajectories.methods, plan.methods, methods_file),
         (("evaluation", "nfe_by_method"), study.evaluation.nfe_by_method, plan.methods, methods_file),
         (("tasks",), study.tasks, plan.tasks, tasks_file),
-        (("flow_map", "task"), [study.flow_map.task], plan.tasks, tasks_file),
+        (("trajectories", "task"), [study.trajectories.task], plan.tasks, tasks_file),
     ):
         for name in names:
             if name not in known:
                 raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}{suggest(name, known)}")
     _check_trials(plan, file)
-    _check_flow_map(plan, file)
+    _check_trajectories(plan, file)
     _check_acting(plan, file, str(methods_file))
     _check_overrides(plan, file, str(methods_file))
     _check_sources(plan, file)
@@ -189,16 +189,16 @@ def _check_trials(plan: Plan, file: str) -> None:
         )
 
 
-def _check_flow_map(plan: Plan, file: str) -> None:
+def _check_trajectories(plan: Plan, file: str) -> None:
     """Paths from noise to actions are drawn for solution maps, in the plane."""
-    wanted = plan.study.flow_map
+    wanted = plan.study.trajectories
     for name in wanted.methods:
         if not issubclass(algorithms.get(plan.methods[name].algorithm), SolutionMapPolicy):
-            raise UserError(f"{place(file, ('flow_map', 'methods'))}: '{name}' learns no solution map")
+            raise UserError(f"{place(file, ('trajectories', 'methods'))}: '{name}' learns no solution map")
     if plan.origin(wanted.task).dataset.planar is False:
         raise UserError(
-            f"{place(file, ('flow_map', 'task'))}: actions of '{wanted.task}' have more than two dimensions;"
-            " name a point maze or multigoal"
+            f"{place(file, ('trajectories', 'task'))}: actions of '{wanted.task}' have more than two"
+            " dimensions; name a point maze or multigoal"
         )
 
 
@@ -222,7 +222,7 @@ def _check_acting(plan: Plan, file: str, methods_file: str) -> None:
 def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
     """`train_by_suite` and `set_by_suite` must name suites that exist, the former with sound values."""
     suites = {task.suite for task in plan.tasks.values()}
-    for name in dict.fromkeys([*plan.study.methods, *plan.study.flow_map.methods]):
+    for name in dict.fromkeys([*plan.study.methods, *plan.study.trajectories.methods]):
         for suite in plan.methods[name].set_by_suite:
             if suite not in suites:
                 path = (name, "set_by_suite", suite)

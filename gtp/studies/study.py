@@ -69,7 +69,7 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowMap:
+class Trajectories:
     """The picture of learned trajectories."""
 
     task: str
@@ -104,7 +104,7 @@ class Study:
     evaluation: Evaluation
     execution: Execution
     cost: Cost
-    flow_map: FlowMap
+    trajectories: Trajectories
 
     def __post_init__(self):
         if not NAME.fullmatch(self.study) or self.study == "reference":

@@ -126,7 +126,7 @@ def write_study(
         "scores": scores,
         "curves": curves,
         "cost": cost_rows(np.random.default_rng(1), tasks, names),
-        "flow_map": flow_map_rows(rng, [name for name in names if METHODS[name][1]][:3]),
+        "trajectories": trajectories_rows(rng, [name for name in names if METHODS[name][1]][:3]),
         "rollouts": rollout_rows(rng, tasks, names, seeds),
         "coverage": coverage_rows(rng, tasks),
         "mazes": maze_rows(tasks),
@@ -201,8 +201,8 @@ def cost_rows(rng, tasks, methods):
     return rows
 
 
-def flow_map_rows(rng, methods, samples=64):
-    """Rows of flow_map.csv: noise of scale 3 flows to two directions at a junction."""
+def trajectories_rows(rng, methods, samples=64):
+    """Rows of trajectories.csv: noise of scale 3 flows to two directions at a junction."""
     rows = []
     labels = {"task": "pointmaze-medium", "state": 17}
     modes = np.array([[0.95, 0.1], [-0.1, -0.9]])
@@ -226,7 +226,7 @@ def flow_map_rows(rng, methods, samples=64):
 
 
 def point(labels, method, sample, kind, t, action):
-    """One row of flow_map.csv."""
+    """One row of trajectories.csv."""
     about = {**labels, "method": method, "sample": sample, "kind": kind, "t": t}
     return {**about, "a0": action[0], "a1": action[1]}
 

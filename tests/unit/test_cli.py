@@ -46,13 +46,13 @@ def test_one_run_without_the_workflow(tmp_path):
         f"dataset generate waypoint {dataset} {maze}",
         f"dataset verify {dataset}",
         f"dataset validate {dataset} --output checked.json --expect.success 0 1",
-        f"dataset references waypoint --maze umaze --episodes 2 --output references.csv {task}",
+        f"dataset reference_returns waypoint --maze umaze --episodes 2 --output reference_returns.csv {task}",
         f"dataset prepare {dataset} --output u.safetensors --coverage coverage.csv {task}",
         f"train gtp --data u.safetensors --output run --seeds 0 1 {shlex.join(QUICK + EAGER)}",
         f"evaluate {policy} --output scores.csv --nfe 1 2 --episodes 2"
         " --rollouts rollouts.csv --rollout-episodes 1",
         f"cost {policy} --run run/run.json --output cost.csv --nfe 1 --batch-sizes 1",
-        f"flow-map {policy} --data u.safetensors --output flow.csv --samples 3",
+        f"trajectories {policy} --data u.safetensors --output flow.csv --samples 3",
         f"inspect {policy}",
     ]
     for command in commands:

@@ -14,8 +14,8 @@ from gtp.algorithms.gtp import GTP
 from gtp.config import Execution, TaskSpec, TrainConfig
 from gtp.errors import UserError
 from gtp.evaluation.cost import ROUNDS, measure, write_cost
-from gtp.evaluation.flow_map import divided_state, flow_map
 from gtp.evaluation.rollouts import Episode, Rollouts, evaluate
+from gtp.evaluation.trajectories import divided_state, trajectories
 from gtp.files import read_tensors, write_tensors
 from gtp.policy import load_policy
 from gtp.schema import write_rows
@@ -171,13 +171,13 @@ def test_cost_rows(folder, tmp_path):
         measure(folder / "policy-20.safetensors", folder / "training.csv", [1], [1])
 
 
-def test_flow_map_of_a_gtp_policy_and_refusal_of_others(folder):
+def test_trajectories_of_a_gtp_policy_and_refusal_of_others(folder):
     policy, data = load_policy(folder / "policy-20.safetensors"), maze_transitions()
     if not isinstance(policy.algorithm, GTP):
         with pytest.raises(UserError, match="has no solution map to draw"):
-            flow_map(policy, data, 4, 3)
+            trajectories(policy, data, 4, 3)
         return
-    points = flow_map(policy, data, samples=4, nfe=3)
+    points = trajectories(policy, data, samples=4, nfe=3)
     path = [p for p in points if p.kind == "path"]
     assert len(path) == 4 * (3 + 1)
     assert path[0].t == pytest.approx(policy.algorithm.t_start)

@@ -16,8 +16,8 @@ INPUTS = {
     "nfe": ["scores"],
     "speed": ["scores", "cost"],
     "profiles": ["scores"],
-    "flow_map": ["flow_map"],
-    "returns": ["episodes"],
+    "trajectories": ["trajectories"],
+    "dataset_returns": ["episodes"],
     "coverage": ["coverage", "mazes"],
     "rollouts": ["rollouts", "mazes"],
 }

@@ -15,10 +15,10 @@ from gtp.report.results import read_results, read_study
 from gtp.report.statistics import seed_scores
 from workflow.scripts import (
     figure_coverage,
-    figure_flow_map,
+    figure_dataset_returns,
     figure_learning_curves,
-    figure_returns,
     figure_rollouts,
+    figure_trajectories,
 )
 
 from .figure_fixtures import note_of
@@ -113,9 +113,9 @@ def test_figures_speak_of_the_data_that_they_show(mixed: Path):
 
     mazes = figure_coverage.draw(*read("coverage", "mazes"), study, ("c.csv", "m.csv"))
     assert mazes.texts[-1].get_text() == "Generated data, not D4RL."
-    robots = figure_returns.draw(*read("episodes"), study, "e.csv")
+    robots = figure_dataset_returns.draw(*read("episodes"), study, "e.csv")
     assert note_of(robots).endswith("Minari data, not D4RL.")
-    flow = figure_flow_map.draw(*read("flow_map"), study, "f.csv")
+    flow = figure_trajectories.draw(*read("trajectories"), study, "f.csv")
     assert note_of(flow) == "One state of Medium. Generated data, not D4RL."
 
 

@@ -9,7 +9,7 @@ import pytest
 from gtp.config import TaskSpec
 from gtp.data.generate.multigoal import MultiGoalRecipe
 from gtp.data.generate.recording import record_episodes
-from gtp.data.summaries.reference_returns import measure_references
+from gtp.data.summaries.reference_returns import measure_reference_returns
 from gtp.envs.make import make_environment
 from gtp.envs.multigoal import (
     BEST,
@@ -95,7 +95,7 @@ def test_one_of_the_datas_actions_reaches_all_goals_alike(episodes):
 
 
 def test_the_expert_takes_the_best_goal_and_chance_none():
-    random, expert = measure_references(TASK, MultiGoalRecipe(), episodes=50)
+    random, expert = measure_reference_returns(TASK, MultiGoalRecipe(), episodes=50)
     assert expert.success == 1.0
     assert expert.mean == pytest.approx(REWARDS[BEST] - 6.5 * STEP_COST, abs=0.01)
     assert random.mean == pytest.approx(-0.067, abs=0.02)

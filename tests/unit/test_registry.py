@@ -49,7 +49,7 @@ def test_a_study_has_the_figures_of_its_kinds_of_tasks(study):
     mazes = replace(study, tasks=tuple(task for task in study.tasks if task.maze))
     robots = replace(study, tasks=tuple(task for task in study.tasks if not task.maze))
     both, of_mazes, of_robots = (set(of_study(FIGURES, s)) for s in (study, mazes, robots))
-    assert both - of_mazes == {"returns"}
+    assert both - of_mazes == {"dataset_returns"}
     assert both - of_robots == {"coverage", "rollouts"}
     assert "trials" not in both
 

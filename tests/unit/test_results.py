@@ -30,7 +30,7 @@ def study(tmp_path):
     )
 
 
-@pytest.mark.parametrize("kind", sorted({*TABLES} - {"training", "references"}))
+@pytest.mark.parametrize("kind", sorted({*TABLES} - {"training", "reference_returns"}))
 def test_every_table_is_read_with_its_columns(study, kind):
     frame = read_results(study / f"{kind}.csv", kind)
     assert list(frame) == list(TABLES[kind].columns)
@@ -119,7 +119,7 @@ RAW = "100 times the raw return, for want of reference returns"
 
 
 @pytest.mark.parametrize(
-    ("robots", "references", "meaning"),
+    ("robots", "reference_returns", "meaning"),
     [
         ("generate", (18.3, 3365.5), MEASURED),
         ("generate", (0.0, 1.0), RAW),

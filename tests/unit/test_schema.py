@@ -48,7 +48,7 @@ def test_columns_say_what_they_contain():
     assert (kinds["task"], kinds["acting"], kinds["seed"]) == (TEXT, TEXT, NUMBER)
     assert (kinds["return"], kinds["success"]) == (OPTIONAL, OPTIONAL)
     assert column_kinds(Reference)["success"] == OPTIONAL
-    assert TABLES["references"].columns["mean"] == NUMBER
+    assert TABLES["reference_returns"].columns["mean"] == NUMBER
 
 
 def test_a_file_without_a_column_is_refused_when_it_is_collected(tmp_path):

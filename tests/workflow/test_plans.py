@@ -46,12 +46,12 @@ def test_default_target_is_the_whole_quick_study(checkout):
     assert planned(result.stdout, "generate_dataset") == 3
     assert planned(result.stdout, "figure_nfe") == 1
     assert planned(result.stdout, "figure_coverage") == 1
-    assert planned(result.stdout, "figure_returns") == 1
+    assert planned(result.stdout, "figure_dataset_returns") == 1
 
 
 def test_no_run_touches_the_shipped_behaviour_policies(checkout):
     """Snakemake deletes what is a job's output before the job begins: --forceall must not reach them."""
-    targets = ["reproduce", "data", "references"]
+    targets = ["reproduce", "data", "reference_returns"]
     result = checkout.snakemake(*targets, "--forceall", "--summary")
     assert result.returncode == 0, result.stdout
     jobs = [line.split("\t") for line in result.stdout.splitlines() if line.count("\t") >= 5]
@@ -74,7 +74,7 @@ def test_paper_study_plans_the_full_grid(checkout):
     assert result.returncode == 0, result.stdout
     assert planned(result.stdout, "train_locomotion") == 9 * methods
     assert planned(result.stdout, "train_antmaze") == 6 * methods
-    assert planned(result.stdout, "figure_returns") == 1
+    assert planned(result.stdout, "figure_dataset_returns") == 1
 
 
 def test_an_ablation_trains_itself_and_its_parent_even_where_the_study_does_not_list_it(checkout):

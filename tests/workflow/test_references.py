@@ -32,7 +32,7 @@ def planned(references) -> dict[str, int]:
 
 def test_every_reference_has_the_figures_and_tables_of_its_study(references):
     jobs = planned(references)
-    assert (jobs["figure_returns"], jobs["table_main"]) == (2, 2)
+    assert (jobs["figure_dataset_returns"], jobs["table_main"]) == (2, 2)
     assert (jobs["figure_coverage"], jobs["table_ablations"], jobs["table_cloning"]) == (1, 1, 1)
     assert "figure_trials" not in jobs
 
@@ -47,7 +47,7 @@ def test_a_reference_without_a_table_is_drawn_as_far_as_the_others_go(references
 
 
 def test_a_figure_of_a_reference_is_drawn_from_its_folder(references):
-    files = ["figures/reference/robots/returns.pdf", "figures/reference/mixed/coverage.png"]
+    files = ["figures/reference/robots/dataset_returns.pdf", "figures/reference/mixed/coverage.png"]
     result = references.snakemake(*files, "--cores", "1")
     assert result.returncode == 0, result.stdout[-5000:]
     assert (references.folder / files[0]).read_bytes().startswith(b"%PDF")

@@ -57,7 +57,7 @@ def test_every_figure_and_table_is_there_and_not_empty(smoke):
     checkout, _ = smoke
     record = read_study(checkout.folder / "results/smoke/study.json")
     figures, tables = of_study(FIGURES, record), of_study(PRINTED_TABLES, record)
-    assert {"nfe", "coverage", "returns"} < set(figures)  # the study has mazes and robots
+    assert {"nfe", "coverage", "dataset_returns"} < set(figures)  # the study has mazes and robots
     assert {"main", "cloning", "ablations"} < set(tables)
     for figure in figures:
         assert (checkout.folder / f"figures/smoke/{figure}.pdf").read_bytes().startswith(b"%PDF")
@@ -103,7 +103,7 @@ def test_curves_have_every_kept_policy(smoke):
         ),
         ("training", "study,task,method,seed,step,quantity,value"),
         ("cost", "study,task,method,device,quantity,nfe,acting,batch_size,repetition,value"),
-        ("flow_map", "study,task,method,state,sample,kind,t,a0,a1"),
+        ("trajectories", "study,task,method,state,sample,kind,t,a0,a1"),
         ("rollouts", "study,task,method,seed,episode,step,x,y,success"),
         ("coverage", "study,task,x,y,count"),
         ("episodes", "study,suite,task,episode,return,length,success"),
@@ -222,12 +222,12 @@ def test_finished_study_becomes_the_reference_and_is_redrawn_to_the_byte(smoke):
     references = checkout.folder / "results/reference"
     others = references / "quick"
     before = {path.name: path.read_bytes() for path in others.iterdir()}
-    assert checkout.snakemake("references", *SMOKE).returncode == 0
+    assert checkout.snakemake("reference_returns", *SMOKE).returncode == 0
     result = checkout.run("python", "workflow/scripts/adopt_reference.py", "config/smoke.yaml")
     assert result.returncode == 0, result.stdout
     assert {path.name: path.read_bytes() for path in others.iterdir()} == before
     record = json.loads((checkout.folder / "results/reference/smoke/provenance.json").read_text())
-    assert {"scores.csv", "references.csv", "study.json"} < set(record["tables"])
+    assert {"scores.csv", "reference_returns.csv", "study.json"} < set(record["tables"])
     assert "training.csv" not in record["tables"]
     assert record["study"] == "smoke"
     assert record["commit"] == checkout.run("git", "rev-parse", "HEAD").stdout.strip()

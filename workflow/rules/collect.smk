@@ -6,7 +6,7 @@ TASKS_OF = {
     "rollouts": DRAWN_MAZES,
     "coverage": DRAWN_MAZES,
     "episodes": [task for task in STUDY.tasks if task not in MAZE_TASKS],
-    "references": MEASURED,
+    "reference_returns": MEASURED,
 }
 
 
@@ -30,8 +30,8 @@ def parts_of(wildcards):
         # Acting costs the same on every task of a suite, whose networks have the same shapes.
         firsts = {PLAN.tasks[task].suite: task for task in reversed(STUDY.tasks)}.values()
         runs = [run for run in runs_of(methods, firsts) if run["seeds"] == next(iter(CHUNKS))]
-    elif name == "flow_map":
-        runs = runs_of(STUDY.flow_map.methods, [STUDY.flow_map.task])[:: len(CHUNKS)]
+    elif name == "trajectories":
+        runs = runs_of(STUDY.trajectories.methods, [STUDY.trajectories.task])[:: len(CHUNKS)]
     else:
         runs = runs_of(methods, tasks)
     return [(run, expand(f"{RUN}/{table.file}", **run)[0]) for run in runs]

@@ -40,7 +40,7 @@ def prepare_options(wildcards, output):
     return flags(dataset | files) + flags(asdict(ORIGINS[wildcards.task].spec), "task.")
 
 
-def references_options(wildcards):
+def reference_returns_options(wildcards):
     """The task, and the recipe that names its expert."""
     origin = ORIGINS[wildcards.task]
     options = origin.dataset.recipe_options(STUDY.dataset_steps)
@@ -173,20 +173,20 @@ use rule prepare_transitions as prepare_maze_transitions with:
 
 
 # What a random policy and the shipped expert reach: the reference returns that config/tasks.yaml states.
-rule measure_references:
+rule measure_reference_returns:
     input:
         code=files_behind("gtp.data.summaries.reference_returns", "gtp.data.generate.recipes"),
     output:
-        "<results>/<study>/data/{task}/references.csv",
+        "<results>/<study>/data/{task}/reference_returns.csv",
     log:
-        "<logs>/<study>/measure_references/{task}.log",
+        "<logs>/<study>/measure_reference_returns/{task}.log",
     wildcard_constraints:
         task=one_of(MEASURED),
     conda:
         "../../environment.yml"
     params:
-        options=references_options,
+        options=reference_returns_options,
     message:
         "measuring the reference returns of {wildcards.task}"
     shell:
-        "python -m gtp dataset references {params.options:q} --output {output} 2>&1 | tee {log}"
+        "python -m gtp dataset reference_returns {params.options:q} --output {output} 2>&1 | tee {log}"

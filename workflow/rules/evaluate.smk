@@ -126,9 +126,9 @@ rule draw_trajectories:
     input:
         policy=last_policy,
         data="<results>/<study>/data/{task}/transitions.safetensors",
-        code=code_of_method("gtp.evaluation.flow_map"),
+        code=code_of_method("gtp.evaluation.trajectories"),
     output:
-        flow_map=f"{RUN}/flow_map.csv",
+        trajectories=f"{RUN}/trajectories.csv",
     log:
         "<logs>/<study>/draw_trajectories/{task}/{method}/{seeds}.log",
     conda:
@@ -137,10 +137,10 @@ rule draw_trajectories:
         mem_mb=4000,
         runtime="30m",
     params:
-        samples=STUDY.flow_map.samples,
-        nfe=STUDY.flow_map.nfe,
+        samples=STUDY.trajectories.samples,
+        nfe=STUDY.trajectories.nfe,
     message:
         "drawing trajectories of {wildcards.method} on {wildcards.task}"
     shell:
-        "python -m gtp flow-map --policy {input.policy} --data {input.data} --output {output.flow_map}"
+        "python -m gtp trajectories --policy {input.policy} --data {input.data} --output {output.trajectories}"
         " --samples {params.samples} --nfe {params.nfe} 2>&1 | tee {log}"

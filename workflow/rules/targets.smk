@@ -11,7 +11,7 @@ def refuse_target(wildcards):
         "data",
         "ablations",
         "reference",
-        "references",
+        "reference_returns",
         "behaviour_policies",
         *(["trials"] if RECORD.tunes else []),
         *(f"ablation_{name}" for name in ABLATIONS),
@@ -49,9 +49,9 @@ rule data:
     localrule: True
 
 
-rule references:
+rule reference_returns:
     input:
-        "<results>/<study>/references.csv",
+        "<results>/<study>/reference_returns.csv",
     localrule: True
 
 

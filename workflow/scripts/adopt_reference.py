@@ -34,7 +34,7 @@ def adopt(study_file: Path) -> None:
     # Nothing is drawn from the log of training, which is larger than all other tables together.
     tables = sorted({*source.glob("*.csv"), *source.glob("study.json")} - {source / "training.csv"})
     # References of tasks are measured on request only; those that were must be up to date like all else.
-    check_up_to_date(study_file, ["references"] if source / "references.csv" in tables else [])
+    check_up_to_date(study_file, ["reference_returns"] if source / "reference_returns.csv" in tables else [])
     datasets = sorted({plan.dataset_id(task) for task in plan.study.tasks})
     record = {
         "study": plan.study.study,

@@ -14,7 +14,7 @@ from gtp.progress import Progress
 from gtp.schema import Reference
 
 
-def measure_references(task: TaskSpec, recipe: Recipe, episodes: int = 100) -> list[Reference]:
+def measure_reference_returns(task: TaskSpec, recipe: Recipe, episodes: int = 100) -> list[Reference]:
     """Roll out a policy that acts at random and the recipe's expert.
 
     Episode i depends on the recipe's seed and i alone.

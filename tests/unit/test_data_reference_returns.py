@@ -5,7 +5,7 @@ import pytest
 from gtp.config import TaskSpec
 from gtp.data.generate.locomotion import LocomotionRecipe
 from gtp.data.generate.waypoint import WaypointRecipe
-from gtp.data.summaries.reference_returns import measure_references
+from gtp.data.summaries.reference_returns import measure_reference_returns
 
 MAZE = TaskSpec(
     name="maze",
@@ -20,7 +20,7 @@ HOPPER = TaskSpec(name="hopper", environment="Hopper-v5", max_episode_steps=60)
 
 
 def test_experts_reach_what_random_policies_do_not():
-    random, expert = measure_references(MAZE, WaypointRecipe(maze="umaze"), episodes=5)
+    random, expert = measure_reference_returns(MAZE, WaypointRecipe(maze="umaze"), episodes=5)
     assert (random.policy, expert.policy) == ("random", "expert")
     assert expert.success == expert.mean == 1.0
     assert random.mean < 1.0
@@ -29,18 +29,20 @@ def test_experts_reach_what_random_policies_do_not():
 
 def test_interval_is_students_over_episodes_and_the_measurement_repeats():
     recipe = LocomotionRecipe(robot="hopper", tier="medium")
-    rows = measure_references(HOPPER, recipe, episodes=4)
-    assert rows == measure_references(HOPPER, recipe, episodes=4)
+    rows = measure_reference_returns(HOPPER, recipe, episodes=4)
+    assert rows == measure_reference_returns(HOPPER, recipe, episodes=4)
     for row in rows:
         assert row.success is None
         assert row.low < row.mean < row.high
         assert row.mean - row.low == pytest.approx(row.high - row.mean)
-    other = measure_references(HOPPER, LocomotionRecipe(robot="hopper", tier="medium", seed=1), episodes=4)
+    other = measure_reference_returns(
+        HOPPER, LocomotionRecipe(robot="hopper", tier="medium", seed=1), episodes=4
+    )
     assert other[0].mean != rows[0].mean
 
 
 def test_interval_by_hand():
-    row = measure_references(HOPPER, LocomotionRecipe(robot="hopper", tier="medium"), episodes=2)[0]
+    row = measure_reference_returns(HOPPER, LocomotionRecipe(robot="hopper", tier="medium"), episodes=2)[0]
     a, b = replay_random(2)
     assert row.mean == pytest.approx((a + b) / 2)
     # The quantile t(0.975, 1) is 12.7062, the standard error of two numbers |a - b| / 2.

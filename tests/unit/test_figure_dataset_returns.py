@@ -11,7 +11,7 @@ from gtp.errors import UserError
 from gtp.report.results import read_results, read_study
 from gtp.report.style import save_figure
 from workflow.scripts import (
-    figure_returns,
+    figure_dataset_returns,
 )
 
 from .figure_fixtures import note_of
@@ -23,7 +23,7 @@ from .results_fixtures import (
 
 def test_returns_are_shares_in_bins_that_a_robot_shares(mixed: Path):
     study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
-    figure = figure_returns.draw(table, study, "episodes.csv")
+    figure = figure_dataset_returns.draw(table, study, "episodes.csv")
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert list(panels) == list(LOCOMOTION_TASKS.values())
     for robot, expert in RETURNS.items():
@@ -47,7 +47,7 @@ def test_returns_are_shares_in_bins_that_a_robot_shares(mixed: Path):
 def test_returns_weigh_steps_apart_from_episodes_and_say_how_many(mixed: Path):
     study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
     own = table[table["task"] == "walker2d-medium-replay"]
-    figure = figure_returns.draw(table, study, "episodes.csv")
+    figure = figure_dataset_returns.draw(table, study, "episodes.csv")
     axes = next(axes for axes in figure.axes if axes.get_title() == "Walker2d medium-replay")
     of_episodes, of_steps = (part.get_data() for part in axes.patches)
     edges = of_episodes.edges
@@ -68,7 +68,7 @@ def test_returns_weigh_steps_apart_from_episodes_and_say_how_many(mixed: Path):
 def test_rows_of_returns_follow_the_environments():
     def names(*pairs):
         tasks = [SimpleNamespace(name=name, environment=environment) for name, environment in pairs]
-        return [[task.name for task in row] for row in figure_returns.rows_of(tasks)]
+        return [[task.name for task in row] for row in figure_dataset_returns.rows_of(tasks)]
 
     assert names(("a", "x"), ("b", "y"), ("c", "x")) == [["a", "c"], ["b"]]
     assert names(("a", "x"), ("b", "y")) == [["a", "b"]]
@@ -79,7 +79,7 @@ def test_returns_of_several_suites_are_named(mixed: Path, tmp_path: Path):
     study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
     robots = [task for task in study.tasks if task.maze is None]
     tasks = (robots[0], *(replace(task, suite="others") for task in robots[3:]))
-    figure = figure_returns.draw(table, replace(study, tasks=tasks), "episodes.csv")
+    figure = figure_dataset_returns.draw(table, replace(study, tasks=tasks), "episodes.csv")
     assert [part.get_suptitle() for part in figure.subfigs] == ["locomotion", "others"]
     assert len(figure.axes) == 7
     save_figure(figure, tmp_path / "returns.png")
@@ -88,7 +88,7 @@ def test_returns_of_several_suites_are_named(mixed: Path, tmp_path: Path):
 def test_returns_need_tasks_without_mazes_and_their_episodes(mixed: Path):
     study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
     with pytest.raises(UserError, match="e.csv has no rows for halfcheetah-medium in the column 'task'"):
-        figure_returns.draw(table[table["task"] != "halfcheetah-medium"], study, "e.csv")
+        figure_dataset_returns.draw(table[table["task"] != "halfcheetah-medium"], study, "e.csv")
     mazes = replace(study, tasks=tuple(task for task in study.tasks if task.maze))
     with pytest.raises(UserError, match="study study has no task without a maze"):
-        figure_returns.draw(table, mazes, "e.csv")
+        figure_dataset_returns.draw(table, mazes, "e.csv")

@@ -32,7 +32,7 @@ def divided_state(transitions: Transitions) -> tuple[int, np.ndarray]:
     return best[1], best[2]
 
 
-def flow_map(policy: Policy, transitions: Transitions, samples: int, nfe: int) -> list[Point]:
+def trajectories(policy: Policy, transitions: Transitions, samples: int, nfe: int) -> list[Point]:
     """Paths of `samples` noise samples through K = nfe jumps in the most divided state, and the data there.
 
     Actions are in [-1, 1] units, times in the policy's own. Raises UserError when actions do not have two
@@ -42,7 +42,7 @@ def flow_map(policy: Policy, transitions: Transitions, samples: int, nfe: int) -
         raise UserError(f"samples and nfe must be at least 1, got {samples} and {nfe}")
     if transitions.actions.shape[1] != 2:
         raise UserError(
-            f"a flow map is drawn for two action dimensions; {transitions.task.name} has"
+            f"trajectories are drawn for two action dimensions; {transitions.task.name} has"
             f" {transitions.actions.shape[1]}: choose another task"
         )
     if not isinstance(policy.algorithm, SolutionMapPolicy):

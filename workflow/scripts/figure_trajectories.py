@@ -29,7 +29,7 @@ NOISE = {"marker": "o", "markersize": 1.6, "color": "#8c8c8c", "markeredgewidth"
 
 @house_style()
 def draw(points: pd.DataFrame, study: StudyRecord, file: str) -> Figure:
-    """The figure from the rows of flow_map.csv; `file` names it in messages.
+    """The figure from the rows of trajectories.csv; `file` names it in messages.
 
     For each method the whole paths above, and below the surroundings of the box in which actions lie.
     Raises UserError when there are no paths, no data, or more than one state.
@@ -138,5 +138,7 @@ def connect(figure: Figure, above: Axes, below: Axes, zoom: float) -> None:
 if __name__ == "__main__":
     with ending_in_one_line():
         study = read_study(snakemake.input.study)
-        points = read_results(snakemake.input.flow_map, "flow_map")
-        save_figure(draw(points, study, snakemake.input.flow_map), snakemake.output.pdf, snakemake.output.png)
+        points = read_results(snakemake.input.trajectories, "trajectories")
+        save_figure(
+            draw(points, study, snakemake.input.trajectories), snakemake.output.pdf, snakemake.output.png
+        )
