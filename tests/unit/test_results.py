@@ -119,7 +119,7 @@ RAW = "100 times the raw return, for want of reference returns"
 
 
 @pytest.mark.parametrize(
-    ("robots", "reference_returns", "meaning"),
+    ("robots", "references", "meaning"),
     [
         ("generate", (18.3, 3365.5), MEASURED),
         ("generate", (0.0, 1.0), RAW),
