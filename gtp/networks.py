@@ -57,6 +57,12 @@ class MLP(nn.Module):
         return self.output(x)
 
 
+def action_network(sizes: Sizes, times: int = 1) -> MLP:
+    """A network of noisy actions: (obs (B, O), x (B, A), features (B, F) of each time) -> (B, A)."""
+    inputs = sizes.observation + sizes.action + times * TIME_FEATURES
+    return MLP(inputs, sizes.action, sizes.hidden, sizes.layers)
+
+
 class TwinQ(nn.Module):
     """Two independent MLPs Q_1, Q_2 on (observation, action), as one batch of matrix products.
 

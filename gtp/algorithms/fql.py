@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gtp.algorithms.common.critics import twin_q_loss, value_target
 from gtp.algorithms.common.interface import Algorithm, Average, Batch, Networks, Update
 from gtp.generative.gaussian_paths import PATHS, euler
-from gtp.networks import MLP, TIME_FEATURES, Sizes, TwinQ, time_features
+from gtp.networks import MLP, Sizes, TwinQ, action_network, time_features
 from gtp.randomness import Draw
 
 LINEAR = PATHS["linear"]
@@ -50,7 +50,7 @@ class FQL(Algorithm):
         inputs = sizes.observation + sizes.action
         return {
             "actor": MLP(inputs, sizes.action, sizes.hidden, sizes.layers),
-            "flow": MLP(inputs + TIME_FEATURES, sizes.action, sizes.hidden, sizes.layers),
+            "flow": action_network(sizes),
             "critic": TwinQ(sizes),
         }
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from gtp.algorithms.common.generative_model import GenerativeModel
 from gtp.generative.consistency import (
@@ -17,7 +17,7 @@ from gtp.generative.consistency import (
     sampling_times,
 )
 from gtp.generative.solution_map import TimeScale
-from gtp.networks import MLP, TIME_FEATURES, Sizes, time_features
+from gtp.networks import time_features
 from gtp.randomness import Draw
 
 
@@ -86,10 +86,6 @@ class ConsistencyModel(GenerativeModel):
     @property
     def time_scale(self) -> TimeScale:
         return TimeScale(self.t_min, self.t_max, self.rho, self.t_max)
-
-    def network(self, sizes: Sizes) -> nn.Module:
-        inputs = sizes.observation + sizes.action + TIME_FEATURES
-        return MLP(inputs, sizes.action, sizes.hidden, sizes.layers)
 
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
         return {

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from gtp.algorithms.common.generative_model import GenerativeModel
 from gtp.generative.diffusion import NoisePredictor, VariancePreserving, ancestral_sample
-from gtp.networks import MLP, TIME_FEATURES, Sizes, time_features
+from gtp.networks import time_features
 from gtp.randomness import Draw
 
 
@@ -45,10 +45,6 @@ class DiffusionModel(GenerativeModel):
     @property
     def path(self) -> VariancePreserving:
         return VariancePreserving(self.levels, self.beta_min, self.beta_max)
-
-    def network(self, sizes: Sizes) -> nn.Module:
-        inputs = sizes.observation + sizes.action + TIME_FEATURES
-        return MLP(inputs, sizes.action, sizes.hidden, sizes.layers)
 
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
         return {

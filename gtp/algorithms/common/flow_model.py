@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gtp.generative.gaussian_paths import PATHS, Field, ddim, euler
-from gtp.networks import MLP, TIME_FEATURES, Sizes, time_features
+from gtp.networks import MLP, Sizes, action_network, time_features
 from gtp.randomness import Draw
 
 
@@ -40,8 +40,7 @@ class FlowModel:
 
     def network(self, sizes: Sizes) -> MLP:
         """(obs (B, O), x (B, A), features of t (B, F)) -> velocity (B, A)."""
-        inputs = sizes.observation + sizes.action + TIME_FEATURES
-        return MLP(inputs, sizes.action, sizes.hidden, sizes.layers)
+        return action_network(sizes)
 
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:
         """The noise that `matching_error` needs."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from gtp.networks import Sizes
+from gtp.networks import Sizes, action_network
 from gtp.randomness import Draw
 
 
@@ -15,9 +15,9 @@ class GenerativeModel(ABC):
     A network is given bound; its moving average, where a loss has a teacher, beside it.
     """
 
-    @abstractmethod
     def network(self, sizes: Sizes) -> nn.Module:
         """A freshly initialised network."""
+        return action_network(sizes)
 
     @abstractmethod
     def draws(self, batch_size: int, action_size: int) -> dict[str, Draw]:

@@ -17,7 +17,7 @@ from gtp.algorithms.common.critics import expectile_loss, max_q_backup, td_targe
 from gtp.algorithms.common.guidance import NegativeAdvantage, advantage_weights
 from gtp.algorithms.common.interface import Algorithm, Average, Batch, Networks, Update
 from gtp.generative.solution_map import Map, Preconditioning, TimeScale, trajectory
-from gtp.networks import MLP, TIME_FEATURES, Sizes, StateValue, TwinQ, time_features
+from gtp.networks import TIME_FEATURES, Sizes, StateValue, TwinQ, action_network, time_features
 from gtp.randomness import Draw
 
 
@@ -95,8 +95,7 @@ class SolutionMapPolicy(Algorithm):
         return TimeScale(self.t_min, self.t_max, self.rho, self.t_start)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:
-        inputs = sizes.observation + sizes.action + 2 * TIME_FEATURES
-        networks: dict[str, nn.Module] = {"actor": MLP(inputs, sizes.action, sizes.hidden, sizes.layers)}
+        networks: dict[str, nn.Module] = {"actor": action_network(sizes, times=2)}
         if self.guided:
             networks["critic"] = TwinQ(sizes)
         if self.weighted and self.value == "expectile":
