@@ -88,6 +88,7 @@ def train(
     compiled = choose_compiled(execution.compile, device)
     label = label or algorithms.name_of(algorithm)
     algorithm = algorithm.for_reward_unit(reward_unit(transitions, config.discount))
+    algorithm = algorithm.for_discount(config.discount)
     run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
     with exclusive(scratch):

@@ -14,10 +14,22 @@ from gtp.config import TrainConfig
 from gtp.randomness import draw_block
 from gtp.studies.methods import load_methods
 from gtp.training.learner import Learner
-from gtp.training.samplers import TransitionSampler
+from gtp.training.samplers import Sampler, Steps, TransitionSampler, WindowSampler
 
 CONFIG = TrainConfig(steps=10, batch_size=8, hidden_size=8, hidden_layers=1)
 METHODS = load_methods(Path(__file__).parents[2] / "config/methods.yaml")
+
+
+def random_sampler(window: int, generator: torch.Generator) -> Sampler:
+    """Twenty rows of noise, as transitions or as one episode to cut windows from."""
+
+    def noise(*shape):
+        return torch.rand(20, *shape, generator=generator)
+
+    if not window:
+        return TransitionSampler(Batch(noise(3), noise(2), noise(), noise(3), noise()))
+    starts = torch.arange(21 - window)
+    return WindowSampler(Steps(noise(3), noise(3), noise(2), noise(), torch.zeros(20), noise(), starts))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -25,9 +37,8 @@ def test_the_traced_update_is_the_update(name):
     method = METHODS[name]
     algorithm = algorithms.get(method.algorithm)(**method.settings("locomotion"))
     generator = torch.Generator().manual_seed(0)
-    columns = Batch(*(torch.rand(20, *shape, generator=generator) for shape in ((3,), (2,), (), (3,), ())))
-    sampler = TransitionSampler(columns)
-    rows = torch.randint(20, (2, CONFIG.batch_size), generator=generator)
+    sampler = random_sampler(algorithm.window, generator)
+    rows = torch.randint(sampler.size, (2, CONFIG.batch_size), generator=generator)
     noise = draw_block(algorithm.draws(CONFIG.batch_size, 2), [0, 1], 0, torch.device("cpu"))
     draws = {name: values[0] for name, values in noise.items()}
     torch.compiler.reset()

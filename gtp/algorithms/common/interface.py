@@ -202,6 +202,10 @@ class Algorithm(ABC):
         """
         return self
 
+    def for_discount(self, discount: float) -> Self:
+        """This method for a training's discount; what plans ahead when it acts needs to know it."""
+        return self
+
     def noise_shape(self, batch_size: int, action_size: int, nfe: int) -> tuple[int, ...]:
         """Shape of the standard normal noise that `act` consumes; the batch is the last axis but one."""
         return (batch_size, action_size)
