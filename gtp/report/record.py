@@ -69,6 +69,8 @@ class MethodRecord:
     """The method whose tuning it is a trial of; it has that method's place."""
     settings: str | None = None
     """What a trial changes, in words."""
+    size_of: str | None = None
+    """The method of which it is another size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,13 @@ class StudyRecord:
     headline_nfe: int
     acting: tuple[str, ...]
     """The study's acting rules; a method has those of them that it can follow (gtp.acting)."""
+
+    def sizes(self) -> dict[str, list[MethodRecord]]:
+        """Method -> itself and its other sizes, where there are three sizes or more."""
+        families: dict[str, list[MethodRecord]] = {}
+        for method in self.methods:
+            families.setdefault(method.size_of or method.name, []).append(method)
+        return {name: members for name, members in families.items() if len(members) >= 3}
 
     @property
     def tunes(self) -> bool:

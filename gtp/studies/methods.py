@@ -28,6 +28,8 @@ class Method:
     """Suite -> fields that differ from `set` on its tasks."""
     ablation_of: str | None = None
     """The method that this one takes something away from."""
+    size_of: str | None = None
+    """The method of which this one is another size; figures of scaling draw them together."""
 
     def settings(self, suite: str) -> dict[str, Any]:
         """What differs from the algorithm's defaults on the tasks of a suite."""

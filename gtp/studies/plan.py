@@ -110,6 +110,7 @@ class Plan:
             acting=tuple(self.acting(name)),
             order=self.places()[name],
             trial_of=method.trial_of,
+            size_of=method.size_of,
             settings=method.text if isinstance(method, Trial) else None,
         )
 
