@@ -8,33 +8,38 @@ from tests.unit.results_fixtures import LOCOMOTION_TASKS, write_study
 
 from .conftest import ROOT
 
+REGISTRY = "gtp/report/registry.py"
+LENGTHS = "workflow/scripts/figure_lengths.py"
+
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
 
 
-def example(language: str) -> str:
-    """The one block of a language in docs/extending.md."""
-    (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def example(name: str) -> str:
+    """The one block of docs/extending.md whose introduction ends in `name` and a colon."""
+    (block,) = re.findall(rf"`{re.escape(name)}`:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL)
     return block
 
 
-def test_a_figure_is_a_script_a_caption_and_an_entry(checkout):
+def test_a_figure_is_a_script_and_an_entry(checkout):
     folder = checkout.folder
-    (folder / "workflow/scripts/figure_lengths.py").write_text(example("python"))
-    (folder / "workflow/report/figure_lengths.rst").write_text(example("rst"))
+    (folder / LENGTHS).write_text(example(LENGTHS))
     shutil.rmtree(folder / "results/reference")
     write_study(folder / "results/reference/robots", tasks=LOCOMOTION_TASKS, seeds=2, episodes=2)
     figure = "figures/reference/robots/lengths.pdf"
-    with checkout.edited("gtp/report/registry.py", "FIGURES = (\n", f"FIGURES = (\n{example('text')}"):
+    with checkout.edited(REGISTRY, "FIGURES = (\n", f"FIGURES = (\n{example('FIGURES')}"):
         plan = checkout.snakemake("reference", "-n")
         assert re.search(r"^figure_lengths +1$", plan.stdout, re.MULTILINE), plan.stdout[-3000:]
         result = checkout.snakemake(figure, "--cores", "1")
+        report = checkout.snakemake(figure, "--report", "report.html")
     assert result.returncode == 0, result.stdout[-3000:]
+    assert report.returncode == 0, report.stdout[-3000:]
+    assert "ways of acting in reference/robots." in (folder / "report.html").read_text()
     assert (folder / figure).read_bytes().startswith(b"%PDF")
 
 
 def test_a_suite_is_an_addition_to_the_tasks(checkout):
     file = checkout.folder / "config/tasks.yaml"
-    file.write_text(f"{file.read_text()}\n{example('yaml')}")
+    file.write_text(f"{file.read_text()}\n{example('config/tasks.yaml')}")
     added = [task for name, task in load_tasks(file).items() if name.startswith("bends-")]
     assert [task.suite for task in added] == ["bends", "bends"]
     names = [task.name for task in added]
@@ -46,6 +51,6 @@ def test_a_suite_is_an_addition_to_the_tasks(checkout):
 
 def test_the_page_names_files_that_there_are():
     named = set(re.findall(r"`((?:gtp|workflow|config|tests)/[\w/.]+\.\w+)`", PAGE))
-    examples = {"workflow/scripts/figure_lengths.py", "workflow/report/figure_lengths.rst"}
+    examples = {LENGTHS}
     assert named >= examples
     assert {name for name in named - examples if not (ROOT / name).exists()} == set()
