@@ -10,6 +10,7 @@ from .conftest import ROOT
 
 REGISTRY = "gtp/report/registry.py"
 LENGTHS = "workflow/scripts/figure_lengths.py"
+ACTION_SIZES = "workflow/scripts/figure_action_sizes.py"
 
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
 
@@ -37,6 +38,29 @@ def test_a_figure_is_a_script_and_an_entry(checkout):
     assert (folder / figure).read_bytes().startswith(b"%PDF")
 
 
+def test_a_figure_with_a_table_of_its_own_takes_five_files(checkout):
+    (checkout.folder / ACTION_SIZES).write_text(example(ACTION_SIZES))
+    schema, verbs, rules = "gtp/schema.py", "gtp/cli/evaluate.py", "workflow/rules/evaluate.smk"
+    study = ["--configfile", "config/smoke.yaml", "--config", 'tasks=["pointmaze-umaze"]', 'methods=["gtp"]']
+    study += ['trajectories={"methods":["gtp"]}']
+    with (
+        checkout.edited(schema, "def column_kinds(", f"{example(schema)}\n\ndef column_kinds("),
+        checkout.edited(schema, "\nTABLES = {\n", f"\nTABLES = {{\n{example('TABLES')}"),
+        checkout.edited(verbs, "import write_rows", "import ActionSize, write_rows"),
+        checkout.edited(verbs, "VERBS = {\n", f"{example(verbs)}\n\nVERBS = {{\n{example('VERBS')}"),
+        checkout.extended(rules, f"\n\n{example(rules)}"),
+        checkout.edited(REGISTRY, "FIGURES = (\n", f"FIGURES = (\n{example(REGISTRY)}"),
+    ):
+        style = checkout.run("ruff", "check", schema, verbs, REGISTRY, ACTION_SIZES)
+        result = checkout.snakemake("figures/smoke/action_sizes.pdf", "--cores", "2", *study)
+    assert style.returncode == 0, style.stdout
+    assert result.returncode == 0, result.stdout[-5000:]
+    assert (checkout.folder / "figures/smoke/action_sizes.pdf").read_bytes().startswith(b"%PDF")
+    table = (checkout.folder / "results/smoke/action_sizes.csv").read_text().splitlines()
+    assert table[0] == "study,task,method,seed,state,size"
+    assert len(table) == 1 + 100
+
+
 def test_a_suite_is_an_addition_to_the_tasks(checkout):
     file = checkout.folder / "config/tasks.yaml"
     file.write_text(f"{file.read_text()}\n{example('config/tasks.yaml')}")
@@ -51,6 +75,6 @@ def test_a_suite_is_an_addition_to_the_tasks(checkout):
 
 def test_the_page_names_files_that_there_are():
     named = set(re.findall(r"`((?:gtp|workflow|config|tests)/[\w/.]+\.\w+)`", PAGE))
-    examples = {LENGTHS}
+    examples = {LENGTHS, ACTION_SIZES}
     assert named >= examples
     assert {name for name in named - examples if not (ROOT / name).exists()} == set()
