@@ -1,8 +1,14 @@
 """The examples of docs/extending.md: what they touch is enough, as for a newcomer who reads the page."""
 
+import json
 import re
 import shutil
+from pathlib import Path
 
+import gymnasium as gym
+import numpy as np
+
+from gtp.data.transitions import load_transitions
 from gtp.studies.tasks import load_tasks
 from tests.unit.results_fixtures import LOCOMOTION_TASKS, write_study
 
@@ -10,6 +16,7 @@ from .conftest import ROOT
 
 REGISTRY = "gtp/report/registry.py"
 LENGTHS = "workflow/scripts/figure_lengths.py"
+NPZ = "gtp/data/sources/npz.py"
 ACTION_SIZES = "workflow/scripts/figure_action_sizes.py"
 
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
@@ -73,8 +80,55 @@ def test_a_suite_is_an_addition_to_the_tasks(checkout):
     assert re.search(r"^train_bends +2$", plan.stdout, re.MULTILINE), plan.stdout[-3000:]
 
 
+def test_a_source_is_a_class_and_a_module(checkout):
+    folder, tasks, sources = checkout.folder, "config/tasks.yaml", "gtp/data/sources/__init__.py"
+    record_pendulum(folder / "recordings/pendulum")
+    (folder / NPZ).write_text(example(NPZ))
+    study = ["--configfile", "config/smoke.yaml", "--config", 'tasks=["pendulum-own"]']
+    prepared = "results/smoke/data/pendulum-own/transitions.safetensors"
+    fetch = "python -m gtp dataset fetch npz --environment Pendulum-v1 --folder none"
+    fetch += " --dataset_id npz/a/b-v0 --root r"
+    with (
+        checkout.edited(sources, "\n\nSOURCES: ", f"\n\n{example(sources)}\n\nSOURCES: "),
+        checkout.edited(sources, "FromMinari, FromD4RL)", "FromMinari, FromD4RL, FromNpz)"),
+        checkout.extended(tasks, f"\n{example('tasks.yaml')}"),
+    ):
+        checkout.run("ruff", "format", sources)  # SOURCES no longer fits a line
+        style = checkout.run("ruff", "check", sources, NPZ)
+        result = checkout.snakemake(prepared, "--cores", "1", *study)
+        refused = checkout.run(*fetch.split())
+    assert style.returncode == 0, style.stdout
+    assert result.returncode == 0, result.stdout[-5000:]
+    card = json.loads((folder / "resources/minari/npz/pendulum/own-v0/card.json").read_text())
+    assert (card["source"], card["episodes"], card["steps"]) == ("npz", 2, 400)
+    data = load_transitions(folder / prepared)
+    assert data.observations.shape == (400, 3)
+    assert data.terminations.sum() == 0
+    checked = json.loads((folder / "results/smoke/data/pendulum-own/validation.json").read_text())
+    assert checked["episode_length"] == 200
+    assert refused.stdout.count("\n") == 1
+    assert "there is no .npz file in none" in refused.stdout
+
+
+def record_pendulum(folder: Path) -> None:
+    """Two episodes of random actions, each in a file."""
+    folder.mkdir(parents=True)
+    environment = gym.make("Pendulum-v1")
+    for seed in (0, 1):
+        environment.action_space.seed(seed)
+        observations, actions, rewards = [environment.reset(seed=seed)[0]], [], []
+        truncated = False
+        while not truncated:
+            actions.append(environment.action_space.sample())
+            observation, reward, _, truncated, _ = environment.step(actions[-1])
+            observations.append(observation)
+            rewards.append(reward)
+        arrays = {"observations": observations, "actions": actions, "rewards": rewards}
+        np.savez(folder / f"{seed}.npz", terminated=False, **arrays)
+
+
 def test_the_page_names_files_that_there_are():
     named = set(re.findall(r"`((?:gtp|workflow|config|tests)/[\w/.]+\.\w+)`", PAGE))
-    examples = {LENGTHS, ACTION_SIZES}
+    examples = {LENGTHS, ACTION_SIZES, NPZ}
     assert named >= examples
     assert {name for name in named - examples if not (ROOT / name).exists()} == set()
