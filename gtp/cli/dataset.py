@@ -16,7 +16,7 @@ import tyro
 from gtp.config import TaskSpec
 from gtp.data.generate.behaviour.robots import ROBOTS, RUNNERS
 from gtp.data.generate.recipes import RECIPES
-from gtp.data.sources import COMBINED, Source, implementation
+from gtp.data.sources import COMBINED, SOURCES, Source, implementation
 from gtp.data.summaries.expectations import Expectations
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
@@ -183,3 +183,14 @@ def calibrate(robot: Literal[tuple(RUNNERS)], output: Path | None = None, episod
 def command_line() -> str:
     """What the user typed, for the record, with the program's public name."""
     return shlex.join(["gtp", *sys.argv[1:]])
+
+
+VERBS = {
+    "generate": generate,
+    "prepare": prepare,
+    "verify": verify,
+    "validate": validate,
+    "reference_returns": reference_returns,
+}
+FETCH_VERBS = {name: fetch_verb(source) for name, source in SOURCES.items() if not source.recorded_here}
+BEHAVIOUR_VERBS = {"train": train_behaviour, "calibrate": calibrate}

@@ -1,4 +1,4 @@
-"""The verbs that look at trained policies: `gtp evaluate`, `cost`, `trajectories` and `inspect`."""
+"""The verbs that measure trained policies: `gtp evaluate`, `cost` and `trajectories`."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from gtp.data.transitions import load_transitions
 from gtp.evaluation.cost import measure, write_cost
 from gtp.evaluation.trajectories import Point, trajectories
 from gtp.files import require_writable
-from gtp.policy import describe, load_policy
+from gtp.policy import load_policy
 from gtp.schema import write_rows
 from gtp.training.loop import use_threads
 
@@ -90,10 +90,8 @@ def draw_trajectories(policy: Path, data: Path, output: Path, samples: int = 64,
     write_rows(output, Point, trajectories(load_policy(policy), load_transitions(data), samples, nfe))
 
 
-def inspect(policy: Path) -> None:
-    """Print what a policy file says about itself.
-
-    Args:
-        policy: A policy file.
-    """
-    print(describe(policy))
+VERBS = {
+    "evaluate": evaluate,
+    "cost": cost,
+    "trajectories": draw_trajectories,
+}

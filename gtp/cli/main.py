@@ -1,7 +1,8 @@
 """The entry point of `gtp` and `python -m gtp`: the tree of verbs, parsing, and errors of one line.
 
-Each verb is a function of gtp/cli; its flags are generated from the signature and from the dataclasses that
-the code itself uses. A UserError ends the program with one line on stderr and status 2.
+Each verb is a function of gtp/cli that VERBS of its module lists; its flags are generated from the signature
+and from the dataclasses that the code itself uses. A UserError ends the program with one line on stderr and
+status 2.
 """
 
 import contextlib
@@ -15,8 +16,7 @@ from functools import partial, wraps
 import torch
 import tyro
 
-from gtp.cli import dataset, evaluate, train
-from gtp.data.sources import SOURCES
+from gtp.cli import checks, dataset, evaluate, train
 from gtp.errors import UserError
 from gtp.progress import say
 
@@ -42,24 +42,10 @@ app.command(datasets, name="dataset", help="Make, prepare and check datasets.")
 datasets.command(fetch, name="fetch", help="Datasets that others made: Minari's, or D4RL's own files.")
 app.command(behaviour, name="behaviour", help="Train the policies that datasets are recorded with.")
 VERBS = {
-    app: {
-        "train": train.train,
-        "evaluate": evaluate.evaluate,
-        "cost": evaluate.cost,
-        "trajectories": evaluate.draw_trajectories,
-        "oracle": train.oracle,
-        "bench": train.bench,
-        "inspect": evaluate.inspect,
-    },
-    datasets: {
-        "generate": dataset.generate,
-        "prepare": dataset.prepare,
-        "verify": dataset.verify,
-        "validate": dataset.validate,
-        "reference_returns": dataset.reference_returns,
-    },
-    fetch: {name: dataset.fetch_verb(source) for name, source in SOURCES.items() if not source.recorded_here},
-    behaviour: {"train": dataset.train_behaviour, "calibrate": dataset.calibrate},
+    app: train.VERBS | evaluate.VERBS | checks.VERBS,
+    datasets: dataset.VERBS,
+    fetch: dataset.FETCH_VERBS,
+    behaviour: dataset.BEHAVIOUR_VERBS,
 }
 """Group -> the verbs in it, in the order in which --help lists them."""
 for group, verbs in VERBS.items():

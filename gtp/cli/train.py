@@ -1,27 +1,20 @@
-"""The verbs that train: `gtp train`, `gtp oracle` and `gtp bench`."""
+"""The verb that trains: `gtp train`."""
 
-import json
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, Union
 
 import tyro
 
 from gtp import algorithms
-from gtp.algorithms.gtp import GTP
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import load_transitions
 from gtp.errors import UserError
-from gtp.evaluation.bench import BenchConfig
-from gtp.evaluation.bench import bench as run_bench
-from gtp.evaluation.oracle import MIXTURES, measure_accuracy
 from gtp.progress import say
-from gtp.training.loop import DEFAULT_EXECUTION, closing_line, use_threads
+from gtp.training.loop import DEFAULT_EXECUTION, closing_line
 from gtp.training.loop import train as run_training
 
 DEFAULT_BUDGET = TrainConfig()
-ORACLE_BUDGET = TrainConfig(steps=6000, batch_size=128, hidden_size=128)
 
 try:
     AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
@@ -66,31 +59,4 @@ def train(
     say(closing_line(record, seeds, output, train.steps))
 
 
-def oracle(
-    algorithm: Annotated[GTP, tyro.conf.arg(name="")],
-    train: TrainConfig = ORACLE_BUDGET,
-    nfe: tuple[int, ...] = (1, 2, 5, 8),
-    seeds: tuple[int, ...] = (0, 1),
-    mixture: Literal["corners", "off_centre", "wide"] = "corners",
-    std: float | None = None,
-    threads: int = 1,
-) -> None:
-    """Clone a Gaussian mixture, whose exact flow is known, and print how far K-step samples are from it.
-
-    Args:
-        algorithm: Hyperparameters of GTP; eta counts as 0.
-        train: The budget.
-        nfe: Numbers of function evaluations K.
-        seeds: One run for each; the figures are means over them.
-        mixture: Four equal modes at (+-0.6, +-0.6), four unequal ones around (0.4, 0.4), or two broad ones.
-        std: Standard deviation of each mode; the mixture's own by default.
-        threads: CPU threads of this process.
-    """
-    use_threads(threads)
-    modes = MIXTURES[mixture]() if std is None else MIXTURES[mixture](std)
-    print(json.dumps(measure_accuracy(replace(algorithm, eta=0.0), modes, train, nfe, seeds)))
-
-
-def bench(config: Annotated[BenchConfig, tyro.conf.arg(name="")]) -> None:
-    """Measure updates per second, eager and compiled, and milliseconds per action; writes a JSON record."""
-    run_bench(config)
+VERBS = {"train": train}

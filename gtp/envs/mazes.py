@@ -69,6 +69,20 @@ MAZES: dict[str, list[list[int]]] = {
 }
 
 
+VERSIONS = {"PointMaze": "v3", "AntMaze": "v4"}
+"""Of Gymnasium-Robotics' maze environments, by what moves through them."""
+BUILT_IN = {
+    "umaze": "UMaze",
+    "medium": "Medium",
+    "large": "Large",
+    "rooms": "Medium",
+    "zigzag": "UMaze",
+    "ring": "UMaze",
+    "fork": "Medium",
+}
+"""Map -> which of these environments it is built in; our own maps replace that one's."""
+
+
 class Cell(NamedTuple):
     """One cell of a maze; x and y are its centre in the simulator's units."""
 
@@ -84,6 +98,11 @@ def find_maze(name: str) -> list[list[int]]:
     if name not in MAZES:
         raise UserError(f"unknown maze {name!r}; {suggest(name, MAZES)}")
     return MAZES[name]
+
+
+def environment_of(family: str, maze: str) -> str:
+    """Id of the environment that a map is built in; the family is PointMaze or AntMaze."""
+    return f"{family}_{BUILT_IN[maze]}-{VERSIONS[family]}"
 
 
 @dataclass(frozen=True)

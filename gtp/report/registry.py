@@ -1,7 +1,6 @@
 """Every figure and table, once: what it is made of, and which studies have it.
 
-A figure is an entry here, a script workflow/scripts/figure_<name>.py and a caption
-workflow/report/figure_<name>.rst; a table likewise.
+A figure is an entry here and a script workflow/scripts/figure_<name>.py; a table likewise.
 """
 
 import csv
@@ -54,6 +53,8 @@ class Product:
     name: str
     label: str
     """What the report calls it."""
+    caption: str
+    """What the report says below it: reStructuredText, in which {view} is the study or ablation shown."""
     tables: tuple[str, ...] = ()
     """The results tables that it needs: keys of gtp.schema.TABLES and names of its script's inputs."""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -70,35 +71,142 @@ class Product:
 
 
 FIGURES = (
-    Product(name="learning_curves", label="learning curves", tables=("curves",), of_ablations=True),
+    Product(
+        name="learning_curves",
+        label="learning curves",
+        caption=(
+            "Normalised score of the policies kept during training against gradient updates, one panel for "
+            "each task. Lines are means over training seeds, each seed being the mean of its episodes; bands "
+            "are 95 % Student t intervals over seeds, which is why they are wide. A score on a maze is the "
+            "percentage of episodes that reach the goal: bands that leave [0, 100] are cut by the frame, not "
+            "clipped. Policies act by one sample, those without noise in their one way. The footnote has the "
+            "number of seeds and episodes, and seeds that diverged."
+        ),
+        tables=("curves",),
+        of_ablations=True,
+    ),
     Product(
         name="nfe",
         label="score against the number of function evaluations",
+        caption=(
+            "Normalised score of the final policies against the number of function evaluations *K* that an "
+            "action takes (logarithmic axis; methods stand side by side at each *K*). Means and 95 % Student "
+            "t intervals over training seeds; intervals that leave the frame are cut by it. Methods that "
+            "draw an action in one evaluation have no *K*: they are horizontal lines with the interval as a "
+            "band. Policies act by one sample, those without noise in their one way; other rules are in the "
+            "figure of times. A method may have been scored at more *K* than others; all panels share one "
+            "axis."
+        ),
         tables=("scores",),
         of_ablations=True,
     ),
-    Product(name="speed", label="score against the time of an action", tables=("scores", "cost")),
-    Product(name="profiles", label="performance profiles", tables=("scores",)),
-    Product(name="trajectories", label="learned trajectories", tables=("trajectories",)),
     Product(
-        name="coverage", label="coverage of the datasets", tables=("coverage", "mazes"), applies=has_mazes
+        name="speed",
+        label="score against the time of an action",
+        caption=(
+            "Normalised score of the final policies against the time that one action takes (logarithmic "
+            "axis), a line for each method and acting rule and a point for each number of function "
+            "evaluations *K*, which the first line of a panel names. Points as in the legend: one sample, or "
+            "the one way of methods without noise. Points in a ring, on thin lines: the same policies by the "
+            "other rules that the footnote names, such as the best of several samples by the averaged "
+            "critic, whose evaluations are timed too. Vertical intervals: 95 % Student t over training "
+            "seeds. Horizontal ones: geometric mean and 95 % t interval over repeated rounds of measurements "
+            "in one process, which tell how steady the machine was and nothing about other machines. Times "
+            "are of single observations, transfers included, and were measured on the first task of each "
+            "suite. Intervals that leave the frame are cut by it."
+        ),
+        tables=("scores", "cost"),
+    ),
+    Product(
+        name="profiles",
+        label="performance profiles",
+        caption=(
+            "Performance profiles: the share of all runs, one for each training seed and task, whose "
+            "normalised score at the last checkpoint lies above a threshold. Higher is better everywhere; a "
+            "method that is above another at every threshold is better in each quantile. Bands are pointwise "
+            "95 % bootstrap intervals that draw seeds anew within each task, too narrow with few seeds. "
+            "Tasks whose data have different sources are not put together. Policies act by one sample, those "
+            "without noise in their one way."
+        ),
+        tables=("scores",),
+    ),
+    Product(
+        name="trajectories",
+        label="learned trajectories",
+        caption=(
+            "What each method has learned in one state around which the dataset's actions differ most: the "
+            "same noise samples, of standard deviation *T*, and the trajectories along which they are "
+            "carried to actions. Above, whole trajectories; below, the surroundings of the box [-1, 1] x "
+            "[-1, 1] (black), to which actions are clipped when acting. Diamonds are the actions that the "
+            "dataset took in the most similar states. One training seed."
+        ),
+        tables=("trajectories",),
+    ),
+    Product(
+        name="coverage",
+        label="coverage of the datasets",
+        caption=(
+            "Where the dataset of each maze has been, by suite: share of all recorded positions per area of "
+            "a maze cell, on a logarithmic scale that all mazes share. White was never visited, grey is "
+            "wall. The circle is the start and the star the goal of the episodes on which policies are "
+            "evaluated."
+        ),
+        tables=("coverage", "mazes"),
+        applies=has_mazes,
     ),
     Product(
         name="rollouts",
         label="paths of the trained policies",
+        caption=(
+            "Paths of the final policies from the start (circle) to the goal (star), a few episodes of every "
+            "training seed. Solid paths reach the goal; dotted ones do not and end at a cross. Policies act "
+            "by one sample, those without noise in their one way. The count below each maze is of the paths "
+            "shown; the score over all episodes is in the main table. A dagger marks counts that lack the "
+            "seeds that diverged."
+        ),
         tables=("rollouts", "mazes"),
         applies=has_mazes,
     ),
     Product(
-        name="dataset_returns", label="returns in the datasets", tables=("episodes",), applies=has_other_tasks
+        name="dataset_returns",
+        label="returns in the datasets",
+        caption=(
+            "What the dataset of each task without a maze holds: returns of its episodes as they were "
+            "recorded, as shares of all episodes (filled) and of all steps (line), which is how often "
+            "training draws them. Panels of one environment have the same bins and the same horizontal axis. "
+            "Dashed lines are the returns that score 0 and 100."
+        ),
+        tables=("episodes",),
+        applies=has_other_tasks,
     ),
-    Product(name="trials", label="best of several trials", tables=("scores",), of_trials=True),
+    Product(
+        name="trials",
+        label="best of several trials",
+        caption=(
+            "Equal tuning: the best average score over the tasks that each method is expected to reach "
+            "against its number of trials *k*, the mean over all choices of *k* of its trials (exact, "
+            "without replacement). A curve begins at the average of all trials and ends at the best one; "
+            "where two curves cross, which method is better depends on how much both are tuned. The trials "
+            "are in the table of trials. The best is chosen and reported on the same episodes."
+        ),
+        tables=("scores",),
+        of_trials=True,
+    ),
 )
 
 PRINTED_TABLES = (
     Product(
         name="main",
         label="main scores",
+        caption=(
+            "Normalised score of every method of {view} that uses rewards, at the last checkpoint: mean over "
+            "training seeds with the 95 % Student t interval over seeds; averages over tasks, and the "
+            "interquartile mean with a stratified bootstrap interval. A method has a row for each rule by "
+            "which its policy acts (column `acting`): one sample, or the best of several by the averaged "
+            "critic; without noise there is one way. `best` marks the rows that a Welch interval does not "
+            "tell from the highest mean among those that act alike or in one way only. The table's own "
+            "caption says what scores are measured against, and which data are not D4RL's."
+        ),
         tables=("scores",),
         applies=has_group("rl"),
         script="table_scores",
@@ -107,23 +215,76 @@ PRINTED_TABLES = (
     Product(
         name="cloning",
         label="scores of cloning",
+        caption=(
+            "Normalised score of the methods of {view} that clone actions without rewards, as in the main "
+            "table."
+        ),
         tables=("scores",),
         applies=has_group("cloning"),
         script="table_scores",
         options={"group": "cloning"},
     ),
-    Product(name="aggregates", label="aggregates over tasks", tables=("scores",)),
     Product(
-        name="ablations", label="ablations", tables=("scores",), applies=has_ablations, of_ablations=True
+        name="aggregates",
+        label="aggregates over tasks",
+        caption=(
+            "Aggregates over all tasks for every method of {view}: the mean with a Student t interval, the "
+            "interquartile mean, and `probability_of_improvement`: how often a seed of the method in the "
+            "column `better` scores above a seed of the row's on the same task. The latter two have "
+            "stratified bootstrap intervals, which are too narrow with few seeds. Policies act by one "
+            "sample, those without noise in their one way (column `acting`)."
+        ),
+        tables=("scores",),
     ),
-    Product(name="cost", label="cost", tables=("cost",)),
+    Product(
+        name="ablations",
+        label="ablations",
+        caption=(
+            "What each ablation in {view} changes: its mean normalised score minus that of the method it is "
+            "made from (column `minus`; empty for that method's own score), with the 95 % Welch interval "
+            "over training seeds, by task and averaged over tasks, by suite where their data have different "
+            "sources. Both act by the rule in the column `acting`; there is a block of rows for each rule "
+            "that an ablation and its method can follow. The table's own caption says which data are not "
+            "D4RL's."
+        ),
+        tables=("scores",),
+        applies=has_ablations,
+        of_ablations=True,
+    ),
+    Product(
+        name="cost",
+        label="cost",
+        caption=(
+            "Cost of training and acting with each method of {view}: parameters, updates per second, "
+            "training and compilation time in seconds, peak memory in MB, and, for each number of function "
+            "evaluations *K* and acting rule, the network evaluations of one action, the critic's among "
+            "them, and seconds per action at each batch size, on the device named: geometric mean over "
+            "repeated rounds with its 95 % t interval."
+        ),
+        tables=("cost",),
+    ),
     Product(
         name="published",
         label="published scores",
+        caption=(
+            "What others have published about the methods of {view} on its tasks, on D4RL's own datasets, "
+            "each number with its source. None was made here, and none may be set against scores on "
+            "generated data."
+        ),
         files={"published": f"{PUBLISHED}/scores.csv", "sources": f"{PUBLISHED}/sources.csv"},
         applies=has_published,
     ),
-    Product(name="trials", label="trials", tables=("scores",), of_trials=True),
+    Product(
+        name="trials",
+        label="trials",
+        caption=(
+            "Every trial of {view}: method, number and settings of the trial, score on each task, and the "
+            "average over tasks (by suite where their data have different sources). `best` marks the highest "
+            "average of a method. No trial is left out; the first one is the method's default."
+        ),
+        tables=("scores",),
+        of_trials=True,
+    ),
 )
 
 

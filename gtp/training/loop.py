@@ -5,14 +5,13 @@ folder that holds its checkpoint. A run that was killed continues from the last 
 function of the step, so nothing else needs to be restored.
 """
 
-import csv
-import io
 import json
 import os
 import platform
 import resource
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -27,6 +26,7 @@ from gtp.errors import UserError
 from gtp.files import require_writable, write_text
 from gtp.policy import save_policy
 from gtp.progress import Progress, say
+from gtp.schema import Measurement, write_rows
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
 from gtp.training.learner import Learner, compiler_available
 from gtp.training.run import Run, exclusive, publish
@@ -192,7 +192,7 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
         "device_name": torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else "cpu",
     }
-    write_text(scratch / "training.csv", training_csv(log, run.seeds))
+    write_rows(scratch / "training.csv", Measurement, measurements(log, run.seeds))
     write_text(scratch / "run.json", json.dumps(record, indent=2))
     return record
 
@@ -219,17 +219,13 @@ class Interval:
         return list(sums), [(total / count).tolist() for total, count in sums.values()]
 
 
-def training_csv(log: list, seeds: tuple[int, ...]) -> str:
-    """Tidy rows step, seed, quantity, value from the log's (step, seconds, names, values[Q][S])."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["step", "seed", "quantity", "value"])
+def measurements(log: list, seeds: tuple[int, ...]) -> Iterator[Measurement]:
+    """Rows of training.csv from the log's (step, seconds, names, values[Q][S])."""
     for step, seconds, names, values in log:
         for column, seed in enumerate(seeds):
-            writer.writerow([step, seed, "seconds", f"{seconds:.3f}"])
+            yield Measurement(step, seed, "seconds", seconds)
             for name, row in zip(names, values, strict=True):
-                writer.writerow([step, seed, name, f"{row[column]:.6g}"])
-    return buffer.getvalue()
+                yield Measurement(step, seed, name, row[column])
 
 
 def peak_memory_mb(device: torch.device) -> float:

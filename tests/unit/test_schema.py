@@ -14,7 +14,7 @@ from gtp.report.record import StudyRecord
 from gtp.report.results import read_results, read_study
 from gtp.schema import NUMBER, OPTIONAL, TABLES, TEXT, Episode, Reference, column_kinds, write_rows
 from gtp.studies import load_plan, read_mapping
-from gtp.training.loop import training_csv
+from gtp.training.loop import measurements
 from workflow.scripts.collect_table import collect
 
 ROOT = Path(__file__).parents[2]
@@ -58,9 +58,13 @@ def test_a_file_without_a_column_is_refused_when_it_is_collected(tmp_path):
     assert not (tmp_path / "t.csv").exists()
 
 
-def test_training_writes_the_columns_of_its_table():
-    header = next(csv.reader(training_csv([], (0,)).splitlines()))
-    assert header == list(column_kinds(TABLES["training"].row))
+def test_training_writes_the_columns_of_its_table(tmp_path):
+    log = [[5, 1.25, ["loss"], [[0.5, 1234567.8]]]]
+    write_rows(tmp_path / "t.csv", TABLES["training"].row, measurements(log, (0, 1)))
+    rows = list(csv.reader((tmp_path / "t.csv").open()))
+    assert rows[0] == ["step", "seed", "quantity", "value"]
+    assert rows[1:3] == [["5", "0", "seconds", "1.25"], ["5", "0", "loss", "0.5"]]
+    assert rows[4] == ["5", "1", "loss", "1.23457e+06"]
 
 
 def test_the_record_of_a_study_is_read_as_it_was_written(tmp_path):

@@ -207,7 +207,7 @@ def test_new_entry_in_methods_becomes_a_row_of_a_table(smoke):
     )
 
 
-def test_report_contains_figures_and_tables(smoke):
+def test_report_contains_figures_and_tables_with_their_captions(smoke):
     checkout, _ = smoke
     result = checkout.snakemake("--configfile", "config/smoke.yaml", "--report", "report.html")
     assert result.returncode == 0, result.stdout[-5000:]
@@ -215,6 +215,8 @@ def test_report_contains_figures_and_tables(smoke):
     figures = ("learning curves", "learned trajectories", "score against the time of an action")
     for label in (*figures, "performance profiles", "main scores", "cost", "published scores"):
         assert label in report
+    assert "Cost of training and acting with each method of smoke: parameters" in report
+    assert "<em>K</em> that an action takes" in report
 
 
 def test_finished_study_becomes_the_reference_and_is_redrawn_to_the_byte(smoke):

@@ -53,7 +53,7 @@ for product in FIGURES:
             pdf=f"<figures>/{{view}}/{product.name}.pdf",
             png=report(
                 f"<figures>/{{view}}/{product.name}.png",
-                caption=f"../report/figure_{product.name}.rst",
+                caption="../report/product.rst",
                 category="Figures",
                 subcategory="{view}",
                 labels={"figure": product.label},
@@ -65,6 +65,7 @@ for product in FIGURES:
             "../../environment.yml"
         params:
             **product.options,
+            caption=product.caption,
             script=script_of("figure", product),
         message:
             "drawing {output.pdf}"
@@ -87,7 +88,7 @@ for product in PRINTED_TABLES:
             tex=f"<tables>/{{view}}/{product.name}.tex",
             csv=report(
                 f"<tables>/{{view}}/{product.name}.csv",
-                caption=f"../report/table_{product.name}.rst",
+                caption="../report/product.rst",
                 category="Tables",
                 subcategory="{view}",
                 labels={"table": product.label},
@@ -99,6 +100,7 @@ for product in PRINTED_TABLES:
             "../../environment.yml"
         params:
             **product.options,
+            caption=product.caption,
             script=script_of("table", product),
         message:
             "writing {output.md}"

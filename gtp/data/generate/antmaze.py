@@ -17,18 +17,9 @@ from gtp.data.generate.behaviour.policy import BehaviourPolicy, load_policies, p
 from gtp.data.generate.recipe import Actor, Recipe, record_episode, split
 from gtp.data.generate.route import Route
 from gtp.envs.make import make_maze_simulator
-from gtp.envs.mazes import cell_center, cell_size, find_maze, maze_cells
+from gtp.envs.mazes import cell_center, cell_size, environment_of, find_maze, maze_cells
 from gtp.envs.wrappers import CenteredGoal
 
-ENVIRONMENTS = {
-    "umaze": "AntMaze_UMaze-v4",
-    "medium": "AntMaze_Medium-v4",
-    "large": "AntMaze_Large-v4",
-    "rooms": "AntMaze_Medium-v4",  # on our own maps
-    "zigzag": "AntMaze_UMaze-v4",
-    "ring": "AntMaze_UMaze-v4",
-    "fork": "AntMaze_Medium-v4",
-}
 EPISODES_PER_CHUNK = 5  # of full length
 Cells = tuple[tuple[int, int], ...]
 
@@ -83,7 +74,7 @@ class AntMazeRecipe(Recipe):
     def make_collector(self) -> gym.Env:
         """The simulator that the data are recorded in, with 27 + 2 observations as D4RL's."""
         simulator = make_maze_simulator(
-            ENVIRONMENTS[self.maze],
+            environment_of("AntMaze", self.maze),
             find_maze(self.maze),
             max_episode_steps=self.horizon,
             continuing_task=True,
@@ -136,7 +127,7 @@ class AntController:
         self._noise, self._policy, self._rng = recipe.action_noise, policy, rng
         self.route = Route(
             recipe.maze,
-            cell_size(ENVIRONMENTS[recipe.maze]),
+            cell_size(environment_of("AntMaze", recipe.maze)),
             rng,
             detour=recipe.detour,
             spread=recipe.waypoint_spread,

@@ -14,19 +14,10 @@ from minari.data_collector import EpisodeBuffer
 from gtp.data.generate.recipe import Actor, Recipe, record_episode, split
 from gtp.data.generate.route import Route
 from gtp.envs.make import make_maze_simulator
-from gtp.envs.mazes import GOAL_MARK, cell_center, find_maze
+from gtp.envs.mazes import GOAL_MARK, cell_center, environment_of, find_maze
 
 POSITION_GAIN = 10.0  # per metre; D4RL's controller
 VELOCITY_GAIN = 1.0  # seconds per metre; D4RL's controller
-ENVIRONMENTS = {
-    "umaze": "PointMaze_UMaze-v3",
-    "medium": "PointMaze_Medium-v3",
-    "large": "PointMaze_Large-v3",
-    "rooms": "PointMaze_Medium-v3",  # on our own maps
-    "zigzag": "PointMaze_UMaze-v3",
-    "ring": "PointMaze_UMaze-v3",
-    "fork": "PointMaze_Medium-v3",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +76,7 @@ class WaypointRecipe(Recipe):
     def make_collector(self) -> gym.Env:
         """The simulator that the data are recorded in: it moves the goal whenever the mass reaches it."""
         return make_maze_simulator(
-            ENVIRONMENTS[self.maze],
+            environment_of("PointMaze", self.maze),
             self.maze_map(),
             self.action_repeat,
             max_episode_steps=self.horizon * self.action_repeat,
