@@ -72,6 +72,14 @@ class MBDPO(Algorithm):
     stochastic: ClassVar[bool] = True
     has_memory: ClassVar[bool] = True
     acting_networks: ClassVar[tuple[str, ...]] = (*MODEL, "anchor_moments", "prior")
+    acting_fields: ClassVar[tuple[str, ...]] = (
+        "eta",
+        "search",
+        "samples",
+        "elites",
+        "prior_sequences",
+        "temperature",
+    )
     averages: ClassVar[tuple[Average, ...]] = (Average("values", 0.99),)
 
     size: Literal[tuple(PRESETS)] = "tiny"

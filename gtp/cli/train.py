@@ -1,4 +1,4 @@
-"""The verb that trains: `gtp train`."""
+"""The verbs that make policies: `gtp train` and `gtp derive`."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,7 @@ from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import load_transitions
 from gtp.errors import UserError
 from gtp.progress import say
+from gtp.training import variant
 from gtp.training.loop import DEFAULT_EXECUTION, closing_line
 from gtp.training.loop import train as run_training
 
@@ -59,4 +60,17 @@ def train(
     say(closing_line(record, seeds, output, train.steps))
 
 
-VERBS = {"train": train}
+def derive(algorithm: AnyAlgorithm, run: Path, output: Path, label: str) -> None:
+    """Write a finished run's policies such that they act otherwise from the same weights.
+
+    Args:
+        algorithm: The run's method; fields that belong to acting may differ.
+        run: Folder of the run.
+        output: Folder for the policies, with the run's training.csv and a run.json that names the weights.
+        label: Name of the new policies in messages and files.
+    """
+    variant.derive(run, algorithm, output, label)
+    say(f"wrote {output}: {label}, which acts from the weights in {run}")
+
+
+VERBS = {"train": train, "derive": derive}

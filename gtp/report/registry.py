@@ -46,6 +46,11 @@ def has_published(study: StudyRecord) -> bool:
         return any(row["task"] in tasks and row["method"] in methods for row in csv.DictReader(file))
 
 
+def has_sizes(study: StudyRecord) -> bool:
+    """Whether a study has a method in three sizes or more."""
+    return bool(study.sizes())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Product:
     """A figure or a table: a function of study.json and of some results tables."""
@@ -129,6 +134,19 @@ FIGURES = (
             "without noise in their one way."
         ),
         tables=("scores",),
+    ),
+    Product(
+        name="scaling",
+        label="score against the size of the model",
+        caption=(
+            "Normalised score of one method in several sizes against the number of its parameters "
+            "(logarithmic axis), one panel for each task. Dots are training seeds, lines their means, "
+            "intervals 95 % Student t over seeds. Solid: at the headline *K*; dotted: at the smallest. The "
+            "search, where there is one, is the same for all sizes. A panel says whether the means rise from "
+            "each size to the next, and how many of these steps are larger than their interval (Welch)."
+        ),
+        tables=("scores", "cost"),
+        applies=has_sizes,
     ),
     Product(
         name="trajectories",

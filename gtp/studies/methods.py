@@ -28,6 +28,8 @@ class Method:
     """Suite -> fields that differ from `set` on its tasks."""
     ablation_of: str | None = None
     """The method that this one takes something away from."""
+    weights_of: str | None = None
+    """The method whose training it shares: it differs in what belongs to acting alone."""
     size_of: str | None = None
     """The method of which this one is another size; figures of scaling draw them together."""
 
@@ -55,6 +57,7 @@ def load_methods(path: Path) -> dict[str, Method]:
         for suite in method.set_by_suite:
             parse(algorithm, method.settings(suite), str(path), (name, "set_by_suite", suite))
     _check_ablations(methods, str(path))
+    _check_weights(methods, str(path))
     _check_labels(methods, str(path))
     return methods
 
@@ -68,6 +71,27 @@ def _check_labels(methods: dict[str, Method], file: str) -> None:
             raise UserError(f"{where} is empty")
         if owners.setdefault(method.label, name) != name:
             raise UserError(f"{where}: '{method.label}' is {owners[method.label]}'s label; choose another")
+
+
+def _check_weights(methods: dict[str, Method], file: str) -> None:
+    """Who acts from another's weights has that one's algorithm and what belongs to its training."""
+    for name, method in methods.items():
+        parent, where = method.weights_of, place(file, (name, "weights_of"))
+        if parent is None:
+            continue
+        if parent not in methods:
+            raise UserError(f"{where}: unknown method '{parent}'{suggest(parent, methods)}")
+        other = methods[parent]
+        if other.algorithm != method.algorithm or other.weights_of:
+            raise UserError(
+                f"{where}: '{parent}' has no weights for {method.algorithm}; train '{name}' itself"
+            )
+        algorithm = algorithms.get(method.algorithm)
+        for suite in {"", *method.set_by_suite, *other.set_by_suite}:
+            own, shared = (vars(algorithm(**m.settings(suite))) for m in (method, other))
+            wrong = [key for key in own if own[key] != shared[key] and key not in algorithm.acting_fields]
+            if wrong:
+                raise UserError(f"{where}: '{wrong[0]}' belongs to training; train '{name}' itself")
 
 
 def _check_ablations(methods: dict[str, Method], file: str) -> None:

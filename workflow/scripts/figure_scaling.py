@@ -43,9 +43,7 @@ def draw(scores: SeedScores, cost: pd.DataFrame, study: StudyRecord) -> Figure:
         axes.grid(axis="y")
         set_score_limits(axes, task, means)
         axes.text(0.03, 0.97, "\n".join(verdicts), transform=axes.transAxes, va="top", fontsize=6)
-    label_panels(
-        grid, [task.label for task in study.tasks], "parameters (millions)", ["normalised score"]
-    )
+    label_panels(grid, [task.label for task in study.tasks], "parameters (millions)", ["normalised score"])
     legend_above(figure, legend_of(study))
     footnote(figure, f"{len(study.seeds)} seeds; dots are seeds.", study.acting_notice(), study.data_notice())
     return figure
@@ -60,7 +58,9 @@ def draw_sizes(axes: Axes, sizes, own, color: str, line: str, label: str) -> lis
     axes.errorbar(
         sizes,
         [e.mean for e in estimates],
-        yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in estimates]) if estimates[0].n > 1 else None,
+        yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in estimates])
+        if estimates[0].n > 1
+        else None,
         color=color,
         linestyle=line,
         elinewidth=0.7,
@@ -78,7 +78,9 @@ def parameters(cost: pd.DataFrame, study: StudyRecord, task: TaskRecord, method:
         found = rows.loc[rows["task"] == name, "value"]
         if len(found):
             return float(found.iloc[0])
-    raise UserError(f"the table of costs has no parameters of {method.name} on {task.name}; run snakemake again")
+    raise UserError(
+        f"the table of costs has no parameters of {method.name} on {task.name}; run snakemake again"
+    )
 
 
 def verdict(own: list[np.ndarray]) -> str:

@@ -143,6 +143,9 @@ class Algorithm(ABC):
     acting_networks: ClassVar[tuple[str, ...]]
     """Networks that `act` calls; a policy file contains these, and the critic that may choose."""
 
+    acting_fields: ClassVar[tuple[str, ...]] = ()
+    """Hyperparameters that no update reads: with other values, the same weights act otherwise."""
+
     has_memory: ClassVar[bool] = False
     """Whether an action depends on what was remembered at the one before; it then is one sample's."""
 
