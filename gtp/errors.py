@@ -23,10 +23,12 @@ def ending_in_one_line() -> Iterator[None]:
         sys.exit(f"error: {error}")
 
 
-def suggest(name: str, valid: Iterable[str], listing: str = "the documentation") -> str:
+def suggest(name: object, valid: Iterable[str], listing: str = "the documentation") -> str:
     """Advice for a wrong name: the nearest valid one, else all of them, or `listing` where they are many."""
     names = list(valid)
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     if nearest:
         return f"did you mean {nearest[0]!r}?"
+    if not names:
+        return "there is none"
     return f"choose one of {', '.join(sorted(names))}" if len(names) <= 10 else f"see {listing}"

@@ -1,11 +1,10 @@
 """The methods by name: one module each, whose ALGORITHM is the class. A new file here is a new method."""
 
-import difflib
 import importlib
 import pkgutil
 
 from gtp.algorithms.common.interface import Algorithm
-from gtp.errors import UserError
+from gtp.errors import UserError, suggest
 
 
 def names() -> list[str]:
@@ -19,10 +18,7 @@ def get(name: str) -> type[Algorithm]:
     Raises UserError that names the nearest method when there is none, or the file when it is unsound.
     """
     if name not in names():
-        nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)
-        raise UserError(
-            f"unknown algorithm '{name}'; did you mean '{nearest[0]}'? (one of {', '.join(names())})"
-        )
+        raise UserError(f"unknown algorithm '{name}'; {suggest(name, names(), 'gtp/algorithms')}")
     try:
         return importlib.import_module(f"{__name__}.{name}").ALGORITHM
     except Exception as error:  # whatever a file of one's own may raise

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from gtp import algorithms
-from gtp.errors import UserError
-from gtp.studies.reading import check_name, parse, place, read_mapping, suggest
+from gtp.errors import UserError, suggest
+from gtp.studies.reading import check_name, parse, place, read_mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,10 @@ def load_methods(path: Path) -> dict[str, Method]:
     for name, entry in read_mapping(path).items():
         check_name(name, str(path))
         method = methods[name] = parse(Method, entry, str(path), (name,))
-        if method.algorithm not in algorithms.names():
-            raise UserError(
-                f"{place(str(path), (name, 'algorithm'))}: unknown algorithm '{method.algorithm}'"
-                + suggest(method.algorithm, algorithms.names())
-            )
-        algorithm = algorithms.get(method.algorithm)
+        try:
+            algorithm = algorithms.get(method.algorithm)
+        except UserError as error:
+            raise UserError(f"{place(str(path), (name, 'algorithm'))}: {error}") from error
         parse(algorithm, method.set, str(path), (name, "set"))
         for suite in method.set_by_suite:
             parse(algorithm, method.settings(suite), str(path), (name, "set_by_suite", suite))
@@ -78,7 +76,7 @@ def _check_ablations(methods: dict[str, Method], file: str) -> None:
         if parent is None:
             continue
         if parent not in methods:
-            raise UserError(f"{where}: unknown method '{parent}'{suggest(parent, methods)}")
+            raise UserError(f"{where}: unknown method '{parent}'; {suggest(parent, methods, file)}")
         short = name.removeprefix(f"{parent}-")
         if short == name:
             raise UserError(f"{where}: an ablation of {parent} is named {parent}-<what>; rename '{name}'")

@@ -10,10 +10,10 @@ from gtp import algorithms
 from gtp.acting import ActingRule, applicable
 from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
 from gtp.config import TrainConfig
-from gtp.errors import UserError
+from gtp.errors import UserError, suggest
 from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.studies.methods import Method, load_methods
-from gtp.studies.reading import parse, place, suggest
+from gtp.studies.reading import parse, place
 from gtp.studies.study import Study
 from gtp.studies.tasks import Origin, Task, load_tasks
 from gtp.studies.trials import Trial, load_trials
@@ -162,7 +162,8 @@ def load_plan(
     ):
         for name in names:
             if name not in known:
-                raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}{suggest(name, known)}")
+                advice = suggest(name, known, where)
+                raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}; {advice}")
     _check_trials(plan, file)
     _check_trajectories(plan, file)
     _check_acting(plan, file, str(methods_file))
@@ -226,11 +227,11 @@ def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
         for suite in plan.methods[name].set_by_suite:
             if suite not in suites:
                 path = (name, "set_by_suite", suite)
-                raise UserError(f"{place(methods_file, path)}: unknown suite{suggest(suite, suites)}")
+                raise UserError(f"{place(methods_file, path)}: unknown suite; {suggest(suite, suites)}")
     for suite, overrides in plan.study.train_by_suite.items():
         path = ("train_by_suite", suite)
         if suite not in suites:
-            raise UserError(f"{place(file, path)}: unknown suite{suggest(suite, suites)}")
+            raise UserError(f"{place(file, path)}: unknown suite; {suggest(suite, suites)}")
         parse(TrainConfig, {**asdict(plan.study.train), **overrides}, file, path)
 
 

@@ -1,9 +1,8 @@
 """YAML into dataclasses; what is wrong with it is one line that names the file, the key and the remedy."""
 
-import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -11,7 +10,7 @@ from typing import Any, TypeVar, get_type_hints
 import pydantic
 import yaml
 
-from gtp.errors import UserError
+from gtp.errors import UserError, suggest
 
 T = TypeVar("T")
 KeyPath = tuple[str | int, ...]
@@ -29,6 +28,8 @@ EXPECTED = {  # pydantic's error types in the words of this project
     "dict_type": "a mapping",
     "dataclass_type": "a mapping",
 }
+GUIDE = "config/README.md"
+"""Where the keys are explained."""
 YAML_WORDS = " (YAML reads a bare on, off, yes or no as true or false: quote it)"
 
 
@@ -98,12 +99,6 @@ def leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
         yield path, data
 
 
-def suggest(name: object, valid: Iterable[str]) -> str:
-    """The end of an error message: the valid name nearest to a wrong one."""
-    nearest = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.0)
-    return f"; did you mean '{nearest[0]}'?" if nearest else ""
-
-
 def place(file: str, path: KeyPath) -> str:
     """Where something stands: the file and the dotted key path."""
     return f"{file}: {'.'.join(map(str, path))}" if path else file
@@ -127,14 +122,15 @@ def _explain(errors: list[dict], kind: type, file: str, path: KeyPath) -> str:
             choices = " or ".join([context["expected"].replace("'", ""), *others])
             return f"{place(file, path + field)}: expected {choices}, got {value!r}"
         case "unexpected_keyword_argument":
-            return f"{where}: unknown key{suggest(error['loc'][-1], _valid_keys(kind, error['loc'][:-1]))}"
+            advice = suggest(error["loc"][-1], _valid_keys(kind, error["loc"][:-1]), GUIDE)
+            return f"{where}: unknown key; {advice}"
         case "missing":
             return f"{where} is missing"
         case "value_error":
             return f"{where}: {context['error']}"
         case "literal_error":
             choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-            hint = YAML_WORDS if isinstance(value, bool) else suggest(value, choices)
+            hint = YAML_WORDS if isinstance(value, bool) else ""
             return f"{where}: expected {' or '.join(choices)}, got {value!r}{hint}"
         case known if known in EXPECTED:
             return f"{where}: expected {EXPECTED[known]}, got {value!r}{_number_hint(known, value)}"

@@ -8,8 +8,8 @@ from typing import Any
 from gtp.config import TaskSpec
 from gtp.data.sources import SOURCES, Source, implementation
 from gtp.data.summaries.expectations import Expectations
-from gtp.errors import UserError
-from gtp.studies.reading import check_name, parse, place, read_mapping, suggest
+from gtp.errors import UserError, suggest
+from gtp.studies.reading import GUIDE, check_name, parse, place, read_mapping
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,7 @@ def _load_task(name: str, written: Any, file: str) -> Task:
     for source, values in entry.sources.items():
         if source not in SOURCES:
             raise UserError(
-                f"{place(file, (name, 'sources'))}: expected {' or '.join(SOURCES)}, got '{source}'"
-                + suggest(source, SOURCES)
+                f"{place(file, (name, 'sources'))}: unknown source '{source}'; {suggest(source, SOURCES)}"
             )
         origins[source] = _load_origin(name, source, {**shared, **values}, file)
     return Task(name, entry.suite, entry.label, origins)
@@ -107,11 +106,10 @@ def _load_dataset(source: type[Source], values: Mapping[str, Any], file: str, pa
 def _load_kind(source: type[Source], values: Mapping[str, Any], file: str, path: tuple) -> Source:
     """A dataset of one of its source's kinds, whose fields stand in the entry beside the kind's name."""
     key, kinds = source.kind_key, implementation(source.name).KINDS
-    name = values.get(key)
+    name = values.get(key, "")
     if name not in kinds:
-        raise UserError(
-            f"{place(file, (*path, key))}: expected {' or '.join(kinds)}, got {name!r}{suggest(name, kinds)}"
-        )
+        problem = f": unknown {key} {name!r}" if key in values else " is missing"
+        raise UserError(f"{place(file, (*path, key))}{problem}; {suggest(name, kinds)}")
     options = {field: value for field, value in values.items() if field != key}
     _refuse_unknown(options, {field.name for field in fields(kinds[name])}, file, path)
     if "steps" in options:
@@ -124,6 +122,5 @@ def _refuse_unknown(values: Mapping[str, Any], known: set[str], file: str, path:
     """Raises UserError when a key is neither one of `known` nor a field of TaskSpec."""
     for key in values:
         if key not in known:
-            raise UserError(
-                f"{place(file, (*path, key))}: unknown key{suggest(key, sorted(known | OF_SPEC))}"
-            )
+            advice = suggest(key, sorted(known | OF_SPEC), GUIDE)
+            raise UserError(f"{place(file, (*path, key))}: unknown key; {advice}")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from gtp import algorithms
-from gtp.errors import UserError
+from gtp.errors import UserError, suggest
 from gtp.studies.methods import Method
-from gtp.studies.reading import parse, place, read_mapping, suggest
+from gtp.studies.reading import parse, place, read_mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def load_trials(path: Path, methods: Mapping[str, Method]) -> dict[str, Trial]:
     file, trials, counts = str(path), {}, {}
     for name, entry in read_mapping(path).items():
         if name not in methods:
-            raise UserError(f"{place(file, (name,))}: unknown method{suggest(name, methods)}")
+            raise UserError(f"{place(file, (name,))}: unknown method; {suggest(name, methods)}")
         if methods[name].ablation_of:
             raise UserError(
                 f"{place(file, (name,))}: an ablation has no trials; remove it and tune"

@@ -13,7 +13,7 @@ from gtp.config import TrainConfig
 from gtp.data.sources import abbreviate
 from gtp.data.summaries.expectations import Expectations
 from gtp.errors import UserError
-from gtp.studies import flags, load_plan, read_mapping, suggest
+from gtp.studies import flags, load_plan, read_mapping
 from gtp.studies.methods import load_methods
 from gtp.studies.reading import leaves, parse
 from gtp.studies.study import Study
@@ -91,11 +91,7 @@ def test_paper_study_has_the_papers_grid_and_budget():
         ("train.normalize_observations", 1, "expected true or false, got 1"),
         ("train", None, "study.yaml: train: expected a mapping, got None"),
         ("execution.compile", False, "expected auto or off, got False (YAML reads a bare on, off"),
-        (
-            "execution.device",
-            "gpu",
-            "device: expected auto or cpu or cuda, got 'gpu'; did you mean",
-        ),
+        ("execution.device", "gpu", "device: expected auto or cpu or cuda, got 'gpu'"),
         ("tasks", ["pointmaze-umase"], "'pointmaze-umase' has no entry"),
         ("tasks", ["pointmaze-umase"], "did you mean 'pointmaze-umaze'?"),
         ("tasks", [], "study.yaml: tasks must not be empty"),
@@ -145,7 +141,7 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
     [
         ({"a": {**METHOD, "set": {"etaa": 1.0}}}, "a.set.etaa: unknown key; did you mean 'eta'?"),
         ({"a": {**METHOD, "set": {"eta": -1.0}}}, "a.set: eta must be finite and not negative, got -1.0"),
-        ({"a": {**METHOD, "set": {"score": "sde_solver"}}}, "did you mean 'ode_solver'?"),
+        ({"a": {**METHOD, "set": {"score": "sde_solver"}}}, "or ode_solver, got 'sde_solver'"),
         (
             {"a": {**METHOD, "set_by_suite": {"antmaze": {"etaa": 1.0}}}},
             "a.set_by_suite.antmaze.etaa: unknown",
@@ -213,7 +209,7 @@ TASK = yaml.safe_load((CONFIG / "tasks.yaml").read_text())["pointmaze-umaze"]
         ({"start_cell": [1]}, "t.sources.generate.start_cell.1 is missing"),
         ({"sources": {}}, "t.sources: name at least one of generate, minari, d4rl"),
         ({"sources": {"generated": {}}}, "'generated'; did you mean 'generate'?"),
-        ({"sources": {"generate": {}}}, "t.sources.generate.recipe: expected waypoint or locomotion or ant"),
+        ({"sources": {"generate": {}}}, "t.sources.generate.recipe is missing; choose one of antmaze"),
         ({"sources": {"generate": {"recipe": "antmase"}}}, "did you mean 'antmaze'?"),
         ({"sources": {"generate": {"recipe": "locomotion"}}}, "t.sources.generate.maze: unknown key"),
         ({"sources": {"generate": {"recipe": "waypoint", "steps": 5}}}, "the study decides the steps"),
@@ -390,10 +386,6 @@ def test_flags_are_the_words_that_the_command_line_expects():
     values = {"steps": 5, "flag": True, "cells": ((6, 1), (2, 3)), "none": None, "empty": ()}
     words = ["--task.steps", "5", "--task.flag", "True", "--task.cells", "6", "1", "2", "3"]
     assert flags(values, "task.") == words
-
-
-def test_suggest_is_empty_without_choices():
-    assert suggest("a", []) == ""
 
 
 def test_every_algorithms_defaults_pass_the_check_of_methods():

@@ -10,11 +10,11 @@ import torch
 from snakemake.utils import update_config
 
 from gtp.data.generate.behaviour.robots import ROBOTS
-from gtp.errors import UserError
+from gtp.errors import UserError, suggest
 from gtp.provenance import files_behind
 from gtp.report.results import read_study
 from gtp.schema import TABLES
-from gtp.studies import flags, load_plan, read_mapping, suggest
+from gtp.studies import flags, load_plan, read_mapping
 
 METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"

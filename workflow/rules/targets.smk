@@ -16,7 +16,8 @@ def refuse_target(wildcards):
         *(["trials"] if RECORD.tunes else []),
         *(f"ablation_{name}" for name in ABLATIONS),
     ]
-    sys.exit(f"error: unknown target '{wildcards.target}'{suggest(wildcards.target, targets)}")
+    advice = suggest(wildcards.target, targets, "`snakemake --list`")
+    sys.exit(f"error: unknown target '{wildcards.target}'; {advice}")
 
 
 rule figures:

@@ -1,7 +1,6 @@
 """Datasets of the Minari collection: the user's own copy, or a download through Minari's client."""
 
 import contextlib
-import difflib
 import errno
 import os
 import shutil
@@ -24,7 +23,7 @@ from gtp.data.sources import COMBINED, FromMinari
 from gtp.data.store.build import Made, Order, Workshop, build_dataset
 from gtp.data.store.card import describe_episodes, read_card
 from gtp.data.store.minari_store import dataset_folder, minari_root, open_dataset, read_episodes
-from gtp.errors import UserError
+from gtp.errors import UserError, suggest
 from gtp.progress import say
 
 VERSION = 1
@@ -231,8 +230,7 @@ def find_remote(dataset_id: str, organisation: str, storage: HuggingFaceStorage)
         files = {}
     folder += "/" * bool(folder)
     if f"{folder}data/metadata.json" not in files:
-        nearest = difflib.get_close_matches(dataset_id, list(storage.list_datasets()), n=1, cutoff=0.0)
-        advice = f"did you mean {nearest[0]!r}?" if nearest else "see `minari list remote`"
+        advice = suggest(dataset_id, storage.list_datasets(), "`minari list remote`")
         raise UserError(f"there is no dataset {dataset_id!r} on hf://{organisation}; {advice}")
     return Remote(organisation, repository, folder, revision, files)
 
