@@ -1,7 +1,7 @@
 """Generative Trajectory Policies (Feng et al., 2026): learn the solution map of the noise-to-action ODE.
 
 Equation numbers are the paper's. Where the paper is silent, the field's docstring says "our choice";
-docs/choices.md has the measurements behind those defaults.
+docs/tuning.md has the measurements behind those defaults.
 """
 
 import math

@@ -1,7 +1,7 @@
 """What GTP and CTM share: the solution map as a policy, its critic, and its advantage weights.
 
 Equation numbers are those of GTP (Feng et al., 2026). Where that paper is silent, a field's docstring says
-"our choice"; docs/choices.md has the measurements behind those defaults.
+"our choice"; docs/tuning.md has the measurements behind those defaults.
 """
 
 import math
