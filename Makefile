@@ -59,11 +59,13 @@ adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=qui
 test: $(INSTALLED)  ## The whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# A stage keeps its input functions beside its rules, which is all that Snakemake's own linter may find.
 .PHONY: lint
 lint: $(INSTALLED)  ## Style of the Python and Snakemake files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile workflow
+	@! $(BIN)/snakemake --lint 2>&1 | grep -E '^ +\* |[Ee]rror' | grep -v 'Mixed rules and functions'
 
 .PHONY: format
 format: $(INSTALLED)  ## Rewrite the Python and Snakemake files in that style
