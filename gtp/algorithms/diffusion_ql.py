@@ -12,7 +12,7 @@ class DiffusionQL(DiffusionSettings, DenoisingActorCritic):
 
     @property
     def target_nfe(self) -> int:
-        """All N levels, in the TD target and, with gradient through each step, in the Q-term."""
+        """N: the TD target and the Q-term, whose gradient passes through each step, sample by every level."""
         return self.levels
 
 

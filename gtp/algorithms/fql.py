@@ -43,7 +43,7 @@ class FQL(Algorithm):
             raise ValueError(f"flow_steps must be at least 1, got {self.flow_steps}")
 
     def for_reward_unit(self, unit: float) -> Self:
-        """A normalised Q-term does not depend on the unit."""
+        """FQL with alpha divided by the unit; unchanged with `normalize_q`, where the unit cancels."""
         return self if self.normalize_q else replace(self, alpha=self.alpha / unit)
 
     def networks(self, sizes: Sizes) -> dict[str, nn.Module]:

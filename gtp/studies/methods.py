@@ -58,7 +58,7 @@ def load_methods(path: Path) -> dict[str, Method]:
 
 
 def _check_labels(methods: dict[str, Method], file: str) -> None:
-    """Figures and tables know a method by its label alone."""
+    """Raises UserError when a label is empty or not unique: figures and tables name methods by it alone."""
     owners: dict[str, str] = {}
     for name, method in methods.items():
         where = place(file, (name, "label"))
@@ -69,7 +69,9 @@ def _check_labels(methods: dict[str, Method], file: str) -> None:
 
 
 def _check_ablations(methods: dict[str, Method], file: str) -> None:
-    """An ablation names its parent, in `ablation_of` and in its own name, and gives a target of its own."""
+    """Raises UserError when the parent in `ablation_of` is unknown, when the ablation's name is not
+    <parent>-<what>, or when two ablations share their <what>, from which the target ablation_<what> is named.
+    """
     owners: dict[str, str] = {}
     for name, method in methods.items():
         parent, where = method.ablation_of, place(file, (name, "ablation_of"))

@@ -174,7 +174,7 @@ def load_plan(
 
 
 def _check_trials(plan: Plan, file: str) -> None:
-    """A study of trials has nothing else, and as many of every method."""
+    """Raises UserError unless a study with trials lists only trials, as many of one method as of another."""
     known, where = plan.trials(), place(file, ("methods",))
     counts = Counter(known[name].trial_of for name in plan.study.methods if name in known)
     others = [name for name in plan.study.methods if name not in known]
@@ -191,7 +191,7 @@ def _check_trials(plan: Plan, file: str) -> None:
 
 
 def _check_trajectories(plan: Plan, file: str) -> None:
-    """Paths from noise to actions are drawn for solution maps, in the plane."""
+    """Raises UserError unless `trajectories` names methods with a solution map and a task in the plane."""
     wanted = plan.study.trajectories
     for name in wanted.methods:
         if not issubclass(algorithms.get(plan.methods[name].algorithm), SolutionMapPolicy):
@@ -204,7 +204,9 @@ def _check_trajectories(plan: Plan, file: str) -> None:
 
 
 def _check_acting(plan: Plan, file: str, methods_file: str) -> None:
-    """A method acts alike on all suites, and has numbers of evaluations of its own only if it can choose."""
+    """Raises UserError when a method has other acting rules on some suites, or when `nfe_by_method` names one
+    that cannot choose its number of function evaluations.
+    """
     for name in plan.study.evaluation.nfe_by_method:
         if not plan.methods[name].choosable_nfe:
             raise UserError(
@@ -221,7 +223,7 @@ def _check_acting(plan: Plan, file: str, methods_file: str) -> None:
 
 
 def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
-    """`train_by_suite` and `set_by_suite` must name suites that exist, the former with sound values."""
+    """Raises UserError for unknown suites in `train_by_suite` and `set_by_suite`, and for bad budgets."""
     suites = {task.suite for task in plan.tasks.values()}
     for name in dict.fromkeys([*plan.study.methods, *plan.study.trajectories.methods]):
         for suite in plan.methods[name].set_by_suite:
@@ -236,7 +238,9 @@ def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
 
 
 def _check_sources(plan: Plan, file: str) -> None:
-    """The study's source must have each task, and a suite one source: scores of two are not comparable."""
+    """Raises UserError when the study's source lacks a task, or when tasks of a suite have different sources,
+    whose scores are not comparable.
+    """
     source, first = plan.study.source, {}
     for task in (name for names in plan.suites().values() for name in names):
         origins, suite = plan.tasks[task].origins, plan.tasks[task].suite
@@ -254,7 +258,7 @@ def _check_sources(plan: Plan, file: str) -> None:
 
 
 def _check_datasets(plan: Plan, file: str) -> None:
-    """Two tasks that share a dataset's name must share its recipe."""
+    """Raises UserError when two tasks give different datasets the same id."""
     first: dict[str, str] = {}
     for task in (name for names in plan.suites().values() for name in names):
         other = first.setdefault(plan.dataset_id(task), task)

@@ -85,7 +85,7 @@ class Learner:
 
     @property
     def phase(self) -> Phase:
-        """What the next training step takes."""
+        """The updates and moving averages of the next training step."""
         number = self.steps_done + 1
         updates = []
         for i, update in enumerate(self.algorithm.updates()):
@@ -138,7 +138,7 @@ class Learner:
                         value.zero_()
 
     def start_at(self, step: int) -> None:
-        """Count as if `step` updates had been made, so that a later stage can be looked at by itself."""
+        """Set the count of updates to `step` without making them, to measure or test a later stage alone."""
         self.step.fill_(step)
         self.steps_done = step
 

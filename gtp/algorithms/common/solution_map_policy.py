@@ -142,7 +142,10 @@ class SolutionMapPolicy(Algorithm):
         return self.sample(networks["actor_ema"], obs, noise, nfe)
 
     def fitted(self, phi: Map) -> Map:
-        """phi as sampling may ask for it: at those (t, s) alone that the losses fit, whatever it is asked."""
+        """A map for sampling that evaluates phi only at the pairs (t, s) that the losses train.
+
+        Here that is phi itself; a method whose losses leave pairs out replaces them by trained ones.
+        """
         return phi
 
     def sample(self, actor, obs: Tensor, noise: Tensor, nfe: int) -> Tensor:

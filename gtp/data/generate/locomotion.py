@@ -66,7 +66,7 @@ class LocomotionRecipe(Recipe):
         return episodes
 
     def expert(self, rng: np.random.Generator) -> Actor:
-        """Acts with the robot's own noise whatever `noise` is: noisier data do not change a task's scores."""
+        """The expert policy with the robot's default noise: a task's scores do not depend on `noise`."""
         noise = RUNNERS[self.robot].locomotion.noise
         return partial(load_policies(self.robot).expert.act, rng=rng, noise=noise)
 
@@ -81,7 +81,7 @@ class LocomotionRecipe(Recipe):
         return RUNNERS[self.robot].locomotion.noise if self.noise is None else self.noise
 
     def _policies(self) -> list[BehaviourPolicy | None]:
-        """Who acts, in order; each for an equal share of the steps. None acts at random."""
+        """The policies of the tier, which act in this order for equal shares of the steps; None is random."""
         if self.tier == "random":
             return [None]
         shipped = load_policies(self.robot)

@@ -59,7 +59,7 @@ def _start_worker(recipe: Recipe) -> None:
 
 
 def _end_with_parent() -> None:
-    """Without this a pool's worker outlives a parent that is killed and waits for work for ever."""
+    """End this worker when its parent process ends; it would wait for ever after a parent that was killed."""
     multiprocessing.parent_process().join()
     os._exit(1)
 

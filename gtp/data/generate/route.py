@@ -1,4 +1,4 @@
-"""Ways through a maze: waypoints along a path of free cells, planned anew where they lead astray."""
+"""Ways through a maze: waypoints along a path of free cells, planned anew when the body leaves the path."""
 
 import numpy as np
 from scipy.sparse import coo_array

@@ -1,4 +1,7 @@
-"""Build a dataset: one process at a time, complete with its card or not at all, kept where it is intact."""
+"""Build a dataset apart from the others, then install it with its card; an intact one is kept.
+
+One process at a time builds a dataset; others wait for it.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -47,7 +50,10 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
-    """Where a dataset is made, out of Minari's sight and on the disk of its root."""
+    """Folders in which a dataset is made.
+
+    They are hidden from Minari and on the disk of its root, so that a rename installs the dataset.
+    """
 
     staging: Path
     """Minari root for this dataset alone, empty, and removed at the end."""
