@@ -41,7 +41,9 @@ def test_a_figure_is_a_script_and_an_entry(checkout):
         report = checkout.snakemake(figure, "--report", "report.html")
     assert result.returncode == 0, result.stdout[-3000:]
     assert report.returncode == 0, report.stdout[-3000:]
-    assert "ways of acting in reference/robots." in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "<p>Mean number of steps of an episode, over seeds" in page  # the caption, not the parameter
+    assert "ways of acting in reference/robots.</p>" in page
     assert (folder / figure).read_bytes().startswith(b"%PDF")
 
 

@@ -215,7 +215,7 @@ def test_report_contains_figures_and_tables_with_their_captions(smoke):
     figures = ("learning curves", "learned trajectories", "score against the time of an action")
     for label in (*figures, "performance profiles", "main scores", "cost", "published scores"):
         assert label in report
-    assert "Cost of training and acting with each method of smoke: parameters" in report
+    assert "<p>Cost of training and acting with each method of smoke: parameters" in report
     assert "<em>K</em> that an action takes" in report
 
 
