@@ -99,7 +99,8 @@ class MBDPO(Algorithm):
     temperature: float = 0.5
     """Of the softmax over standardised returns."""
     rho: float = 0.5
-    """Decay of the losses' weights along a window; the release takes 0.7 for Gym's MuJoCo tasks."""
+    """Decay of the losses' weights along a window, at whose last step alone an episode may terminate; the
+    release takes 0.7 for Gym's MuJoCo tasks, whose episodes do."""
     entropy: float = 1e-4
     """Weight of the policy prior's entropy."""
     cloning: float = 0.0
@@ -205,9 +206,9 @@ class MBDPO(Algorithm):
         """20 L_cons + 0.1 L_reward + 0.1 L_value + L_term + L_anchor along an open-loop rollout."""
         model = WorldModel.of(networks)
         arrived = networks["encoder"](batch.obs[1:]).detach()
-        next_q = decode(networks["values_ema"](arrived, model.sample(arrived, draws["next_action"])))
-        reward = self.reward_unit * batch.rew
-        target = td_target(reward, batch.discount, next_q[:2])
+        end = networks["encoder"](batch.backup_obs).detach()
+        end_q = decode(networks["values_ema"](end, model.sample(end, draws["next_action"])))
+        target = td_target(self.reward_unit * batch.backup_rew, batch.discount, end_q[:2])
         latents = model.rollout(networks["encoder"](batch.obs[0]), batch.act)
         reached, latents = latents[1:], latents[:-1]
         q = model.values(latents, batch.act)
@@ -217,7 +218,9 @@ class MBDPO(Algorithm):
         positive, negative = model.anchor(known, paired), model.anchor(known, negatives)
         parts = {
             "consistency": losses.consistency_loss(reached, arrived, self.rho),
-            "reward": losses.reward_loss(model.reward(latents, batch.act), reward, self.rho),
+            "reward": losses.reward_loss(
+                model.reward(latents, batch.act), self.reward_unit * batch.rew, self.rho
+            ),
             "value": losses.value_loss(q, target, self.rho),
             "termination": losses.termination_loss(model.termination(reached), batch.terminated),
             "anchor": losses.anchor_loss(positive, negative),

@@ -28,8 +28,12 @@ class Steps(NamedTuple):
     """(N,)"""
     terminated: Tensor
     """(N,)"""
+    backup_rew: Tensor
+    """(N,), as gtp.data.batches.n_step_returns, as the next two."""
+    backup_last: Tensor
+    """(N,) int64, row of the last step of a backup."""
     discount: Tensor
-    """(N,) gamma, 0 where the episode terminated."""
+    """(N,)"""
     starts: Tensor
     """(M,) int64, rows after which the episode goes on for the whole window."""
 
@@ -91,6 +95,8 @@ def minibatch(columns: Columns, rows: Tensor, window: int) -> Batch | Windows:
         act=columns.act[steps],
         rew=columns.rew[steps],
         terminated=columns.terminated[steps],
+        backup_rew=columns.backup_rew[steps],
+        backup_obs=columns.next_obs[columns.backup_last[steps]],
         discount=columns.discount[steps],
     )
 
@@ -111,6 +117,7 @@ def sampler_for(
         return (column(observations) - mean.to(device)) / std.to(device)
 
     try:
+        rewards, last, discount = n_step_returns(transitions, config.n_step, config.discount)
         if algorithm.window:
             starts = window_starts(transitions, algorithm.window)
             if not len(starts):
@@ -125,11 +132,12 @@ def sampler_for(
                     act=column(transitions.actions),
                     rew=column(transitions.rewards),
                     terminated=column(transitions.terminations),
-                    discount=config.discount * (1.0 - column(transitions.terminations)),
+                    backup_rew=column(rewards),
+                    backup_last=column(last),
+                    discount=column(discount),
                     starts=column(starts),
                 )
             )
-        rewards, last, discount = n_step_returns(transitions, config.n_step, config.discount)
         return TransitionSampler(
             Batch(
                 obs=scaled(transitions.observations),

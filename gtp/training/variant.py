@@ -16,8 +16,8 @@ from gtp.policy import FORMAT
 def derive(run: Path, algorithm: Algorithm, output: Path, label: str) -> None:
     """Write the policies of the folder `run` into `output`, with the acting fields of `algorithm`.
 
-    What belongs to training stays the run's. run.json says whose weights they are and comes last; training.csv is
-    the run's. Raises UserError when the folder holds no finished run, when its method is another or has no
+    What belongs to training stays as it is. run.json says whose weights they are and comes last; training.csv
+    is the run's. Raises UserError when the folder holds no finished run, when its method is another or has no
     acting fields, and when `algorithm` differs from it in more.
     """
     name = algorithms.name_of(algorithm)

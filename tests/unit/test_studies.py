@@ -168,6 +168,18 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
             },
             "'gtp-x' has the target ablation_x already",
         ),
+        (
+            {"gtp": METHOD, "a": {**METHOD, "label": "A", "weights_of": "gpt"}},
+            "a.weights_of: unknown method 'gpt'",
+        ),
+        (
+            {"gtp": {**METHOD, "algorithm": "fql"}, "a": {**METHOD, "label": "A", "weights_of": "gtp"}},
+            "weights_of",
+        ),
+        (
+            {"gtp": METHOD, "a": {**METHOD, "label": "A", "weights_of": "gtp", "set": {"rho": 3.0}}},
+            "'rho' belongs",
+        ),
     ],
 )
 def test_mistakes_in_methods_are_one_line(tmp_path, entries, expected):

@@ -29,7 +29,12 @@ def random_sampler(window: int, generator: torch.Generator) -> Sampler:
     if not window:
         return TransitionSampler(Batch(noise(3), noise(2), noise(), noise(3), noise()))
     starts = torch.arange(21 - window)
-    return WindowSampler(Steps(noise(3), noise(3), noise(2), noise(), torch.zeros(20), noise(), starts))
+    return WindowSampler(
+        Steps(
+            *(noise(3), noise(3), noise(2), noise(), torch.zeros(20)),
+            *(noise(), torch.arange(20), noise(), starts),
+        )
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)

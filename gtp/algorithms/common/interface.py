@@ -44,8 +44,12 @@ class Windows(NamedTuple):
     """(H, B), after the task's reward transform."""
     terminated: Tensor
     """(H, B), 1 where the episode terminated, which can only be at the last step; a timeout is 0."""
+    backup_rew: Tensor
+    """(H, B), sum_k gamma^k r_k of a backup over as many steps as the training configuration says."""
+    backup_obs: Tensor
+    """(H, B, O), where that backup ends; it may lie beyond the window, never beyond the episode."""
     discount: Tensor
-    """(H, B) gamma, 0 where the episode terminated."""
+    """(H, B) gamma^m (1 - d) of the backup's end after m steps."""
 
 
 Networks = Mapping[str, Callable[..., Tensor]]
