@@ -15,7 +15,7 @@ from functools import partial, wraps
 import torch
 import tyro
 
-from gtp.cli import dataset, evaluate, train
+from gtp.cli import dataset, evaluate, online, train
 from gtp.data.sources import SOURCES
 from gtp.errors import UserError
 from gtp.progress import say
@@ -38,7 +38,9 @@ app = tyro.extras.SubcommandApp()
 datasets = tyro.extras.SubcommandApp()
 fetch = tyro.extras.SubcommandApp()
 behaviour = tyro.extras.SubcommandApp()
+onlines = tyro.extras.SubcommandApp()
 app.command(datasets, name="dataset", help="Make, prepare and check datasets.")
+app.command(onlines, name="online", help="Train in an environment.")
 datasets.command(fetch, name="fetch", help="Datasets that others made: Minari's, or D4RL's own files.")
 app.command(behaviour, name="behaviour", help="Train the policies that datasets are recorded with.")
 VERBS = {
@@ -59,6 +61,7 @@ VERBS = {
         "reference_returns": dataset.reference_returns,
     },
     fetch: {name: dataset.fetch_verb(source) for name, source in SOURCES.items() if not source.recorded_here},
+    onlines: {"mbdpo": online.mbdpo, "sac": online.sac},
     behaviour: {"train": dataset.train_behaviour, "calibrate": dataset.calibrate},
 }
 """Group -> the verbs in it, in the order in which --help lists them."""
