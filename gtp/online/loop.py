@@ -143,7 +143,13 @@ class OnlineRun:
         self.recorded = agent.replay.steps
         """Steps of recorded data in the replay before the first of the run."""
         self.step = self.episode = 0
-        self.seconds = 0.0
+        self.seconds, self.began = 0.0, time.monotonic()
+        self.progress = Progress(
+            f"online {self.task.name} {agent.label} seed {agent.seed}",
+            self.config.steps,
+            "steps",
+            interval=execution.progress_seconds,
+        )
         self.rows: list[OnlineEpisode] = []
         self.log: list = []
         self.episodes: list[int] = []
@@ -155,9 +161,8 @@ class OnlineRun:
         first, updates = self.step, self.agent.learner.steps_done
         began = saved = time.monotonic()
         self.began = began - self.seconds
-        what = f"online {self.task.name} {self.agent.label} seed {self.agent.seed}"
         steps = self.config.steps
-        self.progress = Progress(what, steps, "steps", done=first, interval=self.execution.progress_seconds)
+        self.progress.done = first
         if self.step == 0:
             self.evaluate()
         while self.step < steps:
@@ -170,6 +175,7 @@ class OnlineRun:
         return {
             "seconds": time.monotonic() - self.began,
             "updates": learner.steps_done,
+            "seed_steps": self.config.seed_steps,
             "updates_per_second": (learner.steps_done - updates) / (time.monotonic() - began),
             "episodes": self.episode,
             "diverged_at": None if learner.diverged_at < 0 else int(learner.diverged_at),

@@ -73,7 +73,7 @@ class GrowingSampler(Sampler):
         }
         for name, value in values.items():
             getattr(self.columns, name)[begin:end] = value
-        starts = torch.arange(begin, end - self.window + 1)
+        starts = torch.arange(begin, max(begin, end - self.window + 1))
         self.columns.starts[self._starts : self._starts + len(starts)] = starts
         self.steps, self._starts = end, self._starts + len(starts)
 
