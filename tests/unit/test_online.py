@@ -258,7 +258,7 @@ def test_the_discount_follows_from_the_length_of_episodes():
     [
         ({"environment": "Pendulum-v7"}, "Pendulum"),
         ({"environment": "CartPole-v1"}, "has the actions Discrete"),
-        ({"environment": "FetchReach-v4"}, "name some in observation_keys"),
+        ({"environment": "PointMaze_UMaze-v3"}, "name some in observation_keys"),
         ({"environment": "FrozenLake-v1"}, "only vectors of numbers are supported"),
     ],
 )
