@@ -46,7 +46,7 @@ def test_the_shipped_study_plans_every_run_and_nothing_else(checkout):
 
 
 def test_a_mistake_in_the_study_is_one_line(checkout):
-    with checkout.edited("config/online.yaml", "steps: 4000", "stepps: 4000"):
+    with checkout.edited("config/online.yaml", "\nsteps: 4", "\nstepps: 1\nsteps: 4"):
         result = checkout.snakemake("-n", "online")
     assert result.returncode != 0
     assert "error: config/online.yaml: stepps: unknown key; did you mean 'steps'?" in result.stdout
