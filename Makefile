@@ -16,7 +16,7 @@ DEVICE ?= cpu
 
 BIN := $(abspath $(VENV))/bin
 STUDY_FILE := config/$(STUDY).yaml
-STUDIES = $(filter-out methods tasks trials,$(basename $(notdir $(wildcard config/*.yaml))))
+STUDIES = $(filter-out methods online tasks trials,$(basename $(notdir $(wildcard config/*.yaml))))
 INSTALLED := $(VENV)/.gtp-installed
 PIP_FLAGS := --disable-pip-version-check
 # Rules of the workflow call `python`; this makes it the environment's.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,33 @@ from gtp.networks import Sizes
 from gtp.randomness import ActingNoise, derive_seed
 
 FORMAT = "gtp-policy"
+
+
+class Frame(NamedTuple):
+    """What a policy knows of its environment: how to read observations and what actions and rewards mean."""
+
+    task: TaskSpec
+    observation_mean: Tensor
+    """(O,)"""
+    observation_std: Tensor
+    """(O,)"""
+    action_low: Tensor
+    """(A,) environment's units"""
+    action_high: Tensor
+    """(A,)"""
+    reward_unit: float = 1.0
+    """One unit of training's rewards in those that acting rules assume (gtp.data.reward_scale)."""
+
+    @classmethod
+    def of(cls, transitions: Transitions, config: TrainConfig) -> "Frame":
+        """The frame of a policy that is trained on a dataset."""
+        return cls(
+            transitions.task,
+            *observation_scaling(transitions, config.normalize_observations),
+            torch.from_numpy(transitions.action_low),
+            torch.from_numpy(transitions.action_high),
+            reward_unit(transitions, config.discount),
+        )
 
 
 @dataclass
@@ -151,7 +179,7 @@ def save_policy(
     params: dict[str, Tensor],
     *,
     config: TrainConfig,
-    transitions: Transitions,
+    frame: Frame,
     label: str,
     seeds: list[int],
     step: int,
@@ -161,15 +189,9 @@ def save_policy(
 
     `params` are `network/leaf` -> (S, ...); diverged_at has -1 for seeds that did not.
     """
-    mean, std = observation_scaling(transitions, config.normalize_observations)
-    scaling = {
-        "observation_mean": mean,
-        "observation_std": std,
-        "action_low": torch.from_numpy(transitions.action_low),
-        "action_high": torch.from_numpy(transitions.action_high),
-    }
     tensors = {f"params/{name}": value for name, value in params.items()}
-    tensors |= {f"scaling/{name}": value for name, value in scaling.items()}
+    for name in ("observation_mean", "observation_std", "action_low", "action_high"):
+        tensors[f"scaling/{name}"] = getattr(frame, name)
     header = {
         "format": FORMAT,
         "label": label,
@@ -181,8 +203,8 @@ def save_policy(
         "seeds": seeds,
         "step": step,
         "diverged_at": diverged_at,
-        "reward_unit": reward_unit(transitions, config.discount),
-        "task": asdict(transitions.task),
+        "reward_unit": frame.reward_unit,
+        "task": asdict(frame.task),
     }
     write_tensors(path, tensors, header)
 

@@ -121,6 +121,24 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class OnlineEpisode:
+    """An evaluation episode of a method that trains online, with a policy of `step` environment steps."""
+
+    environment: str
+    """Gymnasium id."""
+    method: str
+    seed: int
+    step: int
+    way: str
+    """search: by the planner; prior: by the policy prior alone; actor: of a method that does not plan."""
+    episode: int
+    episode_return: float | None
+    length: int | None
+    status: str
+    """ok, or diverged@<update> for a policy that is not finite."""
+
+
+@dataclass(frozen=True)
 class MazeCell:
     """One cell of a task's maze; x and y are its centre in the simulator's units."""
 
@@ -198,5 +216,6 @@ TABLES = {
     "episodes": Table(RecordedEpisode, ("study", "suite", "task"), "episodes.csv"),
     "reference_returns": Table(Reference, ("study", "suite", "task"), "reference_returns.csv"),
     "mazes": Table(MazeCell, TASK),
+    "online": Table(OnlineEpisode, ()),
 }
 """Name of a table, without .csv -> its columns and where they come from."""

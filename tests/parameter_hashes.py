@@ -21,7 +21,7 @@ from unit.training_fixtures import tiny_transitions
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
 from gtp.config import TrainConfig
-from gtp.policy import save_policy
+from gtp.policy import Frame, save_policy
 from gtp.studies.methods import load_methods
 from gtp.training.learner import Learner
 from gtp.training.samplers import sampler_for
@@ -47,7 +47,7 @@ def hashes(name: str, algorithm: Algorithm) -> dict[str, str]:
             algorithm,
             learner.acting_params(),
             config=CONFIG,
-            transitions=transitions,
+            frame=Frame.of(transitions, CONFIG),
             label=name,
             seeds=learner.seeds,
             step=CONFIG.steps,

@@ -1,1 +1,1 @@
-"""The command line: main builds the tree of verbs from train, evaluate and dataset."""
+"""The command line: main builds the tree of verbs from train, online, evaluate and dataset."""

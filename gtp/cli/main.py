@@ -16,7 +16,7 @@ from functools import partial, wraps
 import torch
 import tyro
 
-from gtp.cli import checks, dataset, evaluate, train
+from gtp.cli import checks, dataset, evaluate, online, train
 from gtp.errors import UserError
 from gtp.progress import say
 
@@ -38,13 +38,16 @@ app = tyro.extras.SubcommandApp()
 datasets = tyro.extras.SubcommandApp()
 fetch = tyro.extras.SubcommandApp()
 behaviour = tyro.extras.SubcommandApp()
+onlines = tyro.extras.SubcommandApp()
 app.command(datasets, name="dataset", help="Make, prepare and check datasets.")
+app.command(onlines, name="online", help="Train in an environment.")
 datasets.command(fetch, name="fetch", help="Datasets that others made: Minari's, or D4RL's own files.")
 app.command(behaviour, name="behaviour", help="Train the policies that datasets are recorded with.")
 VERBS = {
     app: train.VERBS | evaluate.VERBS | checks.VERBS,
     datasets: dataset.VERBS,
     fetch: dataset.FETCH_VERBS,
+    onlines: online.VERBS,
     behaviour: dataset.BEHAVIOUR_VERBS,
 }
 """Group -> the verbs in it, in the order in which --help lists them."""

@@ -80,7 +80,7 @@ def _check_weights(methods: dict[str, Method], file: str) -> None:
         if parent is None:
             continue
         if parent not in methods:
-            raise UserError(f"{where}: unknown method '{parent}'{suggest(parent, methods)}")
+            raise UserError(f"{where}: unknown method '{parent}'; {suggest(parent, methods)}")
         other = methods[parent]
         if other.algorithm != method.algorithm or other.weights_of:
             raise UserError(

@@ -107,9 +107,10 @@ class Study:
     trajectories: Trajectories
 
     def __post_init__(self):
-        if not NAME.fullmatch(self.study) or self.study == "reference":
+        if not NAME.fullmatch(self.study) or self.study in ("reference", "online"):
             raise ValueError(
-                f"study must be a name of letters, digits, - and _ other than reference, got '{self.study}'"
+                "study must be a name of letters, digits, - and _ other than reference and online, got"
+                f" '{self.study}'"
             )
         _check_list("tasks", self.tasks)
         _check_list("methods", self.methods)

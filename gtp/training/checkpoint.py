@@ -12,11 +12,10 @@ from gtp.files import read_tensors, write_tensors
 
 
 def save_checkpoint(
-    path: Path, state: dict[str, Tensor], *, run_digest: str, step: int, log: list, seconds: float
+    path: Path, state: dict[str, Tensor], *, run_digest: str, **progress: int | float | list
 ) -> None:
-    """Write the learner's state after `step` steps, with the log so far and the seconds spent."""
-    header = {"format": "gtp-checkpoint", "run": run_digest, "step": step, "log": log, "seconds": seconds}
-    write_tensors(path, state, header)
+    """Write tensors of a run and how far it is: its step, the log so far, the seconds spent and the like."""
+    write_tensors(path, state, {"format": "gtp-checkpoint", "run": run_digest, **progress})
 
 
 def load_checkpoint(path: Path, run_digest: str) -> tuple[dict[str, Tensor], dict]:

@@ -24,7 +24,7 @@ from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.files import require_writable, write_text
-from gtp.policy import save_policy
+from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
 from gtp.schema import Measurement, write_rows
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
@@ -155,7 +155,7 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
                 run.algorithm,
                 learner.acting_params(),
                 config=config,
-                transitions=run.transitions,
+                frame=Frame.of(run.transitions, config),
                 label=run.label,
                 seeds=learner.seeds,
                 step=step,

@@ -108,12 +108,12 @@ def exclusive(scratch: Path) -> Iterator[None]:
         lock.release()
 
 
-def publish(scratch: Path, output: Path) -> None:
-    """Copy a finished run's results into `output`, run.json last: a folder with it is complete.
+def publish(scratch: Path, output: Path, tables: tuple[str, ...] = ("training.csv",)) -> None:
+    """Copy a finished run's policies and tables into `output`, run.json last: a folder with it is complete.
 
     Policies of an older run are removed before, and its run.json first.
     """
     for old in [output / "run.json", *output.glob("policy-*.safetensors")]:
         old.unlink(missing_ok=True)
-    for source in [*sorted(scratch.glob("policy-*")), scratch / "training.csv", scratch / "run.json"]:
+    for source in [*sorted(scratch.glob("policy-*")), *(scratch / name for name in (*tables, "run.json"))]:
         write_atomically(output / source.name, partial(shutil.copyfile, source))

@@ -118,6 +118,14 @@ MISTAKES = {
     "oracle of no width": (["oracle", "--std", "nan"], "std must be finite and positive, got nan"),
     "oracle without steps": (["oracle", "--nfe", "0"], "nfe of 1 are the least"),
     "missing policy": (["evaluate", "--policy", "none", "--output", "s.csv"], "none does not exist"),
+    "unknown environment": (
+        ["online", "mbdpo", "--environment", "Pendulun-v1", "--output", "out"],
+        "unknown environment 'Pendulun-v1'; did you mean 'Pendulum-v",
+    ),
+    "discrete actions": (
+        ["online", "sac", "--environment", "CartPole-v1", "--output", "out"],
+        "has the actions Discrete(2); only vectors in a finite box are supported",
+    ),
     "missing dataset": (
         ["dataset", "verify", "--id", "generated/none-v0", "--root", "minari"],
         "generated/none-v0",

@@ -20,7 +20,9 @@ from gtp.studies.study import Study
 from gtp.studies.tasks import load_tasks
 
 CONFIG = Path(__file__).parents[2] / "config"
-STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if path.stem not in ("methods", "tasks", "trials"))
+STUDIES = sorted(
+    path for path in CONFIG.glob("*.yaml") if path.stem not in ("methods", "online", "tasks", "trials")
+)
 SMOKE = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
 
 

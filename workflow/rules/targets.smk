@@ -13,6 +13,7 @@ def refuse_target(wildcards):
         "reference",
         "reference_returns",
         "behaviour_policies",
+        "online",
         *(["trials"] if RECORD.tunes else []),
         *(f"ablation_{name}" for name in ABLATIONS),
     ]
@@ -91,6 +92,7 @@ for ablation in ABLATIONS:
 rule reference:
     input:
         products_of_references,
+        [file for place in ONLINE_PLACES if place != "online" for file in online_products(place)],
     localrule: True
 
 

@@ -1,0 +1,1 @@
+"""Training online: the loops that act in an environment while they learn, and their evaluation."""
