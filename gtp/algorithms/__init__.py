@@ -16,11 +16,11 @@ def names() -> list[str]:
 def get(name: str) -> type[Algorithm]:
     """The class of a method.
 
-    Raises UserError that names the nearest method when there is none, or the file when it is unsound.
+    Raises ValueError that names the nearest method when there is none, UserError when its file is unsound.
     """
     if name not in names():
         nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)
-        raise UserError(
+        raise ValueError(
             f"unknown algorithm '{name}'; did you mean '{nearest[0]}'? (one of {', '.join(names())})"
         )
     try:

@@ -12,12 +12,12 @@ from gtp import algorithms
 from gtp.algorithms.gtp import GTP
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import load_transitions
-from gtp.errors import UserError
+from gtp.errors import UserError, told_to_the_user
 from gtp.evaluation.bench import BenchConfig
 from gtp.evaluation.bench import bench as run_bench
-from gtp.evaluation.oracle import MIXTURES, measure_accuracy
+from gtp.evaluation.oracle import MIXTURES, check_numbers, measure_accuracy
 from gtp.progress import say
-from gtp.training.loop import DEFAULT_EXECUTION, closing_line, use_threads
+from gtp.training.loop import DEFAULT_EXECUTION, check_inputs, closing_line, use_threads
 from gtp.training.loop import train as run_training
 
 DEFAULT_BUDGET = TrainConfig()
@@ -53,10 +53,13 @@ def train(
         train: The budget and everything else that methods share.
         execution: Where and how fast; not meant to change what is learned.
     """
+    transitions = load_transitions(data)
+    with told_to_the_user():
+        check_inputs(algorithm, transitions, seeds)
     record = run_training(
         algorithm,
         train,
-        load_transitions(data),
+        transitions,
         seeds,
         output=output,
         checkpoints=checkpoints,
@@ -86,8 +89,10 @@ def oracle(
         std: Standard deviation of each mode; the mixture's own by default.
         threads: CPU threads of this process.
     """
-    use_threads(threads)
     modes = MIXTURES[mixture]() if std is None else MIXTURES[mixture](std)
+    with told_to_the_user():
+        use_threads(threads)
+        check_numbers(modes, nfe, seeds)
     print(json.dumps(measure_accuracy(replace(algorithm, eta=0.0), modes, train, nfe, seeds)))
 
 

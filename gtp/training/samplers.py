@@ -100,7 +100,7 @@ def sampler_for(
 ) -> Sampler:
     """The dataset as the method's losses take it, observations standardised, float32 on the device.
 
-    Raises UserError when it does not fit into memory or no episode is as long as a window.
+    Raises UserError when it does not fit into memory, ValueError when no episode is as long as a window.
     """
     mean, std = observation_scaling(transitions, config.normalize_observations)
 
@@ -112,12 +112,6 @@ def sampler_for(
 
     try:
         if algorithm.window:
-            starts = window_starts(transitions, algorithm.window)
-            if not len(starts):
-                raise UserError(
-                    f"no episode of {transitions.task.name} has {algorithm.window} steps, which the method's"
-                    " windows take; choose a shorter horizon"
-                )
             return WindowSampler(
                 Steps(
                     obs=scaled(transitions.observations),
@@ -126,7 +120,7 @@ def sampler_for(
                     rew=column(transitions.rewards),
                     terminated=column(transitions.terminations),
                     discount=config.discount * (1.0 - column(transitions.terminations)),
-                    starts=column(starts),
+                    starts=column(window_starts(transitions, algorithm.window)),
                 )
             )
         rewards, last, discount = n_step_returns(transitions, config.n_step, config.discount)

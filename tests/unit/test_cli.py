@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gtp import load_policy
+from gtp import algorithms, load_policy
+from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import save_transitions
+from gtp.training.loop import train
 
 from .training_fixtures import tiny_transitions
 
@@ -73,10 +75,21 @@ def folder(tmp_path_factory):
     whole = (folder / "data.safetensors").read_bytes()
     (folder / "half.safetensors").write_bytes(whole[: len(whole) // 2])
     (folder / "file").write_text("")
+    train(
+        algorithms.get("gaussian_bc")(),
+        TrainConfig(steps=1, batch_size=2, hidden_size=4),
+        tiny_transitions(),
+        (0,),
+        output=folder / "run",
+        checkpoints=folder / "checkpoints",
+        execution=Execution(device="cpu", compile="off"),
+    )
     return folder
 
 
+POLICY = ["--policy", "run/policy-1.safetensors"]
 DATA = ["--data", "data.safetensors", "--output", "out"]
+DATASET = ["--id", "generated/none-v0", "--root", "minari"]
 MISTAKES = {
     "unknown verb": (["trian"], "Unrecognized options: trian"),
     "unknown method": (["train", "gpt", *DATA], "gaussian_bc, gmpg, gmpo, gtp"),
@@ -117,11 +130,31 @@ MISTAKES = {
     "scores in a file": (["evaluate", "--policy", "none", "--output", "file/s.csv"], "file is a file where"),
     "oracle of no width": (["oracle", "--std", "nan"], "std must be finite and positive, got nan"),
     "oracle without steps": (["oracle", "--nfe", "0"], "nfe of 1 are the least"),
-    "missing policy": (["evaluate", "--policy", "none", "--output", "s.csv"], "none does not exist"),
-    "missing dataset": (
-        ["dataset", "verify", "--id", "generated/none-v0", "--root", "minari"],
-        "generated/none-v0",
+    "oracle out of range": (["oracle", "--eta", "-1"], "eta must be finite and not negative, got -1.0"),
+    "no such rule": (
+        ["evaluate", *POLICY, "--output", "s.csv", "--acting", "best"],
+        "unknown acting rule 'best'",
     ),
+    "no maze to draw": (
+        ["evaluate", *POLICY, "--output", "s.csv", "--rollouts", "r.csv"],
+        "leave out the rollouts",
+    ),
+    "cost of no observation": (
+        ["cost", *POLICY, "--run", "run/run.json", "--output", "c.csv", "--batch-sizes", "0"],
+        "nfe and batch sizes must be at least 1",
+    ),
+    "nothing to draw": (
+        ["trajectories", *POLICY, "--data", "data.safetensors", "--output", "t.csv"],
+        "choose a GTP method",
+    ),
+    "goal in a wall": (
+        ["dataset", "generate", "waypoint", *DATASET, "--maze", "umaze", "--goal-cells", "0", "0"],
+        "(0, 0) of maze 'umaze' is a wall or outside the map; try (1, 1)",
+    ),
+    "not D4RL's name": (["dataset", "fetch", "d4rl", "--id", "hopper", "--root", "minari"], "got 'hopper'"),
+    "no such method": (["bench", "--algorithm", "gpt"], "did you mean 'gtp'"),
+    "missing policy": (["evaluate", "--policy", "none", "--output", "s.csv"], "none does not exist"),
+    "missing dataset": (["dataset", "verify", *DATASET], "generated/none-v0"),
 }
 
 

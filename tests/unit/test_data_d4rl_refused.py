@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gtp.data.sources import d4rl_file
+from gtp.data.sources import FromD4RL, d4rl_file
 from gtp.data.sources.d4rl_tasks import URLS, find_task
 from gtp.data.store.card import verify_card
 from gtp.data.store.minari_store import open_dataset
@@ -146,9 +146,13 @@ def test_truncated_files_are_one_line(kept, root):
     assert_nothing_installed(root)
 
 
-@pytest.mark.parametrize(
-    "wrong", ["hoper-medium-v2", "hopper", "antmaze-huge-play-v2", "pen-human-v1", "../x-v2"]
-)
+@pytest.mark.parametrize("wrong", ["hopper", "../x-v2"])
+def test_ids_that_d4rl_could_not_have_are_refused(wrong):
+    with pytest.raises(ValueError, match=re.escape(repr(wrong))):
+        FromD4RL(id=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["hoper-medium-v2", "antmaze-huge-play-v2", "pen-human-v1"])
 def test_unknown_ids_are_answered_with_the_known_ones(wrong, root):
     with pytest.raises(UserError, match=f"D4RL id.*{re.escape(repr(wrong))}") as caught:
         fetch_d4rl(wrong, root)

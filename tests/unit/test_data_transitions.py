@@ -77,7 +77,7 @@ def test_equal_transitions_give_equal_bytes(tiny_transitions, tmp_path):
 @pytest.mark.parametrize("change", UNSOUND.values(), ids=UNSOUND)
 def test_unsound_arrays_are_refused_when_built_and_when_loaded(change, tiny_transitions, tmp_path):
     arrays = change(tiny_transitions)
-    with pytest.raises(UserError, match="generated/pointmaze/tiny-v0"):
+    with pytest.raises(ValueError, match="generated/pointmaze/tiny-v0"):
         dataclasses.replace(tiny_transitions, **arrays)
 
     path = tmp_path / "t.safetensors"

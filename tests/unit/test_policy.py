@@ -76,14 +76,14 @@ def test_observations_are_standardised_and_actions_scaled_back(path):
 
 def test_bad_requests_to_act(path):
     policy = gtp.load_policy(path)
-    with pytest.raises(UserError, match=r"observations of shape \(4,\) do not fit this policy"):
+    with pytest.raises(ValueError, match=r"observations of shape \(4,\) do not fit this policy"):
         policy.act(np.zeros(4))
-    with pytest.raises(UserError, match="nfe must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="nfe must be at least 1, got 0"):
         policy.act(np.zeros(3), nfe=0)
-    with pytest.raises(UserError, match="unknown acting rule 'best'; it is one of sample"):
+    with pytest.raises(ValueError, match="unknown acting rule 'best'; it is one of sample"):
         policy.act(np.zeros(3), acting="best")
     policy.reset([3, 4])
-    with pytest.raises(UserError, match="1 observations for 2 episodes; call reset with the number of each"):
+    with pytest.raises(ValueError, match="1 observations for 2 episodes; call reset with the number of each"):
         policy.act(np.zeros(3))
 
 

@@ -155,7 +155,7 @@ def test_a_diverging_seed_is_recorded_and_leaves_the_other_alone(tmp_path, monke
             torch.testing.assert_close(pair[name][1], alone[name][0], rtol=1e-4, atol=1e-6)
     assert load_policy(tmp_path / "pair/policy-120.safetensors", seed=0).diverged_at == 1
     assert load_policy(tmp_path / "pair/policy-120.safetensors", seed=1).diverged_at is None
-    with pytest.raises(UserError, match="seed 0 diverged at step 1 and cannot act; use another"):
+    with pytest.raises(RuntimeError, match="seed 0 diverged at step 1 and cannot act; use another"):
         load_policy(tmp_path / "pair/policy-120.safetensors", seed=0).act(np.zeros(3))
 
 
@@ -221,7 +221,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
 
 def test_bad_requests_are_refused(tmp_path):
     with pytest.raises(
-        UserError, match=r"seeds must be distinct, not negative, and at least one, got \[1, 1\]"
+        ValueError, match=r"seeds must be distinct, not negative, and at least one, got \[1, 1\]"
     ):
         run(tmp_path, seeds=(1, 1))
     if not torch.cuda.is_available():
