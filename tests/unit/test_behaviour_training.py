@@ -65,7 +65,7 @@ def test_shipped_policy_acts_as_the_model_that_was_trained(tiny):
 
 def test_interrupted_run_goes_on_from_its_last_state(tiny, monkeypatch, capsys):
     work, output = tiny
-    monkeypatch.setattr(training.Snapshots, "_on_rollout_start", interrupt_after(128))
+    monkeypatch.setattr(training.Snapshots, "on_rollout_start", interrupt_after(128))
     with pytest.raises(KeyboardInterrupt):
         train_behaviour("hopper", work, output)
     assert not output.exists()
@@ -78,7 +78,7 @@ def test_interrupted_run_goes_on_from_its_last_state(tiny, monkeypatch, capsys):
 
 
 def interrupt_after(steps: int):
-    original = training.Snapshots._on_rollout_start
+    original = training.Snapshots.on_rollout_start
 
     def interrupted(self):
         original(self)

@@ -72,7 +72,7 @@ def test_replay_takes_equal_shares_of_the_policies_in_the_order_of_training():
     assert len(shares) == count
     assert set(shares) <= {40, 41}
     assert sum(shares) == recipe.steps
-    assert [recipe._policy_of(i) for i in range(count)] == list(load_policies("hopper").until_medium)
+    assert [recipe.policy_of(i) for i in range(count)] == list(load_policies("hopper").until_medium)
 
 
 def test_tiers_differ_as_their_names_say():
