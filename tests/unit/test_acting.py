@@ -192,7 +192,7 @@ def test_each_call_takes_noise_of_its_own_and_reset_begins_anew(runs):
 
 def test_rules_that_a_method_cannot_follow_are_refused_or_replaced(runs):
     clone, deterministic = gtp.load_policy(runs["diffusion_bc"]), gtp.load_policy(runs["iql"])
-    with pytest.raises(ValueError, match="cannot act by 'best_of_4'; it has no critic to choose by"):
+    with pytest.raises(ValueError, match="'best_of_4'.*take 'sample'"):
         clone.act(np.zeros(3), acting="best_of_4")
     actions = [deterministic.act(np.zeros(3), acting=rule) for rule in ("sample", "best_of_4")]
     assert np.array_equal(*actions)

@@ -86,12 +86,12 @@ def test_starts_and_goals_are_any_free_cells_unless_named():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"maze": "umazes"}, "unknown maze 'umazes'; did you mean 'umaze'"),
-        ({"goal_cells": ((0, 0),)}, "is a wall or outside the map"),
-        ({"goal_cells": ((1, 1),)}, "choose two cells"),
-        ({"action_noise": -0.1}, "action_noise must not be negative"),
-        ({"waypoint_radius": 0.0}, "waypoint_radius must be positive"),
-        ({"steps": 0}, "steps must be at least 1"),
+        ({"maze": "umazes"}, "did you mean 'umaze'"),
+        ({"goal_cells": ((0, 0),)}, "cell \\(0, 0\\)"),
+        ({"goal_cells": ((1, 1),)}, "start_cells and goal_cells"),
+        ({"action_noise": -0.1}, "action_noise"),
+        ({"waypoint_radius": 0.0}, "waypoint_radius"),
+        ({"steps": 0}, "steps"),
     ],
 )
 def test_bad_recipes_are_refused(change, message):

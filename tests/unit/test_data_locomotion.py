@@ -113,7 +113,7 @@ def test_noisy_data_are_scored_like_the_others():
 
 @pytest.mark.parametrize("noise", [-0.1, 1.5])
 def test_noise_is_a_share(noise):
-    with pytest.raises(ValueError, match=f"noise must lie between 0 and 1, got {noise}"):
+    with pytest.raises(ValueError, match=f"noise.*got {noise}"):
         dataclasses.replace(RECIPE, noise=noise)
 
 

@@ -100,7 +100,7 @@ def test_ids_that_minari_could_not_have_are_refused(ids, message):
 def test_datasets_that_differ_cannot_be_combined(own, root):
     write_hopper(own, MEDIUM, 2, seed=0)
     write_hopper(own, EXPERT, 2, seed=1, action_space=spaces.Box(-2, 2, (3,), np.float32))
-    with pytest.raises(UserError, match=f"{MEDIUM} and {EXPERT} cannot be combined: action_space") as caught:
+    with pytest.raises(UserError, match=f"{MEDIUM} and {EXPERT} .*action_space") as caught:
         fetch_minari([MEDIUM, EXPERT], "combined/x-v0", root)
     assert "\n" not in str(caught.value)
     assert not (root / "combined").exists()

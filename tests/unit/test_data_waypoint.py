@@ -139,12 +139,12 @@ def test_goals_are_drawn_from_the_goal_cells_alone():
 
 
 def test_a_single_goal_cell_is_refused():
-    with pytest.raises(ValueError, match="goal_cells must name two different cells"):
+    with pytest.raises(ValueError, match="goal_cells"):
         WaypointRecipe(maze="umaze", goal_cells=((1, 1), (1, 1)))
 
 
 def test_a_goal_cell_in_a_wall_is_refused():
-    with pytest.raises(ValueError, match=r"cell \(0, 0\) of maze 'umaze' is a wall"):
+    with pytest.raises(ValueError, match=r"cell \(0, 0\) of maze 'umaze'.*try \(1, 1\)"):
         WaypointRecipe(maze="umaze", goal_cells=((0, 0),))
 
 
