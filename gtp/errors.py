@@ -1,4 +1,9 @@
-"""The one exception that a user is meant to see, and the advice at the end of its message."""
+"""The one exception that a user is meant to see, and the advice at the end of its message.
+
+UserError is for the borders: flags, files, downloads, the configuration with the tasks and names in it, and
+a machine that lacks something. A function that is given a bad value raises ValueError or TypeError, and a
+border checks such values before the work begins (`told_to_the_user`).
+"""
 
 import difflib
 import sys
@@ -21,6 +26,15 @@ def ending_in_one_line() -> Iterator[None]:
         yield
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+@contextmanager
+def told_to_the_user() -> Iterator[None]:
+    """Turn a ValueError into a UserError. Only checks belong inside: around work it would hide bugs."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def suggest(name: object, valid: Iterable[str], listing: str = "the documentation") -> str:

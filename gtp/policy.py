@@ -105,22 +105,22 @@ class Policy:
         that cannot choose it ignore it. `acting` says what is done with the method's samples (gtp.acting);
         methods whose actions do not depend on noise ignore it. Each call draws noise of its own: `reset` at
         the beginning of an episode makes the episode repeat.
-        Raises UserError for observations of another size or number, an nfe below 1, a rule that there is none
-        of, one that needs a critic where the method has none, and for a seed that diverged.
+        Raises ValueError for observations of another size or number, an nfe below 1, a rule that there is
+        none of and one that needs a critic where the method has none; RuntimeError for a seed that diverged.
         """
         if self.diverged_at is not None:
-            raise UserError(
+            raise RuntimeError(
                 f"seed {self.seed} diverged at step {self.diverged_at} and cannot act; use another"
             )
         obs = torch.as_tensor(np.asarray(obs), dtype=torch.float32, device=self.observation_mean.device)
         batch = obs[None] if obs.ndim == 1 else obs
         if batch.ndim != 2 or batch.shape[1] != len(self.observation_mean):
-            raise UserError(
+            raise ValueError(
                 f"observations of shape {tuple(obs.shape)} do not fit this policy, which expects"
                 f" ({len(self.observation_mean)},) or (batch, {len(self.observation_mean)})"
             )
         if nfe < 1:
-            raise UserError(f"nfe must be at least 1, got {nfe}")
+            raise ValueError(f"nfe must be at least 1, got {nfe}")
         rule = self.rule(acting)
         noise = self._next_noise(rule, len(batch), nfe)
         networks = bind(self.modules, self.params)
@@ -134,22 +134,19 @@ class Policy:
         return (action[0] if obs.ndim == 1 else action).cpu().numpy()
 
     def rule(self, acting: str | ActingRule) -> ActingRule:
-        """The acting rule of a name, as this method follows it. Raises UserError as `act` does."""
-        try:
-            rule = ActingRule.parse(acting) if isinstance(acting, str) else acting
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        """The acting rule of a name, as this method follows it. Raises ValueError as `act` does."""
+        rule = ActingRule.parse(acting) if isinstance(acting, str) else acting
         found = applicable([rule], self.algorithm)
         if not found:
             reason = reason_against(rule, self.algorithm)
-            raise UserError(f"{self.label} cannot act by '{rule.name}'; {reason}")
+            raise ValueError(f"{self.label} cannot act by '{rule.name}'; {reason}")
         return found[0]
 
     def _next_noise(self, rule: ActingRule, batch_size: int, nfe: int) -> dict[str, Tensor]:
         """Noise of the next action for `choose_action`: the rows' own streams, next to each other."""
         episodes = range(batch_size) if self.episodes is None else self.episodes
         if len(episodes) != batch_size:
-            raise UserError(
+            raise ValueError(
                 f"{batch_size} observations for {len(episodes)} episodes; call reset with the number of each"
             )
         noise = {}
@@ -232,7 +229,7 @@ def load_policy(path: Path | str, seed: int | None = None, device: str | torch.d
             params.setdefault(network, {})[leaf] = value[index].to(device)
     try:
         algorithm = algorithms.get(header["algorithm"])(**header["hyperparameters"])
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"{path} was written by another version of gtp ({error}); train it again") from error
     sizes = Sizes(
         len(scaling["observation_mean"]),

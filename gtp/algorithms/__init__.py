@@ -15,10 +15,10 @@ def names() -> list[str]:
 def get(name: str) -> type[Algorithm]:
     """The class of a method.
 
-    Raises UserError that names the nearest method when there is none, or the file when it is unsound.
+    Raises ValueError that names the nearest method when there is none, UserError when its file is unsound.
     """
     if name not in names():
-        raise UserError(f"unknown algorithm '{name}'; {suggest(name, names(), 'gtp/algorithms')}")
+        raise ValueError(f"unknown algorithm '{name}'; {suggest(name, names(), 'gtp/algorithms')}")
     try:
         return importlib.import_module(f"{__name__}.{name}").ALGORITHM
     except Exception as error:  # whatever a file of one's own may raise

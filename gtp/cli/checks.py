@@ -9,9 +9,10 @@ import tyro
 
 from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
+from gtp.errors import told_to_the_user
 from gtp.evaluation.bench import BenchConfig
 from gtp.evaluation.bench import bench as run_bench
-from gtp.evaluation.oracle import MIXTURES, measure_accuracy
+from gtp.evaluation.oracle import MIXTURES, check_numbers, measure_accuracy
 from gtp.policy import describe
 from gtp.training.loop import use_threads
 
@@ -38,8 +39,10 @@ def oracle(
         std: Standard deviation of each mode; the mixture's own by default.
         threads: CPU threads of this process.
     """
-    use_threads(threads)
     modes = MIXTURES[mixture]() if std is None else MIXTURES[mixture](std)
+    with told_to_the_user():
+        use_threads(threads)
+        check_numbers(modes, nfe, seeds)
     print(json.dumps(measure_accuracy(replace(algorithm, eta=0.0), modes, train, nfe, seeds)))
 
 

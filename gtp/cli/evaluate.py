@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from gtp.data.transitions import load_transitions
-from gtp.evaluation.cost import measure, write_cost
-from gtp.evaluation.trajectories import Point, trajectories
+from gtp.errors import told_to_the_user
+from gtp.evaluation.cost import measure, ways_to_act, write_cost
+from gtp.evaluation.trajectories import Point, check_drawable, trajectories
 from gtp.files import require_writable
 from gtp.policy import load_policy
 from gtp.schema import write_rows
@@ -37,17 +38,15 @@ def evaluate(
     """
     from gtp.evaluation import rollouts as evaluation
 
-    use_threads(threads)
+    with told_to_the_user():
+        use_threads(threads)
     for path in filter(None, (output, rollouts)):
         require_writable(path.parent)
-    rows, positions = evaluation.evaluate(
-        list(policy),
-        list(nfe),
-        episodes,
-        acting,
-        rollout_episodes=rollout_episodes if rollouts else 0,
-        rollout_nfe=rollout_nfe,
-    )
+    drawn = {"rollout_episodes": rollout_episodes if rollouts else 0, "rollout_nfe": rollout_nfe}
+    first = load_policy(policy[0])
+    with told_to_the_user():
+        evaluation.settle(first, list(nfe), episodes, acting, **drawn)
+    rows, positions = evaluation.evaluate(list(policy), list(nfe), episodes, acting, **drawn)
     write_rows(output, evaluation.Episode, rows)
     if rollouts:
         write_rows(rollouts, evaluation.Position, positions)
@@ -73,7 +72,10 @@ def cost(
         batch_sizes: Observations per call.
         threads: CPU threads of this process.
     """
-    use_threads(threads)
+    trained = load_policy(policy)
+    with told_to_the_user():
+        use_threads(threads)
+        ways_to_act(trained, list(nfe), list(batch_sizes), acting)
     write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting))
 
 
@@ -87,7 +89,10 @@ def draw_trajectories(policy: Path, data: Path, output: Path, samples: int = 64,
         samples: Noise samples.
         nfe: Jumps per path.
     """
-    write_rows(output, Point, trajectories(load_policy(policy), load_transitions(data), samples, nfe))
+    trained, transitions = load_policy(policy), load_transitions(data)
+    with told_to_the_user():
+        check_drawable(trained, transitions, samples, nfe)
+    write_rows(output, Point, trajectories(trained, transitions, samples, nfe))
 
 
 VERBS = {

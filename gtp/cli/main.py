@@ -17,7 +17,7 @@ import torch
 import tyro
 
 from gtp.cli import checks, dataset, evaluate, online, train
-from gtp.errors import UserError
+from gtp.errors import UserError, told_to_the_user
 from gtp.progress import say
 
 
@@ -82,7 +82,8 @@ def parse() -> Callable[[], None]:
     printed = io.StringIO()
     markers = (tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagConversionOff, tyro.conf.OmitSubcommandPrefixes)
     try:
-        with contextlib.redirect_stderr(printed):
+        # tyro leaves alone what a dataclass without a prefix says of its values; no verb runs in here.
+        with told_to_the_user(), contextlib.redirect_stderr(printed):
             return app.cli(prog="gtp", config=markers, use_underscores=True)
     except SystemExit as error:
         if error.code:

@@ -9,10 +9,10 @@ import tyro
 from gtp import algorithms
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import load_transitions
-from gtp.errors import UserError
+from gtp.errors import UserError, told_to_the_user
 from gtp.progress import say
 from gtp.training import variant
-from gtp.training.loop import DEFAULT_EXECUTION, closing_line
+from gtp.training.loop import DEFAULT_EXECUTION, check_inputs, closing_line
 from gtp.training.loop import train as run_training
 
 DEFAULT_BUDGET = TrainConfig()
@@ -47,10 +47,13 @@ def train(
         train: The budget and everything else that methods share.
         execution: Where and how fast; not meant to change what is learned.
     """
+    transitions = load_transitions(data)
+    with told_to_the_user():
+        check_inputs(algorithm, transitions, seeds)
     record = run_training(
         algorithm,
         train,
-        load_transitions(data),
+        transitions,
         seeds,
         output=output,
         checkpoints=checkpoints,

@@ -31,8 +31,15 @@ def window_starts(transitions: Transitions, steps: int) -> np.ndarray:
     """Rows after which the episode goes on for `steps` transitions, that row's among them: (M,) int64.
 
     A window that begins there never crosses an episode's end, so that a termination is at its last step.
+    Raises ValueError when no episode is that long.
     """
-    return np.flatnonzero(episode_ends(transitions) - np.arange(len(transitions)) + 1 >= steps)
+    starts = np.flatnonzero(episode_ends(transitions) - np.arange(len(transitions)) + 1 >= steps)
+    if not len(starts):
+        raise ValueError(
+            f"no episode of {transitions.task.name} has {steps} steps, which the method's windows take;"
+            " choose a shorter horizon"
+        )
+    return starts
 
 
 def episode_ends(transitions: Transitions) -> np.ndarray:

@@ -15,7 +15,7 @@ from gtp.data.store.minari_store import dataset_folder, open_dataset, read_episo
 from gtp.data.transitions import Transitions, observation_statistics, scale_actions
 from gtp.envs.mazes import find_maze, goal_position, layout_of
 from gtp.envs.wrappers import HeldAction, flatten_observations, select_boxes
-from gtp.errors import UserError
+from gtp.errors import UserError, told_to_the_user
 from gtp.files import sha256_of
 
 REMEDY = "use an intact copy of the data"
@@ -56,17 +56,19 @@ def _prepare(dataset_id: str, root: Path, task: TaskSpec) -> Transitions:
     except ValueError as error:
         raise UserError(f"dataset {dataset_id}: {error}; {REMEDY}") from error
     mean, std = observation_statistics(columns["observations"])
-    return Transitions(
-        **columns,
-        episode_starts=starts,
-        observation_mean=mean,
-        observation_std=std,
-        action_low=low,
-        action_high=high,
-        task=task,
-        dataset_id=dataset_id,
-        dataset_digest=sha256_of(*data_files(folder)),
-    )
+    digest = sha256_of(*data_files(folder))
+    with told_to_the_user():
+        return Transitions(
+            **columns,
+            episode_starts=starts,
+            observation_mean=mean,
+            observation_std=std,
+            action_low=low,
+            action_high=high,
+            task=task,
+            dataset_id=dataset_id,
+            dataset_digest=digest,
+        )
 
 
 def read_columns(

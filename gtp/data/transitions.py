@@ -23,7 +23,7 @@ class Transitions:
 
     Shapes: N transitions, O observation, A action, E episodes; float32 unless said otherwise.
     Units: observations raw, actions scaled to [-1, 1], rewards after the task's transform.
-    Raises: UserError when arrays are empty, not finite, of the wrong type or shape, or leave their range.
+    Raises: ValueError when arrays are empty, not finite, of the wrong type or shape, or leave their range.
     """
 
     observations: np.ndarray
@@ -56,7 +56,7 @@ class Transitions:
     def __post_init__(self):
         problem = find_problem({name: getattr(self, name) for name in ARRAYS})
         if problem is not None:
-            raise UserError(f"dataset {self.dataset_id}: {problem}; generate or download the dataset again")
+            raise ValueError(f"dataset {self.dataset_id}: {problem}; generate or download the dataset again")
 
     def __len__(self) -> int:
         """N, the number of transitions."""

@@ -10,7 +10,7 @@ import numpy as np
 from gtp.config import TaskSpec
 from gtp.envs.mazes import find_maze, goal_position, layout_of
 from gtp.envs.wrappers import FixedGoal, FlatObservation, HeldAction
-from gtp.errors import UserError, suggest
+from gtp.errors import UserError, suggest, told_to_the_user
 
 with contextlib.redirect_stderr(io.StringIO()):  # importing it prints a notice about its Adroit hands
     import gymnasium_robotics
@@ -42,8 +42,9 @@ def make_task(task: TaskSpec) -> gym.Env:
 
 def make_goal_environment(task: TaskSpec) -> FixedGoal:
     """`make_task` for a maze task."""
-    start = layout_of(task.environment).center(task.maze, task.start_cell)
-    goal = goal_position(task)
+    with told_to_the_user():
+        start = layout_of(task.environment).center(task.maze, task.start_cell)
+        goal = goal_position(task)
     if np.linalg.norm(start - goal) <= task.goal_radius:
         raise UserError(f"task {task.name!r}: start_cell and goal_cell coincide; choose two different cells")
     # The simulator must neither end the episode nor move the goal: FixedGoal decides both.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gtp.config import TaskSpec
-from gtp.errors import UserError, suggest
+from gtp.errors import suggest
 
 with contextlib.redirect_stderr(io.StringIO()):  # importing it prints a notice about its Adroit hands
     from gymnasium_robotics.envs.maze import maps
@@ -94,9 +94,9 @@ class Cell(NamedTuple):
 
 
 def find_maze(name: str) -> list[list[int]]:
-    """The map of a maze. Raises UserError with the nearest name when there is none."""
+    """The map of a maze. Raises ValueError with the nearest name when there is none."""
     if name not in MAZES:
-        raise UserError(f"unknown maze {name!r}; {suggest(name, MAZES)}")
+        raise ValueError(f"unknown maze {name!r}; {suggest(name, MAZES)}")
     return MAZES[name]
 
 
@@ -124,7 +124,7 @@ class Layout:
         return (x, y) if self.y_grows_with_row else (x, 0.0 - y)
 
     def cells(self, maze: str) -> list[Cell]:
-        """All cells of a maze, row by row. Raises UserError for an unknown maze."""
+        """All cells of a maze, row by row. Raises ValueError for an unknown maze."""
         grid = find_maze(maze)
         return [
             Cell(row, col, *self.position(grid, row, col), mark == 1)
@@ -135,14 +135,16 @@ class Layout:
     def center(self, maze: str, cell: Sequence[int]) -> np.ndarray:
         """Centre (x, y) of a free cell (row, col).
 
-        Shapes: (2,) float64. Units: the simulator's. Raises: UserError naming the nearest free cell when this
-        one is a wall or outside.
+        Shapes: (2,) float64. Units: the simulator's. Raises: ValueError naming the nearest free cell when
+        this one is a wall or outside.
         """
         row, col = cell
         free = {(c.row, c.col): np.array([c.x, c.y]) for c in self.cells(maze) if not c.is_wall}
         if (row, col) not in free:
             nearest = min(free, key=lambda other: abs(other[0] - row) + abs(other[1] - col))
-            raise UserError(f"cell {(row, col)} of maze {maze!r} is a wall or outside the map; try {nearest}")
+            raise ValueError(
+                f"cell {(row, col)} of maze {maze!r} is a wall or outside the map; try {nearest}"
+            )
         return free[row, col]
 
 
@@ -177,12 +179,12 @@ def cell_center(maze: str, cell: Sequence[int], size: float = 1.0) -> np.ndarray
 def goal_position(task: TaskSpec) -> np.ndarray:
     """The goal (x, y) of a maze task, shape (2,), in the environment's own frame and units.
 
-    Raises: UserError when the goal's cell is a wall or the goal is outside of it.
+    Raises: ValueError when the goal's cell is a wall or the goal is outside of it.
     """
     layout = layout_of(task.environment)
     center = layout.center(task.maze, task.goal_cell)
     if not np.abs(task.goal_offset).max() < layout.cell_size / 2:
-        raise UserError(
+        raise ValueError(
             f"task {task.name!r}: goal_offset {task.goal_offset} leaves goal_cell, whose edge is"
             f" {layout.cell_size:g}; choose a smaller offset or another cell"
         )

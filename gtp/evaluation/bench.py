@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm, Batch
 from gtp.config import TrainConfig
-from gtp.errors import UserError
+from gtp.errors import UserError, told_to_the_user
 from gtp.evaluation.timing import seconds_per_call
 from gtp.files import write_text
 from gtp.progress import say
@@ -64,6 +64,11 @@ class BenchConfig:
     """Time to spend on each training figure, after warming up."""
     output: Path = Path("benchmarks/bench.json")
     """Where the record goes."""
+
+    def __post_init__(self):
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+        algorithms.get(self.algorithm)
 
 
 def bench(config: BenchConfig) -> dict:
@@ -229,7 +234,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=defaults.seconds, help="time per training figure")
     parser.add_argument("--output", type=Path, default=defaults.output, help="JSON record")
     try:
-        bench(BenchConfig(**vars(parser.parse_args())))
+        with told_to_the_user():
+            config = BenchConfig(**vars(parser.parse_args()))
+        bench(config)
     except UserError as error:
         sys.exit(f"gtp: error: {error}")
 

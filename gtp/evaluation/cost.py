@@ -46,10 +46,8 @@ def measure(
     Training figures come from the run's own record, acting figures are measured here and now, with the
     threads that this process has: seconds of a call divided by the batch, once in each of ROUNDS rounds.
     Methods that cannot choose it have nfe 1 alone; rules that a method cannot follow are left out.
-    Raises UserError for unusable files, for numbers below 1 and for rules as gtp.evaluation.rollouts does.
+    Raises UserError for unusable files, ValueError as `ways_to_act` does.
     """
-    if min(nfe, default=0) < 1 or min(batch_sizes, default=0) < 1:
-        raise UserError(f"nfe and batch sizes must be at least 1, got {nfe} and {batch_sizes}")
     try:
         run = json.loads(Path(run_file).read_text(encoding="utf-8"))
         rows = [Cost(name, None, "", None, None, run["device"], number(run[name])) for name in RECORDED]
@@ -59,7 +57,7 @@ def measure(
     policy = load_policy(policy_file, device=device)
     policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
     algorithm = policy.algorithm
-    ways = list(product(nfe if algorithm.choosable_nfe else [1], rules_for(policy, acting_rules)))
+    ways = ways_to_act(policy, nfe, batch_sizes, acting_rules)
     rows += [
         Cost("network_evaluations", k, rule.name, None, None, device, float(rule.evaluations(algorithm, k)))
         for k, rule in ways
@@ -72,6 +70,18 @@ def measure(
             for repetition, value in enumerate(seconds)
         ]
     return rows
+
+
+def ways_to_act(
+    policy: Policy, nfe: list[int], batch_sizes: list[int], acting_rules: Sequence[str] = ("sample",)
+) -> list[tuple[int, ActingRule]]:
+    """The K and rules that `measure` takes for a policy's method.
+
+    Raises ValueError for numbers below 1 and for rules as gtp.evaluation.rollouts.rules_for does.
+    """
+    if min(nfe, default=0) < 1 or min(batch_sizes, default=0) < 1:
+        raise ValueError(f"nfe and batch sizes must be at least 1, got {nfe} and {batch_sizes}")
+    return list(product(nfe if policy.algorithm.choosable_nfe else [1], rules_for(policy, acting_rules)))
 
 
 def number(value: float | None) -> float | None:

@@ -14,7 +14,6 @@ from torch import Tensor
 from gtp.algorithms.common.interface import Algorithm, Batch, Networks
 from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
-from gtp.errors import UserError
 from gtp.generative.gaussian_mixture import GaussianMixture
 from gtp.randomness import generator
 from gtp.training.learner import Learner
@@ -104,12 +103,9 @@ def measure_accuracy(
 ) -> list[dict]:
     """`clone_mixture` and `compare` for each seed; per K, the means over the seeds.
 
-    The update is compiled if there is a compiler. Raises UserError for numbers that make no sense.
+    The update is compiled if there is a compiler. Raises ValueError as `check_numbers` does.
     """
-    if not nfe or min(nfe) < 1 or not seeds:
-        raise UserError(f"one seed and nfe of 1 are the least, got seeds {seeds} and nfe {nfe}")
-    if not 0.0 < mixture.std < math.inf:
-        raise UserError(f"std must be finite and positive, got {mixture.std}")
+    check_numbers(mixture, nfe, seeds)
     compiled = choose_compiled("auto", torch.device("cpu"))
     runs = [
         compare(algorithm, clone_mixture(algorithm, mixture, config, seed, compiled), mixture, nfe, seed)
@@ -119,6 +115,14 @@ def measure_accuracy(
         {name: sum(getattr(run[i], name) for run in runs) / len(runs) for name in Accuracy.__annotations__}
         for i in range(len(nfe))
     ]
+
+
+def check_numbers(mixture: GaussianMixture, nfe: Sequence[int], seeds: Sequence[int]) -> None:
+    """Raises ValueError unless there are seeds, K of at least 1, and modes of some width."""
+    if not nfe or min(nfe) < 1 or not seeds:
+        raise ValueError(f"one seed and nfe of 1 are the least, got seeds {seeds} and nfe {nfe}")
+    if not 0.0 < mixture.std < math.inf:
+        raise ValueError(f"std must be finite and positive, got {mixture.std}")
 
 
 def energy_distance(x: Tensor, y: Tensor) -> float:

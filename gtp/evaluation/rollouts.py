@@ -125,24 +125,11 @@ def evaluate(
     one whose actions do not depend on noise has the rule "deterministic" instead. With `rollout_episodes`,
     also the positions of that many episodes per seed of the last file, by the first rule and at
     K = `rollout_nfe` (default: the largest).
-    Raises UserError for unusable files, for files of different tasks, for numbers below 1, and for rules that
-    there are none of, or none that the method can follow.
+    Raises UserError for unusable files and for files of different tasks, ValueError as `settle` does.
     """
-    if episodes < 1 or not nfe or min(nfe) < 1:
-        raise UserError(f"episodes and nfe must be at least 1, got episodes {episodes} and nfe {nfe}")
-    if len(set(nfe)) != len(nfe):
-        raise UserError(f"nfe names a number twice: {nfe}; name each once")
-    if not 0 <= rollout_episodes <= episodes:
-        raise UserError(f"rollout episodes must be from 0 to {episodes}, got {rollout_episodes}")
     first = load_policy(policies[0])
-    steps_of = nfe if first.algorithm.choosable_nfe else [1]
-    rollout_nfe = max(steps_of) if rollout_nfe is None or not first.algorithm.choosable_nfe else rollout_nfe
-    if rollout_episodes and first.task.maze is None:
-        raise UserError(f"task {first.task.name} has no maze to draw rollouts in; leave out the rollouts")
-    if rollout_episodes and rollout_nfe not in steps_of:
-        raise UserError(f"rollout nfe {rollout_nfe} is not among the nfe that are evaluated: {steps_of}")
+    steps_of, rules, rollout_nfe = settle(first, nfe, episodes, acting, rollout_episodes, rollout_nfe)
     rollouts = Rollouts(first.task, episodes)
-    rules = rules_for(first, acting)
     settings = list(product(steps_of, rules))
     total = len(policies) * len(first.seeds) * len(settings) * episodes
     progress = Progress(f"evaluate {first.task.name} {first.label}", total, "episodes")
@@ -161,18 +148,44 @@ def evaluate(
     return rows, positions
 
 
+def settle(
+    policy: Policy,
+    nfe: list[int],
+    episodes: int,
+    acting: Sequence[str] = ("sample",),
+    rollout_episodes: int = 0,
+    rollout_nfe: int | None = None,
+) -> tuple[list[int], list[ActingRule], int]:
+    """What `evaluate` makes of its arguments for a policy's method: the K, the rules, and the rollouts' K.
+
+    Raises ValueError for numbers below 1 or named twice, for rollouts that there cannot be, and for rules
+    that there are none of, or none that the method can follow.
+    """
+    if episodes < 1 or not nfe or min(nfe) < 1:
+        raise ValueError(f"episodes and nfe must be at least 1, got episodes {episodes} and nfe {nfe}")
+    if len(set(nfe)) != len(nfe):
+        raise ValueError(f"nfe names a number twice: {nfe}; name each once")
+    if not 0 <= rollout_episodes <= episodes:
+        raise ValueError(f"rollout episodes must be from 0 to {episodes}, got {rollout_episodes}")
+    choosable = policy.algorithm.choosable_nfe
+    steps_of = nfe if choosable else [1]
+    rollout_nfe = max(steps_of) if rollout_nfe is None or not choosable else rollout_nfe
+    if rollout_episodes and policy.task.maze is None:
+        raise ValueError(f"task {policy.task.name} has no maze to draw rollouts in; leave out the rollouts")
+    if rollout_episodes and rollout_nfe not in steps_of:
+        raise ValueError(f"rollout nfe {rollout_nfe} is not among the nfe that are evaluated: {steps_of}")
+    return steps_of, rules_for(policy, acting), rollout_nfe
+
+
 def rules_for(policy: Policy, acting: Sequence[str]) -> list[ActingRule]:
     """The rules of these names that a policy's method can follow.
 
-    Raises UserError for a name that is none or stands there twice, and when no rule is left.
+    Raises ValueError for a name that is none or stands there twice, and when no rule is left.
     """
-    try:
-        rules = [ActingRule.parse(name) for name in acting]
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    rules = [ActingRule.parse(name) for name in acting]
     if len({rule.name for rule in rules}) != len(rules):
-        raise UserError(f"acting names a rule twice: {' '.join(acting)}; name each once")
+        raise ValueError(f"acting names a rule twice: {' '.join(acting)}; name each once")
     found = applicable(rules, policy.algorithm)
     if not found:
-        raise UserError(f"{policy.label} can act by none of {' '.join(acting) or 'no rules'}; add 'sample'")
+        raise ValueError(f"{policy.label} can act by none of {' '.join(acting) or 'no rules'}; add 'sample'")
     return found

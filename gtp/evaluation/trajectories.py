@@ -6,7 +6,6 @@ import torch
 from gtp.algorithms.common.interface import bind
 from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
 from gtp.data.transitions import Transitions
-from gtp.errors import UserError
 from gtp.policy import Policy
 from gtp.randomness import generator
 from gtp.schema import Point
@@ -32,21 +31,25 @@ def divided_state(transitions: Transitions) -> tuple[int, np.ndarray]:
     return best[1], best[2]
 
 
-def trajectories(policy: Policy, transitions: Transitions, samples: int, nfe: int) -> list[Point]:
-    """Paths of `samples` noise samples through K = nfe jumps in the most divided state, and the data there.
-
-    Actions are in [-1, 1] units, times in the policy's own. Raises UserError when actions do not have two
-    dimensions, for a method that has no solution map, and for numbers below 1.
-    """
+def check_drawable(policy: Policy, transitions: Transitions, samples: int, nfe: int) -> None:
+    """Raises ValueError for actions of other than two dimensions, no solution map, and numbers below 1."""
     if samples < 1 or nfe < 1:
-        raise UserError(f"samples and nfe must be at least 1, got {samples} and {nfe}")
+        raise ValueError(f"samples and nfe must be at least 1, got {samples} and {nfe}")
     if transitions.actions.shape[1] != 2:
-        raise UserError(
+        raise ValueError(
             f"trajectories are drawn for two action dimensions; {transitions.task.name} has"
             f" {transitions.actions.shape[1]}: choose another task"
         )
     if not isinstance(policy.algorithm, SolutionMapPolicy):
-        raise UserError(f"{policy.label} has no solution map to draw; choose a GTP method")
+        raise ValueError(f"{policy.label} has no solution map to draw; choose a GTP method")
+
+
+def trajectories(policy: Policy, transitions: Transitions, samples: int, nfe: int) -> list[Point]:
+    """Paths of `samples` noise samples through K = nfe jumps in the most divided state, and the data there.
+
+    Actions are in [-1, 1] units, times in the policy's own. Raises ValueError as `check_drawable` does.
+    """
+    check_drawable(policy, transitions, samples, nfe)
     row, near = divided_state(transitions)
     points = [
         Point(row, i, "data", 0.0, *map(float, transitions.actions[j])) for i, j in enumerate(sorted(near))

@@ -51,7 +51,7 @@ def load_methods(path: Path) -> dict[str, Method]:
         method = methods[name] = parse(Method, entry, str(path), (name,))
         try:
             algorithm = algorithms.get(method.algorithm)
-        except UserError as error:
+        except (ValueError, UserError) as error:
             raise UserError(f"{place(str(path), (name, 'algorithm'))}: {error}") from error
         parse(algorithm, method.set, str(path), (name, "set"))
         for suite in method.set_by_suite:

@@ -83,8 +83,6 @@ def parse(kind: type[T], data: Any, file: str, path: KeyPath = ()) -> T:
         return pydantic.TypeAdapter(kind).validate_json(text, strict=True, extra="forbid")
     except pydantic.ValidationError as error:
         raise UserError(_explain(error.errors(), kind, file, path)) from error
-    except UserError as error:  # of the dataclass itself
-        raise UserError(f"{place(file, path)}: {error}") from error
 
 
 def leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

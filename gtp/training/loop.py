@@ -20,6 +20,7 @@ from torch import Tensor
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
 from gtp.config import Execution, TrainConfig
+from gtp.data.batches import window_starts
 from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
@@ -38,9 +39,9 @@ LOG_INTERVALS = 100
 
 
 def use_threads(threads: int) -> None:
-    """Set the number of CPU threads that torch uses. Raises UserError for a number below 1."""
+    """Set the number of CPU threads that torch uses. Raises ValueError for a number below 1."""
     if threads < 1:
-        raise UserError(f"threads must be at least 1, got {threads}")
+        raise ValueError(f"threads must be at least 1, got {threads}")
     torch.set_num_threads(threads)
 
 
@@ -61,6 +62,14 @@ def choose_compiled(wanted: str, device: torch.device) -> bool:
     return wanted == "auto"
 
 
+def check_inputs(algorithm: Algorithm, transitions: Transitions, seeds: tuple[int, ...]) -> None:
+    """Raises ValueError unless seeds are sound and some episode is as long as the method's windows."""
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ValueError(f"seeds must be distinct, not negative, and at least one, got {list(seeds)}")
+    if algorithm.window:
+        window_starts(transitions, algorithm.window)
+
+
 def train(
     algorithm: Algorithm,
     config: TrainConfig,
@@ -78,11 +87,10 @@ def train(
     run.json (settings, provenance, seconds, diverged seeds), which is returned. They are written when
     the run is complete; until then its state is in a folder of its own under `checkpoints`. A seed whose loss
     or gradient stops being finite is recorded with its step and does not disturb the others.
-    Raises UserError for bad seeds, a missing device, files that cannot be read or written, or a
-    checkpoint that is damaged.
+    Raises ValueError as `check_inputs` does; UserError for a missing device, files that cannot be read or
+    written, or a checkpoint that is damaged.
     """
-    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise UserError(f"seeds must be distinct, not negative, and at least one, got {list(seeds)}")
+    check_inputs(algorithm, transitions, seeds)
     use_threads(execution.threads)
     device = choose_device(execution.device)
     compiled = choose_compiled(execution.compile, device)

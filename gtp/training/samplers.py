@@ -106,7 +106,7 @@ def sampler_for(
 ) -> Sampler:
     """The dataset as the method's losses take it, observations standardised, float32 on the device.
 
-    Raises UserError when it does not fit into memory or no episode is as long as a window.
+    Raises UserError when it does not fit into memory, ValueError when no episode is as long as a window.
     """
     mean, std = observation_scaling(transitions, config.normalize_observations)
 
@@ -119,12 +119,6 @@ def sampler_for(
     try:
         rewards, last, discount = n_step_returns(transitions, config.n_step, config.discount)
         if algorithm.window:
-            starts = window_starts(transitions, algorithm.window)
-            if not len(starts):
-                raise UserError(
-                    f"no episode of {transitions.task.name} has {algorithm.window} steps, which the method's"
-                    " windows take; choose a shorter horizon"
-                )
             return WindowSampler(
                 Steps(
                     obs=scaled(transitions.observations),
@@ -135,7 +129,7 @@ def sampler_for(
                     backup_rew=column(rewards),
                     backup_last=column(last),
                     discount=column(discount),
-                    starts=column(starts),
+                    starts=column(window_starts(transitions, algorithm.window)),
                 )
             )
         return TransitionSampler(

@@ -152,7 +152,7 @@ def test_acting_takes_a_slice_of_noise_for_each_evaluation(method):
         act = algorithm.act({"actor_ema": networks["actor_ema"]}, batch.obs, noise, nfe)
         assert act.shape == (B, 2)
         assert act.abs().max() <= 1.0
-    with pytest.raises(ValueError, match="nfe = 32 needs as many slices of noise, got 31"):
+    with pytest.raises(ValueError, match="nfe = 32 .*got 31"):
         algorithm.act(networks, batch.obs, noise, 32)
 
 
@@ -202,5 +202,5 @@ def test_values_out_of_range_are_refused(method):
     ):
         with pytest.raises(ValueError, match=message):
             method(**settings)
-    with pytest.raises(ValueError, match="target_nfe must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="target_nfe"):
         ConsistencyAC(target_nfe=0)

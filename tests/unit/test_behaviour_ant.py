@@ -121,14 +121,14 @@ def test_heading_error_is_the_angle_from_the_nearest_axis(heading, error):
 def test_reward_is_capped_speed_towards_the_goal_less_effort():
     environment = AntGoals()
     environment.reset(seed=1)
-    before = environment._distance
+    before = environment.distance
     _, reward, fallen, truncated, _ = environment.step(np.full(8, 0.5, np.float32))
-    speed = (before - environment._distance) / 0.05
-    turned = abs(heading_error(rotation_matrix(environment._simulator.unwrapped.data.qpos[3:7])))
+    speed = (before - environment.distance) / 0.05
+    turned = abs(heading_error(rotation_matrix(environment.simulator.unwrapped.data.qpos[3:7])))
     assert reward == pytest.approx(min(speed, 2.5) + 0.5 - 0.1 * 8 * 0.25 - turned)
     assert (fallen, truncated) == (False, False)
-    environment._goal = environment._simulator.unwrapped.data.qpos[:2] + 0.1
-    environment._distance = environment._distance_to_goal(environment._simulator.unwrapped.data.qpos)
+    state = environment.simulator.unwrapped.data.qpos
+    environment.place_goal(state[:2] + 0.1, state)
     _, reward, _, _, info = environment.step(np.zeros(8, np.float32))
     assert info["goals"] == 1
     assert reward > 5
@@ -138,7 +138,7 @@ def test_goals_repeat_with_the_seed_and_lie_one_to_eight_metres_away():
     def goals(seed):
         environment = AntGoals()
         view, _ = environment.reset(seed=seed)
-        return view, environment._distance
+        return view, environment.distance
 
     distances = [goals(seed)[1] for seed in range(30)]
     assert 1 <= min(distances) < 3 < 6 < max(distances) <= 8

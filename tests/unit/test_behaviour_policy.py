@@ -76,8 +76,8 @@ def test_action_is_the_networks_of_torch():
     ("content", "message"),
     [
         (None, "does not exist"),
-        (b"", "is truncated or not a file of behaviour policies"),
-        (b"\x10\0\0\0\0\0\0\0{}", "is truncated or not a file of behaviour policies"),
+        (b"", "restore it with git checkout"),
+        (b"\x10\0\0\0\0\0\0\0{}", "restore it with git checkout"),
     ],
 )
 def test_unusable_files_are_one_line_with_the_remedy(content, message, folder):

@@ -9,7 +9,6 @@ from gtp.data.generate.behaviour import policy, training
 from gtp.data.generate.behaviour.policy import load_policies
 from gtp.data.generate.behaviour.robots import ROBOTS, Robot, Training
 from gtp.data.generate.behaviour.training import evenly_spaced, find_medium, train_behaviour
-from gtp.errors import UserError
 
 TINY = Training(
     environment="Hopper-v5",
@@ -66,7 +65,7 @@ def test_shipped_policy_acts_as_the_model_that_was_trained(tiny):
 
 def test_interrupted_run_goes_on_from_its_last_state(tiny, monkeypatch, capsys):
     work, output = tiny
-    monkeypatch.setattr(training.Snapshots, "_on_rollout_start", interrupt_after(128))
+    monkeypatch.setattr(training.Snapshots, "on_rollout_start", interrupt_after(128))
     with pytest.raises(KeyboardInterrupt):
         train_behaviour("hopper", work, output)
     assert not output.exists()
@@ -79,7 +78,7 @@ def test_interrupted_run_goes_on_from_its_last_state(tiny, monkeypatch, capsys):
 
 
 def interrupt_after(steps: int):
-    original = training.Snapshots._on_rollout_start
+    original = training.Snapshots.on_rollout_start
 
     def interrupted(self):
         original(self)
@@ -90,7 +89,7 @@ def interrupt_after(steps: int):
 
 
 def test_unknown_robot_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no training is defined for the robot 'humanoid'; choose one of hop"):
+    with pytest.raises(ValueError, match="'humanoid'; choose one of hop"):
         train_behaviour("humanoid", tmp_path, tmp_path)
 
 

@@ -126,7 +126,7 @@ def test_sampling_times():
     assert sampling_times(1, 2.0, 80.0) == [80.0]
     assert sampling_times(2, 2.0, 80.0) == [80.0, 2.0]
     assert sampling_times(4, 2.0, 80.0) == pytest.approx([80.0, 54.0, 28.0, 2.0])
-    with pytest.raises(ValueError, match="nfe must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="nfe"):
         sampling_times(0, 2.0, 80.0)
 
 
@@ -141,7 +141,7 @@ def test_sampler_by_hand():
         act = multistep_sample(f, noise, sampling_times(nfe, 2.0, 80.0), 0.002)
         assert act.item() == pytest.approx(expected, rel=1e-12)
     assert multistep_sample(lambda x, t: 5 * torch.ones_like(x), noise, [80.0], 0.002).item() == 1.0
-    with pytest.raises(ValueError, match="nfe = 4 needs as many slices of noise, got 3"):
+    with pytest.raises(ValueError, match="nfe = 4 .*got 3"):
         multistep_sample(f, noise, sampling_times(4, 2.0, 80.0), 0.002)
 
 

@@ -37,8 +37,7 @@ def test_another_box_of_actions_is_refused(tmp_path, box_task):
     source = record(tmp_path, RescaleAction(gym.make("Pendulum-v1"), np.float32(-1), np.float32(1)))
     with pytest.raises(
         UserError,
-        match=r"test-v0 has actions from \[-1.0\] to \[1.0\], the environment Pendulum-v1 of task pendulum"
-        r" from \[-2.0\] to \[2.0\].*record without a wrapper",
+        match=r"test-v0 .*\[-1.0\] to \[1.0\], .*Pendulum-v1 .*\[-2.0\] to \[2.0\].*record without a wrapper",
     ):
         prepare_transitions(*source, box_task)
 
@@ -47,8 +46,7 @@ def test_observations_that_a_wrapper_normalises_are_refused(tmp_path, box_task):
     source = record(tmp_path, NormalizeObservation(gym.make("Pendulum-v1")))
     with pytest.raises(
         UserError,
-        match=r"test-v0 was recorded with the wrapper NormalizeObservation, which the environment Pendulum-v1"
-        r" of task pendulum lacks.*record without NormalizeObservation",
+        match="test-v0.*NormalizeObservation.*Pendulum-v1.*record without NormalizeObservation",
     ):
         prepare_transitions(*source, box_task)
 

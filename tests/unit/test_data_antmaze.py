@@ -9,7 +9,6 @@ from gtp.data.generate.antmaze import AntMazeRecipe
 from gtp.data.prepare import prepare_transitions
 from gtp.data.sources.generate import generate_dataset
 from gtp.envs.mazes import MAZES, cell_center
-from gtp.errors import UserError
 
 ID = "generated/antmaze/test-v0"
 RECIPE = AntMazeRecipe(maze="umaze", steps=1500, start_cells=((1, 1),), goal_cells=((3, 1),))
@@ -85,16 +84,16 @@ def test_starts_and_goals_are_any_free_cells_unless_named():
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "message"),
+    ("change", "message"),
     [
-        ({"maze": "umazes"}, UserError, "unknown maze 'umazes'; did you mean 'umaze'"),
-        ({"goal_cells": ((0, 0),)}, UserError, "is a wall or outside the map"),
-        ({"goal_cells": ((1, 1),)}, ValueError, "choose two cells"),
-        ({"action_noise": -0.1}, ValueError, "action_noise must not be negative"),
-        ({"waypoint_radius": 0.0}, ValueError, "waypoint_radius must be positive"),
-        ({"steps": 0}, ValueError, "steps must be at least 1"),
+        ({"maze": "umazes"}, "did you mean 'umaze'"),
+        ({"goal_cells": ((0, 0),)}, "cell \\(0, 0\\)"),
+        ({"goal_cells": ((1, 1),)}, "start_cells and goal_cells"),
+        ({"action_noise": -0.1}, "action_noise"),
+        ({"waypoint_radius": 0.0}, "waypoint_radius"),
+        ({"steps": 0}, "steps"),
     ],
 )
-def test_bad_recipes_are_refused(change, error, message):
-    with pytest.raises(error, match=message):
+def test_bad_recipes_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
         dataclasses.replace(RECIPE, **change)

@@ -7,7 +7,6 @@ from gtp.data.generate import calibration
 from gtp.data.generate.behaviour.policy import load_policies
 from gtp.data.generate.behaviour.robots import RUNNERS
 from gtp.data.generate.calibration import Gain, matching_factor, measure_gains
-from gtp.errors import UserError
 
 
 def rows(gains: dict[float, float]) -> list[Gain]:
@@ -31,7 +30,7 @@ def test_gain_is_of_returns_above_a_random_policys():
 
 
 def test_robot_without_tiers_is_refused():
-    with pytest.raises(UserError, match="no data are recorded with the robot 'ant'; choose hopper or"):
+    with pytest.raises(ValueError, match="'ant'; choose hopper or"):
         next(measure_gains("ant"))
 
 

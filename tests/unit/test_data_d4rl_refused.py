@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gtp.data.sources import d4rl_file
+from gtp.data.sources import FromD4RL, d4rl_file
 from gtp.data.sources.d4rl_tasks import URLS, find_task
 from gtp.data.store.card import verify_card
 from gtp.data.store.minari_store import open_dataset
@@ -58,7 +58,7 @@ BAD = {
         {"actions": np.full((8, 3), 1.0001, "f4")},
         r"its 'actions' reach 1.0001, outside \[-1, 1\]",
     ),
-    "nothing known": ({"timeouts": np.ones(8, bool)}, "it has no step whose successor is known"),
+    "nothing known": ({"timeouts": np.ones(8, bool)}, "successor"),
 }
 
 
@@ -91,7 +91,7 @@ def test_a_bad_value_in_a_later_block_leaves_nothing(root, monkeypatch):
     columns = hopper_columns(100, timeouts=range(4, 100, 5))
     columns["rewards"][93] = np.nan
     path = write_file(root.parent / "bad.hdf5", columns)
-    with pytest.raises(UserError, match="its 'rewards' contain NaN or infinite values in row 93"):
+    with pytest.raises(UserError, match="'rewards' .*row 93"):
         fetch_d4rl(HOPPER, root, path)
     assert_nothing_installed(root)
 
@@ -111,9 +111,7 @@ def test_huge_shapes_without_data_are_not_allocated(options, root):
         if column.chunks is not None:
             column[0] = 1.0  # one piece is there
     assert path.stat().st_size < 1 << 29
-    with pytest.raises(
-        UserError, match=r"its 'observations' declare shape .* without that much data"
-    ) as caught:
+    with pytest.raises(UserError, match=r"'observations' declare") as caught:
         fetch_d4rl(HOPPER, root, path)
     assert_one_line(caught.value, path)
     assert_nothing_installed(root)
@@ -124,14 +122,14 @@ def test_columns_of_other_files_are_refused(root):
     path = write_file(root.parent / "bad.hdf5", hopper_columns(8) | {"rewards": None})
     with h5py.File(path, "a") as file:
         file["rewards"] = h5py.ExternalLink(str(other), "rewards")
-    with pytest.raises(UserError, match="its 'rewards' lies in another file"):
+    with pytest.raises(UserError, match="'rewards'"):
         fetch_d4rl(HOPPER, root, path)
     assert_nothing_installed(root)
 
 
 def test_antmaze_goals_are_checked(root):
     columns = antmaze_columns(np.zeros((4, 2))) | {"infos/goal": np.zeros((4, 3), "f4")}
-    with pytest.raises(UserError, match=r"its 'infos/goal' have shape \(4, 3\) where \('N', 2\) is expected"):
+    with pytest.raises(UserError, match=r"'infos/goal' .*\(4, 3\).*\('N', 2\)"):
         convert(root, columns, ANTMAZE)
     assert_nothing_installed(root)
 
@@ -146,22 +144,24 @@ def test_truncated_files_are_one_line(kept, root):
     assert_nothing_installed(root)
 
 
-@pytest.mark.parametrize(
-    "wrong", ["hoper-medium-v2", "hopper", "antmaze-huge-play-v2", "pen-human-v1", "../x-v2"]
-)
+@pytest.mark.parametrize("wrong", ["hopper", "../x-v2"])
+def test_ids_that_d4rl_could_not_have_are_refused(wrong):
+    with pytest.raises(ValueError, match=re.escape(repr(wrong))):
+        FromD4RL(id=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["hoper-medium-v2", "antmaze-huge-play-v2", "pen-human-v1"])
 def test_unknown_ids_are_answered_with_the_known_ones(wrong, root):
     with pytest.raises(UserError, match=f"D4RL id.*{re.escape(repr(wrong))}") as caught:
         fetch_d4rl(wrong, root)
     assert HOPPER in str(caught.value)
-    with pytest.raises(UserError, match="D4RL's file of hopper-expert-v7 is not known; give its path or URL"):
+    with pytest.raises(UserError, match="hopper-expert-v7.*give its path or URL"):
         fetch_d4rl("hopper-expert-v7", root)
     assert not root.exists()
 
 
 def test_missing_files_and_malformed_checksums_are_one_line(root, tmp_path):
-    with pytest.raises(
-        UserError, match=f"there is no file {tmp_path}/absent; give the path or URL of D4RL's"
-    ):
+    with pytest.raises(UserError, match=f"{tmp_path}/absent; give the path or URL"):
         fetch_d4rl(HOPPER, root, tmp_path / "absent")
     with pytest.raises(UserError, match="bad sha256 'abc'; give the 64 hexadecimal digits"):
         fetch_d4rl(HOPPER, root, sha256="abc")

@@ -45,10 +45,12 @@ def test_coverage_counts_the_cells_that_were_entered(generated):
     assert 0 < share_of_cells(dataset_id, root, "medium") < 0.7
 
 
-def test_coverage_without_a_maze_is_refused(generated):
+def test_coverage_without_a_maze_that_exists_is_refused(generated):
     root, dataset_id, _ = generated
-    with pytest.raises(UserError, match="has no maze whose coverage could be checked"):
+    with pytest.raises(UserError, match="coverage.*remove the range"):
         validate_dataset(dataset_id, root, Expectations(coverage=(0.5, 1.0)))
+    with pytest.raises(UserError, match="did you mean 'umaze'"):
+        validate_dataset(dataset_id, root, Expectations(coverage=(0.5, 1.0)), "umase")
 
 
 def test_damaged_dataset_is_no_sound_dataset(generated, tmp_path):
@@ -57,5 +59,5 @@ def test_damaged_dataset_is_no_sound_dataset(generated, tmp_path):
 
 
 def test_empty_range_is_refused():
-    with pytest.raises(ValueError, match="success must be a range"):
+    with pytest.raises(ValueError, match="success"):
         Expectations(success=(0.9, 0.1))

@@ -72,7 +72,7 @@ def test_replay_takes_equal_shares_of_the_policies_in_the_order_of_training():
     assert len(shares) == count
     assert set(shares) <= {40, 41}
     assert sum(shares) == recipe.steps
-    assert [recipe._policy_of(i) for i in range(count)] == list(load_policies("hopper").until_medium)
+    assert [recipe.policy_of(i) for i in range(count)] == list(load_policies("hopper").until_medium)
 
 
 def test_tiers_differ_as_their_names_say():
@@ -113,7 +113,7 @@ def test_noisy_data_are_scored_like_the_others():
 
 @pytest.mark.parametrize("noise", [-0.1, 1.5])
 def test_noise_is_a_share(noise):
-    with pytest.raises(ValueError, match=f"noise must lie between 0 and 1, got {noise}"):
+    with pytest.raises(ValueError, match=f"noise.*got {noise}"):
         dataclasses.replace(RECIPE, noise=noise)
 
 

@@ -126,9 +126,9 @@ def test_equal_returns_cannot_be_normalised(steps, write_dataset, box_task):
 
 
 def test_bad_normalisations_are_refused(box_task, maze_task):
-    with pytest.raises(ValueError, match="must be 'none' or 'return_range', got 'range'"):
+    with pytest.raises(ValueError, match="reward_normalization.*'return_range'"):
         dataclasses.replace(box_task, reward_normalization="range")
-    with pytest.raises(ValueError, match="relabels its rewards"):
+    with pytest.raises(ValueError, match="reward_normalization"):
         dataclasses.replace(maze_task, reward_normalization="return_range")
 
 
@@ -294,7 +294,7 @@ def test_generated_data_that_changed_since_their_card_are_refused(generated, tmp
     shutil.copytree(root, tmp_path / "minari")
     with h5py.File(tmp_path / "minari" / dataset_id / "data" / "main_data.hdf5", "a") as file:
         file["episode_0/rewards"][0] = 5.0
-    with pytest.raises(UserError, match=r"main_data\.hdf5 has changed since its card was written"):
+    with pytest.raises(UserError, match=r"main_data\.hdf5 has changed"):
         prepare_transitions(dataset_id, tmp_path / "minari", maze_task)
 
 
@@ -304,7 +304,7 @@ def test_generated_data_that_changed_since_their_card_are_refused(generated, tmp
         ({"observation_keys": ("observations",)}, "did you mean 'observation'"),
         ({"observation_keys": ()}, "name some in observation_keys"),
         ({"maze": "medium"}, "recorded in another maze than 'medium'"),
-        ({"environment": "gtp/D4RLAntMaze-v0"}, "in PointMaze_UMaze-v3, whose coordinates are not those of"),
+        ({"environment": "gtp/D4RLAntMaze-v0"}, "PointMaze_UMaze-v3, whose coordinates"),
         ({"action_repeat": 5}, "holds each action for 1 steps and the task for 5"),
         ({"goal_cell": (0, 0)}, "is a wall"),
     ],
@@ -336,7 +336,7 @@ def test_dataset_larger_than_memory_is_refused(write_dataset, box_task, monkeypa
 
     source = write_dataset(box_episode(3))
     monkeypatch.setattr(prepare, "flatten_observations", no_memory)
-    with pytest.raises(UserError, match="handmade/test-v0 does not fit into memory"):
+    with pytest.raises(UserError, match="handmade/test-v0.*memory"):
         prepare_transitions(*source, box_task)
 
 
@@ -344,5 +344,5 @@ def test_data_that_never_reach_the_goal_are_refused(write_dataset, maze_task):
     source = write_dataset(
         maze_episode("000", maze_task), observation_space=MAZE_SPACE, action_space=MAZE_ACTIONS
     )
-    with pytest.raises(UserError, match="never reaches the goal cell .* there is no reward to learn from"):
+    with pytest.raises(UserError, match="never reaches the goal cell"):
         prepare_transitions(*source, maze_task)

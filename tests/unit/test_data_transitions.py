@@ -77,7 +77,7 @@ def test_equal_transitions_give_equal_bytes(tiny_transitions, tmp_path):
 @pytest.mark.parametrize("change", UNSOUND.values(), ids=UNSOUND)
 def test_unsound_arrays_are_refused_when_built_and_when_loaded(change, tiny_transitions, tmp_path):
     arrays = change(tiny_transitions)
-    with pytest.raises(UserError, match="generated/pointmaze/tiny-v0"):
+    with pytest.raises(ValueError, match="generated/pointmaze/tiny-v0"):
         dataclasses.replace(tiny_transitions, **arrays)
 
     path = tmp_path / "t.safetensors"
@@ -116,7 +116,7 @@ def test_missing_array_is_refused(tiny_transitions, tmp_path):
     save_transitions(path, tiny_transitions)
     header = json.dumps({"format": module.FORMAT})
     save_file({"rewards": tiny_transitions.rewards}, path, metadata={"gtp": header})
-    with pytest.raises(UserError, match="truncated or not a file of transitions"):
+    with pytest.raises(UserError, match=r"t\.safetensors.*prepare it again"):
         load_transitions(path)
 
 
@@ -133,7 +133,7 @@ def test_file_larger_than_memory_is_refused(tiny_transitions, tmp_path, monkeypa
 
     save_transitions(tmp_path / "t.safetensors", tiny_transitions)
     monkeypatch.setattr("gtp.files.safe_open", no_memory)
-    with pytest.raises(UserError, match=r"t\.safetensors does not fit into memory"):
+    with pytest.raises(UserError, match=r"t\.safetensors.*memory"):
         load_transitions(tmp_path / "t.safetensors")
 
 

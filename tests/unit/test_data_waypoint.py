@@ -6,7 +6,6 @@ import pytest
 
 from gtp.data.generate.waypoint import WaypointController, WaypointRecipe
 from gtp.envs.mazes import MAZES, cell_center
-from gtp.errors import UserError
 
 
 def planned_cells(recipe: WaypointRecipe, start, goal, seed: int) -> list[tuple[int, int]]:
@@ -125,7 +124,7 @@ def test_values_out_of_range_are_refused(field):
 
 
 def test_unknown_maze_is_refused_with_the_nearest_name():
-    with pytest.raises(UserError, match="did you mean 'medium'"):
+    with pytest.raises(ValueError, match="did you mean 'medium'"):
         WaypointRecipe(maze="mediun")
 
 
@@ -140,12 +139,12 @@ def test_goals_are_drawn_from_the_goal_cells_alone():
 
 
 def test_a_single_goal_cell_is_refused():
-    with pytest.raises(ValueError, match="goal_cells must name two different cells"):
+    with pytest.raises(ValueError, match="goal_cells"):
         WaypointRecipe(maze="umaze", goal_cells=((1, 1), (1, 1)))
 
 
 def test_a_goal_cell_in_a_wall_is_refused():
-    with pytest.raises(UserError, match=r"cell \(0, 0\) of maze 'umaze' is a wall"):
+    with pytest.raises(ValueError, match=r"cell \(0, 0\) of maze 'umaze'.*try \(1, 1\)"):
         WaypointRecipe(maze="umaze", goal_cells=((0, 0),))
 
 

@@ -134,14 +134,14 @@ def test_csv_has_the_documented_columns(folder, tmp_path):
 
 def test_bad_requests(folder):
     policy = folder / "policy-20.safetensors"
-    for arguments, message in (
-        (([policy], [0], 1), "episodes and nfe must be at least 1"),
-        (([policy], [1], 0), "episodes and nfe must be at least 1"),
-        (([policy.with_name("none")], [1], 1), "does not exist"),
-    ):
-        with pytest.raises(UserError, match=message):
-            evaluate(*arguments)
-    with pytest.raises(UserError, match="rollout episodes must be from 0 to 1, got 2"):
+    for nfe, episodes in (([0], 1), ([1], 0), ([], 1)):
+        with pytest.raises(ValueError, match="episodes.*nfe"):
+            evaluate([policy], nfe, episodes)
+    with pytest.raises(UserError, match="none does not exist"):
+        evaluate([policy.with_name("none")], [1], 1)
+    with pytest.raises(ValueError, match="batch sizes"):
+        measure(policy, folder / "run.json", [1], [0])
+    with pytest.raises(ValueError, match="rollout episodes.*got 2"):
         evaluate([policy], [1], 1, rollout_episodes=2)
 
 
@@ -167,14 +167,14 @@ def test_cost_rows(folder, tmp_path):
         .read_text()
         .startswith("quantity,nfe,acting,batch_size,repetition,device,value\nparameters,,,,,cpu,")
     )
-    with pytest.raises(UserError, match="is not the run.json of a training run"):
+    with pytest.raises(UserError, match="training.csv.*train it again"):
         measure(folder / "policy-20.safetensors", folder / "training.csv", [1], [1])
 
 
 def test_trajectories_of_a_gtp_policy_and_refusal_of_others(folder):
     policy, data = load_policy(folder / "policy-20.safetensors"), maze_transitions()
     if not isinstance(policy.algorithm, GTP):
-        with pytest.raises(UserError, match="has no solution map to draw"):
+        with pytest.raises(ValueError, match="choose a GTP method"):
             trajectories(policy, data, 4, 3)
         return
     points = trajectories(policy, data, samples=4, nfe=3)

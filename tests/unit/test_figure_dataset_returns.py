@@ -87,8 +87,8 @@ def test_returns_of_several_suites_are_named(mixed: Path, tmp_path: Path):
 
 def test_returns_need_tasks_without_mazes_and_their_episodes(mixed: Path):
     study, table = read_study(mixed / "study.json"), read_results(mixed / "episodes.csv", "episodes")
-    with pytest.raises(UserError, match="e.csv has no rows for halfcheetah-medium in the column 'task'"):
+    with pytest.raises(UserError, match="e.csv.*halfcheetah-medium.*'task'"):
         figure_dataset_returns.draw(table[table["task"] != "halfcheetah-medium"], study, "e.csv")
     mazes = replace(study, tasks=tuple(task for task in study.tasks if task.maze))
-    with pytest.raises(UserError, match="study study has no task without a maze"):
+    with pytest.raises(UserError, match="study study.*add one"):
         figure_dataset_returns.draw(table, mazes, "e.csv")

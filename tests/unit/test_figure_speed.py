@@ -87,7 +87,7 @@ def test_times_of_a_task_are_those_of_its_suite(results: Path):
     assert "over 3 seeds, 8 episodes" in note
     study = read_study(results / "study.json")
     lost = costs[costs["task"] != "hopper-medium-replay"]
-    with pytest.raises(UserError, match="cost.csv has no row of the suite locomotion"):
+    with pytest.raises(UserError, match="cost.csv.*suite locomotion"):
         acting_costs(lost, study, "cost.csv").measured_on(study, "locomotion")
-    with pytest.raises(UserError, match="cost.csv has no row of seconds_per_action"):
+    with pytest.raises(UserError, match="cost.csv.*seconds_per_action"):
         acting_costs(costs[costs["quantity"] == "parameters"], study, "cost.csv")

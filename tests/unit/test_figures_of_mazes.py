@@ -142,11 +142,11 @@ def test_rollouts_fit_a_page(methods: int, mazes: int):
 
 def test_tasks_without_mazes_or_methods_without_rows_are_named(results: Path):
     study, mazes = read_study(results / "study.json"), read_results(results / "mazes.csv", "mazes")
-    with pytest.raises(UserError, match="cover.csv has no rows for pointmaze-umaze in the column 'task'"):
+    with pytest.raises(UserError, match="cover.csv.*pointmaze-umaze.*'task'"):
         figure_coverage.draw(pd.DataFrame({"task": ["x"], "x": [0]}), mazes, study, ("cover.csv", "m.csv"))
-    with pytest.raises(UserError, match="m.csv has no goal for pointmaze-umaze in the column 'kind'"):
+    with pytest.raises(UserError, match="m.csv.*goal for pointmaze-umaze.*'kind'"):
         figure_rollouts.draw(mazes, mazes[mazes["kind"] != "goal"], study, ("r.csv", "m.csv"))
     curves = read_results(results / "curves.csv", "curves")
     scores = seed_scores(curves[curves["method"] != "gtp"], study, "c.csv")
-    with pytest.raises(UserError, match="c.csv has no rows for gtp on pointmaze-umaze"):
+    with pytest.raises(UserError, match="c.csv.*gtp on pointmaze-umaze"):
         figure_learning_curves.draw(scores, study)

@@ -76,14 +76,14 @@ def test_observations_are_standardised_and_actions_scaled_back(path):
 
 def test_bad_requests_to_act(path):
     policy = gtp.load_policy(path)
-    with pytest.raises(UserError, match=r"observations of shape \(4,\) do not fit this policy"):
+    with pytest.raises(ValueError, match=r"\(4,\).*\(batch, 3\)"):
         policy.act(np.zeros(4))
-    with pytest.raises(UserError, match="nfe must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="nfe.*got 0"):
         policy.act(np.zeros(3), nfe=0)
-    with pytest.raises(UserError, match="unknown acting rule 'best'; it is one of sample"):
+    with pytest.raises(ValueError, match="'best'.*sample"):
         policy.act(np.zeros(3), acting="best")
     policy.reset([3, 4])
-    with pytest.raises(UserError, match="1 observations for 2 episodes; call reset with the number of each"):
+    with pytest.raises(ValueError, match="2 episodes; call reset"):
         policy.act(np.zeros(3))
 
 
@@ -99,11 +99,11 @@ def test_missing_truncated_and_foreign_files(path, tmp_path):
         gtp.load_policy(tmp_path / "absent.safetensors")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"broken.safetensors is truncated or not a gtp-policy file"):
+    with pytest.raises(UserError, match=r"broken.safetensors.*gtp-policy"):
         gtp.load_policy(broken)
     foreign = tmp_path / "foreign.safetensors"
     write_tensors(foreign, {"a": torch.zeros(1)}, {"format": "something-else"})
-    with pytest.raises(UserError, match=r"foreign.safetensors is not a gtp-policy file"):
+    with pytest.raises(UserError, match=r"foreign.safetensors.*gtp-policy"):
         gtp.load_policy(foreign)
 
 
@@ -111,7 +111,7 @@ def test_a_policy_of_another_version_is_refused(path, tmp_path):
     tensors, header = read_tensors(path, "gtp-policy", "")
     header["hyperparameters"]["forgotten"] = 1.0
     write_tensors(tmp_path / "old.safetensors", tensors, header)
-    with pytest.raises(UserError, match=r"old.safetensors was written by another version of gtp"):
+    with pytest.raises(UserError, match=r"old.safetensors.*train it again"):
         gtp.load_policy(tmp_path / "old.safetensors")
 
 

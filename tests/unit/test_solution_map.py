@@ -104,7 +104,7 @@ def test_positions_span_the_range_of_times(scale):
 
 
 def test_sampling_grid_refuses_no_steps():
-    with pytest.raises(ValueError, match="nfe must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="nfe"):
         TimeScale(0.02, 10.0, 7.0, 10.0).sampling_grid(0)
 
 

@@ -361,9 +361,9 @@ def test_a_cell_without_rows_is_refused_by_name(written):
     study, episodes = written
     rest = episodes[~rows_of(episodes, task=TASK, method=METHOD)]
     scores = seed_scores(rest, study, "scores.csv")
-    with pytest.raises(UserError, match="scores.csv has no rows for gtp on pointmaze-medium"):
+    with pytest.raises(UserError, match="scores.csv.*gtp on pointmaze-medium"):
         scores.of(TASK, METHOD, 5)
-    with pytest.raises(UserError, match="scores.csv has no rows for gtp on pointmaze-medium"):
+    with pytest.raises(UserError, match="scores.csv.*gtp on pointmaze-medium"):
         scores.curve(TASK, METHOD)
     fewer = seed_scores(episodes[episodes["nfe"] != 5], study, "scores.csv")
     with pytest.raises(UserError, match="at nfe 5"):

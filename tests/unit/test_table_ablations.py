@@ -79,7 +79,7 @@ def test_ablation_caption_speaks_only_of_its_columns():
 
 def test_ablations_without_their_parent_are_refused():
     study = make_study(methods=(method("gtp-less", "GTP_less", parent="gtp"),))
-    with pytest.raises(UserError, match=r"study.json has ablations of gtp but not gtp; add it"):
+    with pytest.raises(UserError, match="study.json.*gtp; add it"):
         ablation_table(make_scores(study), study, "study.json")
     alone = make_study(methods=(method("gtp", "GTP"),))
     with pytest.raises(UserError, match=r"study.json has no ablation"):

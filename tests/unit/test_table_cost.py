@@ -90,7 +90,7 @@ def test_costs_of_several_suites_stand_below_each_other():
     table, _ = cost_table(costs, study, "cost.csv")
     groups = [row.label for row in table.rows if not row.cells]
     assert groups == ["maze, measured on Near", "walking, measured on Far"]
-    with pytest.raises(UserError, match=r"cost.csv has no row of the suite walking"):
+    with pytest.raises(UserError, match="cost.csv.*suite walking"):
         cost_table(make_costs(study, "near"), study, "cost.csv")
 
 
@@ -113,12 +113,12 @@ def test_missing_measurements_are_refused(lost, message):
 def test_a_measurement_that_stands_twice_is_refused():
     study = make_study()
     costs = make_costs(study)
-    with pytest.raises(UserError, match="cost.csv holds parameters of gtp on near twice"):
+    with pytest.raises(UserError, match="cost.csv.* parameters of gtp on near twice"):
         cost_table(pd.concat([costs, costs.iloc[:1]]), study, "cost.csv")
     acting = costs[costs["quantity"] == "seconds_per_action"]
-    with pytest.raises(UserError, match="cost.csv holds seconds_per_action of gtp on near twice"):
+    with pytest.raises(UserError, match="cost.csv.* seconds_per_action of gtp on near twice"):
         cost_table(pd.concat([costs, acting.iloc[:1]]), study, "cost.csv")
-    with pytest.raises(UserError, match="seconds_per_action of gtp on near without a positive value"):
+    with pytest.raises(UserError, match="seconds_per_action of gtp on near"):
         cost_table(costs.assign(value=costs["value"].mask(costs["nfe"] == 5, 0.0)), study, "cost.csv")
 
 

@@ -3,6 +3,7 @@
 A part that torch.compile cannot trace would otherwise run eagerly, silently and several times slower.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def random_sampler(window: int, generator: torch.Generator) -> Sampler:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_traced_update_is_the_update(name):
+def test_the_traced_update_is_the_update(name, monkeypatch):
     method = METHODS[name]
     algorithm = algorithms.get(method.algorithm)(**method.settings("locomotion"))
     generator = torch.Generator().manual_seed(0)
@@ -47,10 +48,11 @@ def test_the_traced_update_is_the_update(name):
     noise = draw_block(algorithm.draws(CONFIG.batch_size, 2), [0, 1], 0, torch.device("cpu"))
     draws = {name: values[0] for name, values in noise.items()}
     torch.compiler.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     plain, traced = (
-        Learner(algorithm, CONFIG, 3, 2, [0, 1], torch.device("cpu"), compiled=False) for _ in range(2)
+        Learner(algorithm, CONFIG, 3, 2, [0, 1], torch.device("cpu"), compiled=compiled)
+        for compiled in (False, True)
     )
-    traced._update = torch.compile(traced.raw_update, backend="eager", fullgraph=True)
     for stage in plain.stages:
         for learner in (plain, traced):
             learner.start_at(stage)

@@ -17,7 +17,6 @@ from gtp.data.generate.behaviour.robots import RUNNERS
 from gtp.data.generate.recipe import Actor, random_actor
 from gtp.data.summaries.reference_returns import roll_out
 from gtp.envs.make import make_simulator
-from gtp.errors import UserError
 from gtp.progress import Progress
 
 FACTORS = (1.0, 0.85, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
@@ -46,10 +45,10 @@ def measure_gains(
 ) -> Iterator[Gain]:
     """Roll out a robot's medium policy with each factor, from the same initial states.
 
-    Raises: UserError when there are no behaviour policies of that robot in tiers.
+    Raises: ValueError when there are no behaviour policies of that robot in tiers.
     """
     if robot not in RUNNERS:
-        raise UserError(f"no data are recorded with the robot {robot!r}; choose {' or '.join(RUNNERS)}")
+        raise ValueError(f"no data are recorded with the robot {robot!r}; choose {' or '.join(RUNNERS)}")
     environment = make_simulator(RUNNERS[robot].training.environment, max_episode_steps=1000)
     medium = load_policies(robot).medium
     progress = Progress(f"noise of the {robot}", (2 + len(factors)) * episodes, "episodes")

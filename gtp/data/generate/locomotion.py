@@ -53,7 +53,7 @@ class LocomotionRecipe(Recipe):
         return make_simulator(RUNNERS[self.robot].training.environment, max_episode_steps=self.horizon)
 
     def record(self, environment: gym.Env, chunk: int, steps: int) -> list[EpisodeBuffer]:
-        policy, noise = self._policy_of(chunk), self._noise()
+        policy, noise = self.policy_of(chunk), self._noise()
         episodes = []
         while steps > 0:
             seed, rng = self.random_stream(chunk, len(episodes))
@@ -98,7 +98,8 @@ class LocomotionRecipe(Recipe):
         count = len(self._policies())
         return [self.steps * (i + 1) // count - self.steps * i // count for i in range(count)]
 
-    def _policy_of(self, chunk: int) -> BehaviourPolicy | None:
+    def policy_of(self, chunk: int) -> BehaviourPolicy | None:
+        """Who acts in a chunk; None acts at random."""
         owners = [i for i, share in enumerate(self._shares()) for _ in split(share, self._chunk_size())]
         return self._policies()[owners[chunk]]
 

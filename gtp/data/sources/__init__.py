@@ -16,8 +16,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-from gtp.errors import UserError
-
 COMBINED = "combined/"
 """Begins the ids of Minari's datasets that were put together."""
 
@@ -131,9 +129,9 @@ class FromMinari(Source):
     def __post_init__(self):
         for name in self.ids:
             if not re.fullmatch(r"[\w./-]+-v\d+", name):
-                raise UserError(f"a Minari id looks like D4RL/antmaze/umaze-v1, got '{name}'")
+                raise ValueError(f"a Minari id looks like D4RL/antmaze/umaze-v1, got '{name}'")
         if not self.ids:
-            raise UserError("ids must name a Minari dataset")
+            raise ValueError("ids must name a Minari dataset")
 
     @property
     def own_id(self) -> str | None:
@@ -167,7 +165,7 @@ class FromD4RL(Source):
 
     def __post_init__(self):
         if not re.fullmatch(r"[\w-]+-v\d+", self.id):
-            raise UserError(f"a D4RL id looks like hopper-medium-v2, got '{self.id}'")
+            raise ValueError(f"a D4RL id looks like hopper-medium-v2, got '{self.id}'")
 
     @property
     def own_id(self) -> str:

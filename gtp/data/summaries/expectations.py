@@ -8,7 +8,7 @@ import numpy as np
 from gtp.data.store.card import verify_card
 from gtp.data.store.minari_store import dataset_folder, open_dataset, read_episodes
 from gtp.envs.mazes import layout_of
-from gtp.errors import UserError
+from gtp.errors import UserError, told_to_the_user
 
 Range = tuple[float, float]
 
@@ -83,7 +83,9 @@ def share_of_cells(dataset_id: str, root: Path, maze: str) -> float:
     """Share of a maze's free cells that some recorded position lies in."""
     dataset = open_dataset(dataset_id, root)
     layout = layout_of(dataset.env_spec.id if dataset.env_spec else "")
-    centers = np.array([(cell.x, cell.y) for cell in layout.cells(maze) if not cell.is_wall])
+    with told_to_the_user():
+        cells = layout.cells(maze)
+    centers = np.array([(cell.x, cell.y) for cell in cells if not cell.is_wall])
     visited = np.zeros(len(centers), dtype=bool)
     for episode in read_episodes(dataset, root):
         offsets = np.abs(episode.observations["achieved_goal"][:, None] - centers)

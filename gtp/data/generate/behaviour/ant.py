@@ -90,11 +90,11 @@ class AntGoals(gym.Env):
 
     The reward is the speed towards the goal (capped), a bonus for each goal, and a little for staying upright
     and aligned with small torques; an episode ends when the ant falls. Noise is added to every action.
-    `info["goals"]` counts the goals reached.
+    `info["goals"]` counts the goals reached; `distance` is that to the present goal, in metres.
     """
 
     def __init__(self):
-        self._simulator = gym.make(
+        self.simulator = gym.make(
             "Ant-v5",
             disable_env_checker=True,
             max_episode_steps=-1,
@@ -104,22 +104,22 @@ class AntGoals(gym.Env):
         )
         self.observation_space = spaces.Box(-np.inf, np.inf, (FEATURES,), np.float32)
         self.action_space = spaces.Box(-1.0, 1.0, (8,), np.float32)
-        self._dt = self._simulator.unwrapped.dt
+        self._dt = self.simulator.unwrapped.dt
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         super().reset(seed=seed)
-        state, _ = self._simulator.reset(seed=seed)
+        state, _ = self.simulator.reset(seed=seed)
         self._goals = 0
         self._draw_goal(state)
-        view, self._turns = look(state, self._goal)
+        view, self._turns = look(state, self.goal)
         return view.astype(np.float32), {"goals": 0}
 
     def step(self, action: np.ndarray):
         noise = ACTION_NOISE * self.np_random.standard_normal(8)
-        state, *_ = self._simulator.step(turn_back(np.clip(action + noise, -1.0, 1.0), self._turns))
-        distance = self._distance_to_goal(state)
-        speed = (self._distance - distance) / self._dt
-        self._distance = distance
+        state, *_ = self.simulator.step(turn_back(np.clip(action + noise, -1.0, 1.0), self._turns))
+        distance = float(np.hypot(*(self.goal - state[:2])))
+        speed = (self.distance - distance) / self._dt
+        self.distance = distance
         effort = float(np.square(action).sum())
         turned = abs(heading_error(rotation_matrix(state[3:7])))
         reward = min(speed, TOP_SPEED) + UPRIGHT_REWARD - EFFORT_COST * effort - TURN_COST * turned
@@ -127,17 +127,17 @@ class AntGoals(gym.Env):
             reward += REACH_REWARD
             self._goals += 1
             self._draw_goal(state)
-        view, self._turns = look(state, self._goal)
+        view, self._turns = look(state, self.goal)
         return view.astype(np.float32), reward, has_fallen(state), False, {"goals": self._goals}
 
     def _draw_goal(self, state: np.ndarray) -> None:
         angle = self.np_random.uniform(-np.pi, np.pi)
         distance = self.np_random.uniform(*GOAL_DISTANCE)
-        self._goal = state[:2] + distance * np.array([np.cos(angle), np.sin(angle)])
-        self._distance = self._distance_to_goal(state)
+        self.place_goal(state[:2] + distance * np.array([np.cos(angle), np.sin(angle)]), state)
 
-    def _distance_to_goal(self, state: np.ndarray) -> float:
-        return float(np.hypot(*(self._goal - state[:2])))
+    def place_goal(self, goal: np.ndarray, state: np.ndarray) -> None:
+        """Make `goal` (x, y), in metres, the goal from a simulator's state on."""
+        self.goal, self.distance = goal, float(np.hypot(*(goal - state[:2])))
 
 
 def has_fallen(state: np.ndarray) -> bool:

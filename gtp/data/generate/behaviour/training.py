@@ -21,7 +21,6 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from gtp.data.generate.behaviour.ant import AntGoals
 from gtp.data.generate.behaviour.policy import save_policies
 from gtp.data.generate.behaviour.robots import ROBOTS, Training
-from gtp.errors import UserError
 from gtp.files import write_atomically, write_text
 from gtp.progress import Progress, say
 
@@ -36,10 +35,10 @@ def train_behaviour(robot: str, work: Path, output: Path, *, seed: int = 0, comm
 
     Goes on from the last state in the folder `work`, if there is one, with fresh episodes: an interrupted run
     is as good as an uninterrupted one, but not the same to the bit.
-    Raises: UserError when the robot is unknown or a folder cannot be written.
+    Raises: ValueError when the robot is unknown, UserError when a folder cannot be written.
     """
     if robot not in ROBOTS:
-        raise UserError(f"no training is defined for the robot {robot!r}; choose one of {', '.join(ROBOTS)}")
+        raise ValueError(f"no training is defined for the robot {robot!r}; choose one of {', '.join(ROBOTS)}")
     training = ROBOTS[robot].training
     run_ppo(robot, training, work, seed)
     ship(robot, training, work, output, seed=seed, command=command)
