@@ -172,6 +172,7 @@ class OnlineRun:
                 saved = time.monotonic()
         self.leave_results()
         learner = self.agent.learner
+        on_gpu = learner.device.type == "cuda"
         return {
             "seconds": time.monotonic() - self.began,
             "updates": learner.steps_done,
@@ -180,6 +181,7 @@ class OnlineRun:
             "episodes": self.episode,
             "diverged_at": None if learner.diverged_at < 0 else int(learner.diverged_at),
             "resumed_at": first or None,
+            "device_name": torch.cuda.get_device_name(learner.device) if on_gpu else "cpu",
         }
 
     def play(self) -> None:

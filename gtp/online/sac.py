@@ -74,9 +74,9 @@ def train_sac(config: OnlineConfig, seed: int, *, output: Path, threads: int, la
     if seed < 0:
         raise UserError(f"seed must not be negative, got {seed}")
     torch.set_num_threads(threads)
-    require_writable(output)
     task = task_of(config)
     world = make_world(task)
+    require_writable(output)
     began = time.monotonic()
     progress = Progress(f"online {task.name} {label} seed {seed}", config.steps, "steps")
     model = SAC("MlpPolicy", world, seed=seed, device="cpu")

@@ -1,6 +1,8 @@
 """The online study: independent of the default one, from scratch and after training offline."""
 
+import json
 import re
+import shutil
 
 import pytest
 
@@ -80,3 +82,22 @@ def test_a_run_goes_on_from_its_training_offline(done):
     assert re.search(r'"seed_steps": 0\b', record)
     assert re.search(r'"start": "[0-9a-f]{64}"', record)
     assert re.search(r'"data": "[0-9a-f]{64}"', record)
+
+
+def test_a_finished_study_becomes_a_reference_and_is_redrawn_to_the_byte(done):
+    adopt = ["python", "workflow/scripts/adopt_reference.py", "config/online.yaml"]
+    assert "commit config/online.yaml first" in done.run(*adopt).stdout
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    assert done.run("git", *identity, "commit", "--quiet", "--all", "--message", "tiny").returncode == 0
+    shutil.rmtree(done.folder / "results/reference")
+    result = done.run(*adopt)
+    assert result.returncode == 0, result.stdout
+    record = json.loads((done.folder / "results/reference/online/provenance.json").read_text())
+    assert set(record["tables"]) == {"online.csv", "record.json"}
+    assert record["minutes"] > 0
+    result = done.snakemake("reference", "--cores", "1")
+    assert result.returncode == 0, result.stdout[-5000:]
+    for file in ("figures/online/online.png", "paper_tables/online/online.tex"):
+        folder, *rest = file.split("/")
+        copy = done.folder / folder / "reference" / "/".join(rest)
+        assert copy.read_bytes() == (done.folder / file).read_bytes()

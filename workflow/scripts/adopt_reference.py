@@ -2,6 +2,7 @@
 
 `python workflow/scripts/adopt_reference.py config/quick.yaml` fills results/reference/quick/, where no rule
 of the workflow writes. From there `snakemake reference` draws figures/ and paper_tables/reference/quick/.
+config/online.yaml, the study of methods that train online, is adopted in the same way.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from gtp.files import sha256_of, write_text
 from gtp.studies import load_plan, read_mapping
 
 REFERENCE = Path("results/reference")
+ONLINE = Path("config/online.yaml")
 CONFIGURATION = tuple(Path(f"config/{name}.yaml") for name in ("methods", "tasks", "trials"))
 PACKAGES = ("torch", "numpy", "gymnasium", "gymnasium-robotics", "mujoco", "minari", "snakemake")
 
@@ -34,7 +36,8 @@ def adopt(study_file: Path) -> None:
     # Nothing is drawn from the log of training, which is larger than all other tables together.
     tables = sorted({*source.glob("*.csv"), *source.glob("study.json")} - {source / "training.csv"})
     # References of tasks are measured on request only; those that were must be up to date like all else.
-    check_up_to_date(study_file, ["reference_returns"] if source / "reference_returns.csv" in tables else [])
+    targets = ["reproduce", *(["reference_returns"] if source / "reference_returns.csv" in tables else [])]
+    check_up_to_date([*targets, "--configfile", str(study_file)])
     datasets = sorted({plan.dataset_id(task) for task in plan.study.tasks})
     record = {
         "study": plan.study.study,
@@ -48,24 +51,45 @@ def adopt(study_file: Path) -> None:
         "datasets": {name: checksums(name) for name in datasets},
         "tables": {path.name: sha256_of(path) for path in tables},
     }
+    replace_reference(target, tables, record)
+
+
+def adopt_online() -> None:
+    """Replace results/reference/online/ by the tables of the online study. Raises UserError as `adopt`."""
+    source = Path("results/online")
+    tables = [source / "online.csv", source / "record.json"]
+    check_up_to_date(["online"])
+    seconds = [json.loads(path.read_text())["seconds"] for path in source.glob("runs/**/seed_*/run.json")]
+    record = {
+        "study": "online",
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "minutes": round(sum(seconds) / 60, 1),
+        "machine": describe_machine(source),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in (*PACKAGES, "stable-baselines3")},
+        "configuration": {str(ONLINE): sha256_of(ONLINE)},
+        "tables": {path.name: sha256_of(path) for path in tables},
+    }
+    replace_reference(REFERENCE / "online", tables, record)
+
+
+def replace_reference(target: Path, tables: list[Path], record: dict) -> None:
+    """Let the folder `target` hold copies of these tables and the record of where they come from."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for path in tables:
         shutil.copyfile(path, target / path.name)
     write_text(target / "provenance.json", json.dumps(record, indent=2) + "\n")
-    print(f"{target} now has the {len(tables)} tables of study {plan.study.study}")
+    print(f"{target} now has the {len(tables)} tables of study {record['study']}")
 
 
-def check_up_to_date(study_file: Path, targets: list[str]) -> None:
-    """Raises UserError when the workflow would still do something for all of the study, or for `targets`."""
-    command = ["snakemake", "reproduce", *targets]
-    command += ["--dry-run", "--cores", "1", "--configfile", str(study_file)]
+def check_up_to_date(arguments: list[str]) -> None:
+    """Raises UserError when snakemake with these arguments, targets first, would still do something."""
+    command = ["snakemake", *arguments, "--dry-run", "--cores", "1"]
     plan = subprocess.run(command, capture_output=True, text=True)
     if "Nothing to be done" not in plan.stdout + plan.stderr:
-        raise UserError(
-            f"the results of {study_file} are not up to date;"
-            f" run snakemake {' '.join(['all', *targets])} --cores all --configfile {study_file}"
-        )
+        raise UserError(f"the results are not up to date; run snakemake {' '.join(arguments)} --cores all")
 
 
 def commit() -> str:
@@ -100,7 +124,8 @@ def describe_machine(results: Path) -> str:
     if cpuinfo.exists():
         lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = lines[0].split(":")[1].strip() if lines else model
-    devices = {json.loads(path.read_text())["device_name"] for path in results.glob("runs/**/run.json")}
+    runs = [json.loads(path.read_text()) for path in results.glob("runs/**/run.json")]
+    devices = {run.get("device_name", "cpu") for run in runs}
     return ", ".join([f"{os.cpu_count()} CPUs ({model})", *sorted(devices - {"cpu"})])
 
 
@@ -113,4 +138,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study_file", type=Path)
     with ending_in_one_line():
-        adopt(parser.parse_args().study_file)
+        file = parser.parse_args().study_file
+        adopt_online() if file == ONLINE else adopt(file)
