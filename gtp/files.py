@@ -13,6 +13,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from gtp.errors import UserError
+
+JSON_LIMIT = 64 << 20
+"""Bytes of the largest JSON file that is read; ours are below 1 MB."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -121,6 +125,23 @@ def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor],
     if not isinstance(header, dict) or header.get("format") != kind:
         raise UserError(f"{path} is not a {kind} file; {remedy}")
     return {name: torch.from_numpy(array) for name, array in arrays.items()}, header
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises OSError, or ValueError as `parse_json`, also for a huge file."""
+    with open(path, "rb") as file:
+        content = file.read(JSON_LIMIT + 1)
+    if len(content) > JSON_LIMIT:
+        raise ValueError(f"it is larger than {JSON_LIMIT >> 20} MB")
+    return parse_json(content.decode("utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """The content of a JSON text. Raises ValueError when it is none, or nested too deeply to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def sha256_of(*paths: Path) -> str:
