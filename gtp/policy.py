@@ -187,14 +187,29 @@ def save_policy(
     write_tensors(path, tensors, header)
 
 
-def load_policy(path: Path | str, seed: int | None = None, device: str | torch.device = "cpu") -> Policy:
+def load_policy(
+    path: Path | str,
+    seed: int | None = None,
+    device: str | torch.device = "cpu",
+    environment: str | None = None,
+) -> Policy:
     """The policy of `seed` (default: the first seed in the file).
 
-    Raises UserError when the file is missing, truncated, foreign, or does not contain the seed.
+    An environment whose id has a module (some.module:Env-v0) imports that module when it is made, which no
+    file may choose: such a policy loads only where the caller names the same id as `environment`.
+    Raises UserError when the file is missing, truncated, foreign, does not contain the seed, or names an
+    environment with a module that is not `environment`.
     """
     tensors, header = read_tensors(
         Path(path), FORMAT, "train it again, or name a policy-<step>.safetensors file"
     )
+    task = task_from_header(header["task"])
+    if ":" in task.environment and task.environment != environment:
+        raise UserError(
+            f"{path} names the environment {task.environment!r}, which would import"
+            f" {task.environment.partition(':')[0]}; if that is meant, name it yourself as --environment, or"
+            " as `environment` of load_policy"
+        )
     seeds = header["seeds"]
     seed = seeds[0] if seed is None else seed
     if seed not in seeds:
@@ -224,7 +239,7 @@ def load_policy(path: Path | str, seed: int | None = None, device: str | torch.d
         algorithm=algorithm,
         modules={name: module.to("meta") for name, module in algorithm.networks(sizes).items()},
         params=params,
-        task=task_from_header(header["task"]),
+        task=task,
         label=header["label"],
         seed=seed,
         seeds=seeds,

@@ -20,6 +20,7 @@ def evaluate(
     rollouts: Path | None = None,
     rollout_episodes: int = 5,
     rollout_nfe: int | None = None,
+    environment: str | None = None,
     threads: int = 1,
 ) -> None:
     """Roll out every seed of policy files in the task's environment and write one row per episode.
@@ -33,6 +34,8 @@ def evaluate(
         rollouts: CSV of positions along some episodes; mazes only.
         rollout_episodes: Episodes per seed to record there.
         rollout_nfe: Their K; the largest by default.
+        environment: Id of the policy's environment; needed where it has a module, some.module:Env-v0, which
+            is imported because you say so and never because a file does.
         threads: CPU threads of this process.
     """
     from gtp.evaluation import rollouts as evaluation
@@ -47,6 +50,7 @@ def evaluate(
         acting,
         rollout_episodes=rollout_episodes if rollouts else 0,
         rollout_nfe=rollout_nfe,
+        environment=environment,
     )
     write_rows(output, evaluation.Episode, rows)
     if rollouts:
@@ -60,6 +64,7 @@ def cost(
     nfe: tuple[int, ...] = (1, 2, 5),
     acting: tuple[str, ...] = ("sample",),
     batch_sizes: tuple[int, ...] = (1, 64),
+    environment: str | None = None,
     threads: int = 1,
 ) -> None:
     """Measure parameters, training rate, memory and seconds per action of a trained policy.
@@ -71,13 +76,21 @@ def cost(
         nfe: Numbers of function evaluations K per action.
         acting: Rules as of `gtp evaluate`.
         batch_sizes: Observations per call.
+        environment: As of `gtp evaluate`.
         threads: CPU threads of this process.
     """
     use_threads(threads)
-    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting))
+    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting, environment))
 
 
-def draw_trajectories(policy: Path, data: Path, output: Path, samples: int = 64, nfe: int = 16) -> None:
+def draw_trajectories(
+    policy: Path,
+    data: Path,
+    output: Path,
+    samples: int = 64,
+    nfe: int = 16,
+    environment: str | None = None,
+) -> None:
     """Write the paths from noise to actions that a policy has learned in one state.
 
     Args:
@@ -86,8 +99,10 @@ def draw_trajectories(policy: Path, data: Path, output: Path, samples: int = 64,
         output: CSV of points.
         samples: Noise samples.
         nfe: Jumps per path.
+        environment: As of `gtp evaluate`.
     """
-    write_rows(output, Point, trajectories(load_policy(policy), load_transitions(data), samples, nfe))
+    loaded = load_policy(policy, environment=environment)
+    write_rows(output, Point, trajectories(loaded, load_transitions(data), samples, nfe))
 
 
 def inspect(policy: Path) -> None:

@@ -40,12 +40,14 @@ def measure(
     nfe: list[int],
     batch_sizes: list[int],
     acting_rules: Sequence[str] = ("sample",),
+    environment: str | None = None,
 ) -> list[Cost]:
     """Every figure of a policy's cost, those of its training first.
 
     Training figures come from the run's own record, acting figures are measured here and now, with the
     threads that this process has: seconds of a call divided by the batch, once in each of ROUNDS rounds.
     Methods that cannot choose it have nfe 1 alone; rules that a method cannot follow are left out.
+    `environment` is that of `load_policy`.
     Raises UserError for unusable files, for numbers below 1 and for rules as gtp.evaluation.rollouts does.
     """
     if min(nfe, default=0) < 1 or min(batch_sizes, default=0) < 1:
@@ -56,7 +58,7 @@ def measure(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
     device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
-    policy = load_policy(policy_file, device=device)
+    policy = load_policy(policy_file, device=device, environment=environment)
     policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
     algorithm = policy.algorithm
     ways = list(product(nfe if algorithm.choosable_nfe else [1], rules_for(policy, acting_rules)))
