@@ -4,8 +4,26 @@
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
+NAME_LENGTH = 100
+"""Characters of the longest name; file systems have 255 for a name with its ending."""
+
+
+def check_name(what: str, name: str) -> None:
+    """Raises ValueError when `name` cannot be part of a path, of a target or of a command.
+
+    Studies, tasks, suites, methods and mazes become folders and words of shell commands.
+    """
+    if not NAME.fullmatch(name) or len(name) > NAME_LENGTH:
+        shown = name if len(name) <= NAME_LENGTH else f"{name[:20]}…"
+        raise ValueError(
+            f"{what} {shown!r} is not a name of at most {NAME_LENGTH} letters and digits joined by single"
+            " - or _"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +63,9 @@ class TaskSpec:
     """Simulator steps for which a maze task holds each action; steps of an episode count actions."""
 
     def __post_init__(self):
+        check_name("name", self.name)
+        if self.maze is not None:
+            check_name("maze", self.maze)
         if self.max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, got {self.max_episode_steps}")
         if not self.reference_min < self.reference_max:

@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any, TypeVar, get_type_hints
 import pydantic
 import yaml
 
+from gtp.config import check_name
 from gtp.errors import UserError
 
 T = TypeVar("T")
 KeyPath = tuple[str | int, ...]
-
-NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 
 EXPECTED = {  # pydantic's error types in the words of this project
     "int_type": "a whole number",
@@ -109,10 +107,12 @@ def place(file: str, path: KeyPath) -> str:
     return f"{file}: {'.'.join(map(str, path))}" if path else file
 
 
-def check_name(name: str, file: str) -> None:
-    """Raises UserError when `name` cannot be part of a path or of a target."""
-    if not NAME.fullmatch(name):
-        raise UserError(f"{file}: '{name}' is not a name of letters and digits joined by single - or _")
+def check_entry(name: str, file: str) -> None:
+    """Raises UserError when the name of an entry cannot be part of a path or of a target."""
+    try:
+        check_name("the entry", name)
+    except ValueError as error:
+        raise UserError(f"{file}: {error}") from error
 
 
 def _explain(errors: list[dict], kind: type, file: str, path: KeyPath) -> str:

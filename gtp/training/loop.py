@@ -28,7 +28,8 @@ from gtp.files import require_writable, write_text
 from gtp.policy import save_policy
 from gtp.progress import Progress, say
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
-from gtp.training.learner import Learner, compiler_available
+from gtp.training.compiler import compiler_available, find_compiler_problem
+from gtp.training.learner import Learner
 from gtp.training.run import Run, exclusive, publish
 from gtp.training.samplers import sampler_for
 
@@ -54,11 +55,16 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_compiled(wanted: str, device: torch.device) -> bool:
-    """Whether to compile the update; says so in one line when there is no compiler."""
-    if wanted == "auto" and not compiler_available(device):
+    """Whether to compile the update; says in one line why not where it was wanted and cannot be."""
+    if wanted != "auto":
+        return False
+    if not compiler_available(device):
         say("no C++ compiler found: training runs eagerly, about half as fast (install g++ to change that)")
         return False
-    return wanted == "auto"
+    problem = find_compiler_problem(device)
+    if problem is not None:
+        say(f"nothing can be compiled here ({problem}): training runs eagerly, about half as fast")
+    return problem is None
 
 
 def train(

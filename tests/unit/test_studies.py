@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtp import algorithms
-from gtp.config import TrainConfig
+from gtp.config import TaskSpec, TrainConfig
 from gtp.data.sources import abbreviate
 from gtp.data.summaries.expectations import Expectations
 from gtp.errors import UserError
@@ -107,8 +107,10 @@ def test_paper_study_has_the_papers_grid_and_budget():
         ("seeds", [True], "study.yaml: seeds.0: expected a whole number, got True"),
         ("seeds_per_job", 0, "seeds_per_job must be at least 1, got 0"),
         ("seeds_per_job", "some", "study.yaml: seeds_per_job: expected all or a whole number, got 'some'"),
-        ("study", "reference", "study must be a name"),
-        ("study", "a/b", "study must be a name"),
+        ("study", "reference", "study must be another name than reference"),
+        ("study", "a/b", "study 'a/b' is not a name"),
+        ("study", "x$(touch y)", "study 'x$(touch y)' is not a name"),
+        ("study", "a" * 200, "study 'aaaaaaaaaaaaaaaaaaaa…' is not a name"),
         ("evaluation.headline_nfe", 7, "headline_nfe must be one of nfe, got 7 and [1, 2]"),
         ("evaluation.rollout_episodes", 5, "rollout_episodes must not exceed episodes, got 5 and 2"),
         ("seeds", [2**31], "seeds must be below 2^31, got 2147483648"),
@@ -161,6 +163,7 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
         ({"a": METHOD, "b": METHOD}, "b.label: 'L' is a's label; choose another"),
         ({"a": None}, "a: expected a mapping, got None"),
         ({"a b": METHOD}, "'a b' is not a name"),
+        ({"a;touch b": METHOD}, "'a;touch b' is not a name"),
         ({"gtp": METHOD, "gtp-x": {**METHOD, "ablation_of": "gpt"}}, "unknown method 'gpt'; did you mean"),
         ({"gtp": METHOD, "no_x": {**METHOD, "ablation_of": "gtp"}}, "is named gtp-<what>; rename 'no_x'"),
         (
@@ -209,6 +212,10 @@ TASK = yaml.safe_load((CONFIG / "tasks.yaml").read_text())["pointmaze-umaze"]
     ("change", "expected"),
     [
         ({"max_episode_stps": 3}, "t.max_episode_stps: unknown key; did you mean 'max_episode_steps'?"),
+        ({"suite": "x$(touch y)"}, "t: suite 'x$(touch y)' is not a name of at most 100 letters"),
+        ({"suite": "../../.."}, "t: suite '../../..' is not a name"),
+        ({"sources": {"minari": {"ids": ["../../x-v0"]}}}, "t.sources.minari: a Minari id looks like"),
+        ({"sources": {"minari": {"ids": ["/x/y-v0"]}}}, "t.sources.minari: a Minari id looks like"),
         ({"max_episode_steps": 0}, "t.sources.generate: max_episode_steps must be at least 1, got 0"),
         ({"start_cell": [1]}, "t.sources.generate.start_cell.1 is missing"),
         ({"sources": {}}, "t.sources: name at least one of generate, minari, d4rl"),
@@ -234,6 +241,14 @@ def test_mistakes_in_tasks_are_one_line(tmp_path, change, expected):
         load_tasks(file)
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../a", "x$(touch y)", "-a", "a" * 101])
+@pytest.mark.parametrize("field", ["name", "maze"])
+def test_names_that_become_paths_are_names_wherever_a_task_comes_from(field, name):
+    given = {"name": "t", "environment": "PointMaze_UMaze-v3", "max_episode_steps": 5, field: name}
+    with pytest.raises(ValueError, match=f"^{field} '.*' is not a name"):
+        TaskSpec(**given)
 
 
 @pytest.mark.parametrize(

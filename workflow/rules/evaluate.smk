@@ -98,7 +98,7 @@ rule evaluate_curve:
         "evaluating the learning curve of {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
     shell:
         "python -m gtp evaluate --policy {input.policies:q} --output {output.curve:q} {params.environment:q}"
-        " --nfe {params.nfe} --acting {params.acting:q} --episodes {params.episodes} 2>&1 | tee {log:q}"
+        " --nfe {params.nfe:q} --acting {params.acting:q} --episodes {params.episodes:q} 2>&1 | tee {log:q}"
 
 
 rule measure_cost:
@@ -128,8 +128,8 @@ rule measure_cost:
         "measuring the cost of {wildcards.method} on {wildcards.task}"
     shell:
         "python -m gtp cost --policy {input.policy:q} --run {input.run:q} --output {output.cost:q}"
-        " --nfe {params.nfe} --acting {params.acting:q} --batch_sizes {params.batch_sizes}"
-        " --threads {params.threads} {params.environment:q} 2>&1 | tee {log:q}"
+        " --nfe {params.nfe:q} --acting {params.acting:q} --batch_sizes {params.batch_sizes:q}"
+        " --threads {params.threads:q} {params.environment:q} 2>&1 | tee {log:q}"
 
 
 rule draw_trajectories:
@@ -154,5 +154,5 @@ rule draw_trajectories:
         "drawing trajectories of {wildcards.method} on {wildcards.task}"
     shell:
         "python -m gtp trajectories --policy {input.policy:q} --data {input.data:q}"
-        " --output {output.trajectories:q} --samples {params.samples} --nfe {params.nfe}"
+        " --output {output.trajectories:q} --samples {params.samples:q} --nfe {params.nfe:q}"
         " {params.environment:q} 2>&1 | tee {log:q}"

@@ -52,6 +52,6 @@ for suite, tasks in PLAN.suites().items():
             "training {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
         # Inductor's cache is shared, so that each method compiles once for all tasks.
         shell:
-            'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train {params.algorithm}'
-            " --data {input.data} --output {params.folder} --checkpoints checkpoints"
-            " {params.options:q} {params.execution:q} 2>&1 | tee {log}"
+            'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train {params.algorithm:q}'
+            " --data {input.data:q} --output {params.folder:q} --checkpoints checkpoints"
+            " {params.options:q} {params.execution:q} 2>&1 | tee {log:q}"
