@@ -20,7 +20,7 @@ print(choose_compiled("auto", torch.device("cpu")))
 
 
 def probe(folder: Path, **variables: str) -> subprocess.CompletedProcess:
-    """What `choose_compiled` says and prints in a process of its own; its cache is new, so it must compile."""
+    """What `choose_compiled` says and prints in a process of its own, whose cache is new."""
     environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(folder / "cache")} | variables
     command = [sys.executable, "-c", PROBE]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

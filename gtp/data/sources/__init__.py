@@ -130,7 +130,7 @@ class FromMinari(Source):
 
     def __post_init__(self):
         for name in self.ids:
-            # Each part begins with a letter or digit: an id is a path below the root, and none leads out of it.
+            # Each part begins with a letter or digit: an id is a path, and none leads out of its root.
             if not re.fullmatch(r"([A-Za-z0-9][\w.-]*/)*[A-Za-z0-9][\w.-]*-v\d+", name, re.ASCII):
                 raise UserError(f"a Minari id looks like D4RL/antmaze/umaze-v1, got '{name}'")
         if not self.ids:
