@@ -3,12 +3,16 @@
 The header has the digest of everything that determines the run; a file of another run is refused.
 """
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from gtp.errors import UserError
+from gtp.errors import UserError, shorten
 from gtp.files import read_tensors, write_tensors
+from gtp.plain import build
 
 
 def save_checkpoint(
@@ -19,12 +23,53 @@ def save_checkpoint(
     write_tensors(path, state, header)
 
 
-def load_checkpoint(path: Path, run_digest: str) -> tuple[dict[str, Tensor], dict]:
-    """State and header of a checkpoint. Raises UserError when it is truncated or belongs to another run."""
+@dataclass(frozen=True, kw_only=True)
+class CheckpointHeader:
+    """What a checkpoint says beside its tensors."""
+
+    format: str
+    run: str
+    step: int
+    log: list[Any]
+    """(step, seconds, names, values[Q][S]) of each interval; values may be NaN, of seeds that diverged."""
+    seconds: float
+
+    def __post_init__(self):
+        if self.step < 1 or self.seconds < 0:
+            raise ValueError(f"step is {self.step} and seconds are {self.seconds}")
+        before = 0
+        for entry in self.log:
+            step, _, names, values = entry if isinstance(entry, list) and len(entry) == 4 else [None] * 4
+            if type(step) is not int or not before < step <= self.step:
+                raise ValueError(f"the log has the entry {shorten(entry)}")
+            if not isinstance(names, list) or not isinstance(values, list) or len(names) != len(values):
+                raise ValueError(f"the log has the entry {shorten(entry)}")
+            before = step
+
+
+def load_checkpoint(
+    path: Path, run_digest: str, expected: Mapping[str, Tensor], snapshots: Iterable[int]
+) -> tuple[dict[str, Tensor], CheckpointHeader]:
+    """State, as `expected` in names, types and shapes, and header of a checkpoint.
+
+    The policies of the `snapshots` before it must lie beside it.
+    Raises UserError when it is damaged, belongs to another run, or a policy before it is missing.
+    """
     remedy = f"delete it to start this run anew: rm {path}"
-    state, header = read_tensors(path, "gtp-checkpoint", remedy)
-    if header.get("run") != run_digest:
+    state, found = read_tensors(path, "gtp-checkpoint", remedy)
+    try:
+        header = build(CheckpointHeader, found)
+    except ValueError as error:
+        raise UserError(f"{path} is not a checkpoint ({error}); {remedy}") from error
+    if header.run != run_digest:
         raise UserError(
             f"{path} belongs to another run (other configuration, data, code or device); {remedy}"
         )
+    kinds = [{n: (v.shape, v.dtype) for n, v in tensors.items()} for tensors in (state, expected)]
+    if kinds[0] != kinds[1] or int(state["step"]) != header.step:
+        raise UserError(f"{path} does not hold the state of its run; {remedy}")
+    for step in snapshots:
+        policy = path.with_name(f"policy-{step}.safetensors")
+        if step <= header.step and not policy.exists():
+            raise UserError(f"{policy} is missing, which was written before {path}; {remedy}")
     return state, header

@@ -219,7 +219,7 @@ class Learner:
         return flat
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Copy a checkpoint into place. Raises KeyError or RuntimeError when names or shapes differ."""
+        """Copy a checkpoint, as `state` returned it, into place."""
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
         self.steps_done = int(self.step)

@@ -130,12 +130,9 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
     )
     log, seconds_before, first = [], 0.0, 0
     if checkpoint.exists():
-        state, header = load_checkpoint(checkpoint, run.digest)
-        try:
-            learner.load_state(state)
-            log, seconds_before, first = header["log"], header["seconds"], header["step"]
-        except (KeyError, RuntimeError) as error:
-            raise UserError(f"{checkpoint} lacks a part of its run; delete it: rm {checkpoint}") from error
+        state, header = load_checkpoint(checkpoint, run.digest, learner.state(), config.snapshot_steps())
+        learner.load_state(state)
+        log, seconds_before, first = header.log, header.seconds, header.step
     boundaries = {config.steps * (i + 1) // LOG_INTERVALS for i in range(LOG_INTERVALS)} - {0}
     boundaries |= set(learner.stages) - {0}  # another stage logs other quantities
     snapshots = set(config.snapshot_steps())

@@ -24,6 +24,17 @@ STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if path.stem not in ("me
 SMOKE = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes out what stands in several places, as files of the configuration must."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
+def dump(data, **options) -> str:
+    return yaml.dump(data, Dumper=_Plain, **options)
+
+
 def plan_of(settings, **files):
     """The plan of a study's settings, with the shipped methods and tasks unless given."""
     names = {f"{name}_file": CONFIG / f"{name}.yaml" for name in ("methods", "tasks", "trials")} | files
@@ -179,7 +190,7 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
 )
 def test_mistakes_in_methods_are_one_line(tmp_path, entries, expected):
     file = tmp_path / "methods.yaml"
-    file.write_text(yaml.safe_dump(entries, sort_keys=False))
+    file.write_text(dump(entries, sort_keys=False))
     with pytest.raises(UserError) as error:
         load_methods(file)
     assert expected in str(error.value)
@@ -190,7 +201,7 @@ def test_mistakes_in_methods_are_one_line(tmp_path, entries, expected):
 def test_settings_of_a_suite_are_put_over_those_of_the_method(tmp_path):
     file = tmp_path / "methods.yaml"
     settings = {"set": {"eta": 2.0, "rho": 5.0}, "set_by_suite": {"antmaze": {"eta": 3.0}}}
-    file.write_text(yaml.safe_dump({"a": {**METHOD, **settings}}))
+    file.write_text(dump({"a": {**METHOD, **settings}}))
     method = load_methods(file)["a"]
     assert method.settings("antmaze") == {"eta": 3.0, "rho": 5.0}
     assert method.settings("locomotion") == {"eta": 2.0, "rho": 5.0}
@@ -200,7 +211,7 @@ def test_settings_of_an_unknown_suite_are_refused(tmp_path):
     file = tmp_path / "methods.yaml"
     methods = yaml.safe_load((CONFIG / "methods.yaml").read_text())
     methods["gtp"]["set_by_suite"] = {"antmase": {"eta": 3.0}}
-    file.write_text(yaml.safe_dump(methods))
+    file.write_text(dump(methods))
     with pytest.raises(UserError, match="gtp.set_by_suite.antmase: unknown suite; did you mean 'antmaze'"):
         plan_of(SMOKE, methods_file=file)
 
@@ -236,7 +247,7 @@ TASK = yaml.safe_load((CONFIG / "tasks.yaml").read_text())["pointmaze-umaze"]
 )
 def test_mistakes_in_tasks_are_one_line(tmp_path, change, expected):
     file = tmp_path / "tasks.yaml"
-    file.write_text(yaml.safe_dump({"t": {**TASK, **change}}))
+    file.write_text(dump({"t": {**TASK, **change}}))
     with pytest.raises(UserError) as error:
         load_tasks(file)
     assert expected in str(error.value)
@@ -259,6 +270,15 @@ def test_names_that_become_paths_are_names_wherever_a_task_comes_from(field, nam
         ("a: [1\n", "line 2: "),
         ("- a\n", "expected a mapping"),
         ("", "expected a mapping"),
+        ("a: &x [1]\nb: *x\n", "line 1: write out 'x'; anchors (&, *) are not read"),
+        ("b: *x\n", "line 1: write out 'x'; anchors"),
+        ("a: " + "[" * 30 + "]" * 30, "line 1: nested more than 20 levels deep"),
+        ("a: " + "[" * 5000, "nested more than 20 levels deep"),
+        ("a: !!python/object/apply:os.system [true]\n", "line 1: could not determine a constructor"),
+        ("a: 2020-13-45\n", "is not YAML: month must be in 1..12"),
+        ("a: " + "9" * 5000, "is not YAML: Exceeds the limit"),
+        ("a: b\0\n", "is not YAML"),
+        ("a: " + "b" * 300_000, "is larger than 256 kB"),
     ],
 )
 def test_unsound_yaml_is_one_line(tmp_path, text, expected):
@@ -270,6 +290,13 @@ def test_unsound_yaml_is_one_line(tmp_path, text, expected):
     assert "\n" not in str(error.value)
 
 
+def test_long_values_are_shortened():
+    message = message_of(changed("train.steps", ["x" * 500] * 50))
+    assert "train.steps: expected a whole number, got ['xxx" in message
+    assert len(message) < 200
+    assert "Exceeds the limit" in message_of(changed("dataset_steps", 16**6000))
+
+
 def test_missing_file_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.yaml cannot be read: No such file"):
         read_mapping(tmp_path / "nowhere.yaml")
@@ -279,7 +306,7 @@ def tasks_file(folder: Path, **tasks) -> Path:
     """A file of tasks; each is given as its sources."""
     file = folder / "tasks.yaml"
     entries = {name.replace("_", "-"): {**TASK, "sources": sources} for name, sources in tasks.items()}
-    file.write_text(yaml.safe_dump(entries))
+    file.write_text(dump(entries))
     return file
 
 

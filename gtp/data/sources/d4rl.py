@@ -124,9 +124,7 @@ def fetch_file(task: D4RLTask, url: str, file: Path, sha256: str | None, *, defa
             " or use a study with `source: generate`"
         ) from error
     if sha256 is None:
-        say(
-            f"{url} has sha256 {found}, which nothing here confirms: give it as sha256 to compare later copies"
-        )
+        say(f"{url} has sha256 {found}, which nothing here confirms; give it as sha256 to compare with it")
     elif sha256 != found:
         shutil.rmtree(file.parent)
         raise UserError(

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from gtp.errors import UserError
