@@ -19,6 +19,8 @@ NAMES = {
     bool: "true or false",
     type(None): "null",
 }
+TEXT_LIMIT = 1000
+"""Characters of the longest text; it is a name, a label or a digest."""
 
 
 def build(kind: type[T], data: Any, where: str = "") -> T:
@@ -70,6 +72,8 @@ def conform(hint: Any, value: Any, where: str) -> Any:
     if hint is float and type(value) in (int, float) and -1e308 < value < 1e308:
         return float(value)
     if hint in (int, str, bool, type(None)) and type(value) is hint:
+        if hint is str and len(value) > TEXT_LIMIT:
+            raise ValueError(f"{where} is {shorten(value)}, longer than {TEXT_LIMIT} characters")
         return value
     raise ValueError(f"{where} is {shorten(value)} where {NAMES.get(hint, 'a list or mapping')} is expected")
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
-from gtp.config import TaskSpec, TrainConfig
+from gtp.config import TaskSpec, TrainConfig, check_range
 from gtp.errors import UserError, shorten
 from gtp.files import read_tensors
 from gtp.networks import Sizes
@@ -41,10 +41,11 @@ class PolicyHeader:
 
     def __post_init__(self):
         TrainConfig(hidden_size=self.hidden_size, hidden_layers=self.hidden_layers)
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds are {shorten(self.seeds)}")
-        if self.step < 1:
-            raise ValueError(f"step is {self.step}")
+        if min(self.seeds) < 0 or max(self.seeds) >= 2**63:
+            raise ValueError(f"seeds are {shorten(self.seeds)}")
+        check_range("step", self.step, 1, 10**9)
         if len(self.diverged_at) != len(self.seeds):
             raise ValueError(f"diverged_at has {len(self.diverged_at)} entries for {len(self.seeds)} seeds")
         if not all(-1 <= step <= self.step for step in self.diverged_at):

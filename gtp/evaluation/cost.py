@@ -1,6 +1,5 @@
 """What a method costs: parameters, training rate, memory, and the time of an action in each way of acting."""
 
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
@@ -13,6 +12,8 @@ from gtp.acting import ActingRule
 from gtp.errors import UserError
 from gtp.evaluation.rollouts import rules_for
 from gtp.evaluation.timing import seconds_in_rounds
+from gtp.files import read_json
+from gtp.plain import conform
 from gtp.policy import Policy, load_policy
 from gtp.schema import Cost, write_rows
 
@@ -53,11 +54,12 @@ def measure(
     if min(nfe, default=0) < 1 or min(batch_sizes, default=0) < 1:
         raise UserError(f"nfe and batch sizes must be at least 1, got {nfe} and {batch_sizes}")
     try:
-        run = json.loads(Path(run_file).read_text(encoding="utf-8"))
-        rows = [Cost(name, None, "", None, None, run["device"], number(run[name])) for name in RECORDED]
+        run = read_json(run_file)
+        place = conform(str, run["device"], "device")
+        rows = [Cost(name, None, "", None, None, place, number(run[name])) for name in RECORDED]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
-    device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
+    device = "cuda" if place == "cuda" and torch.cuda.is_available() else "cpu"
     policy = load_policy(policy_file, device=device, environment=environment)
     policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
     algorithm = policy.algorithm
@@ -77,8 +79,14 @@ def measure(
 
 
 def number(value: float | None) -> float | None:
-    """A figure as a float, so that all are written with six digits; None where it was not measured."""
-    return None if value is None else float(value)
+    """A figure as a float, so that all are written with six digits; None where it was not measured.
+
+    Raises: ValueError when it is no number, or one that no machine reaches.
+    """
+    figure = conform(float | None, value, "a figure")
+    if figure is not None and not 0 <= figure < 1e15:
+        raise ValueError(f"a figure is {figure}")
+    return figure
 
 
 def write_cost(path: Path, rows: list[Cost]) -> None:

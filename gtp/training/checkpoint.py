@@ -39,12 +39,26 @@ class CheckpointHeader:
             raise ValueError(f"step is {self.step} and seconds are {self.seconds}")
         before = 0
         for entry in self.log:
-            step, _, names, values = entry if isinstance(entry, list) and len(entry) == 4 else [None] * 4
-            if type(step) is not int or not before < step <= self.step:
+            if not is_log_entry(entry) or not before < entry[0] <= self.step:
                 raise ValueError(f"the log has the entry {shorten(entry)}")
-            if not isinstance(names, list) or not isinstance(values, list) or len(names) != len(values):
-                raise ValueError(f"the log has the entry {shorten(entry)}")
-            before = step
+            before = entry[0]
+
+
+def is_log_entry(entry: Any) -> bool:
+    """Whether it is (step, seconds, names, values[Q][S]); values may be NaN or infinite."""
+    if not isinstance(entry, list) or len(entry) != 4:
+        return False
+    step, seconds, names, values = entry
+    return (
+        type(step) is int
+        and type(seconds) in (int, float)
+        and isinstance(names, list)
+        and all(isinstance(name, str) for name in names)
+        and isinstance(values, list)
+        and len(values) == len(names)
+        and all(isinstance(row, list) and len(row) == len(values[0]) for row in values)
+        and all(type(value) is float for row in values for value in row)
+    )
 
 
 def load_checkpoint(

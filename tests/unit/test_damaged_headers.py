@@ -180,6 +180,10 @@ def test_checkpoint_comes_back(checkpoint):
         ({"log": [[30, 1.0, [], []]]}, "the log has the entry"),
         ({"log": [[5, 1.0, ["a"], []]]}, "the log has the entry"),
         ({"log": [1]}, "the log has the entry 1"),
+        ({"log": [[5, "1", ["a"], [[0.5]]]]}, "the log has the entry"),
+        ({"log": [[5, 1.0, [3], [[0.5]]]]}, "the log has the entry"),
+        ({"log": [[5, 1.0, ["a"], [["x"]]]]}, "the log has the entry"),
+        ({"log": [[5, 1.0, ["a", "b"], [[0.5], [0.5, 1.0]]]]}, "the log has the entry"),
         ({"run": "other"}, "belongs to another run"),
     ],
 )
