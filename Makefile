@@ -59,6 +59,10 @@ adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=qui
 test: $(INSTALLED)  ## The whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+.PHONY: faults
+faults: $(INSTALLED)  ## Damaged files of every kind: each must be one line (minutes; writes docs/faults.md)
+	@$(BIN)/python -m tests.faults.damaged_files --record docs/faults.md
+
 # A stage keeps its input functions beside its rules, which is all that Snakemake's own linter may find.
 .PHONY: lint
 lint: $(INSTALLED)  ## Style of the Python and Snakemake files

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gtp.algorithms.common.critics import q_of_samples
 from gtp.algorithms.common.interface import NOTHING, Algorithm, Memory, Networks
+from gtp.errors import shorten
 
 FORMS = "sample, noise_<factor>, mean_of_<M>, best_of_<M> or best_of_<M>_at_<temperature>"
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -46,7 +47,7 @@ class ActingRule:
         """The rule of a name, such as "sample" or "best_of_16". Raises ValueError, one line, for others."""
         match = _PATTERN.fullmatch(text)
         if match is None:
-            raise ValueError(f"unknown acting rule '{text}'; it is one of {FORMS}")
+            raise ValueError(f"unknown acting rule {shorten(text)}; it is one of {FORMS}")
         found = match.groupdict()
         if text == DETERMINISTIC.name:
             return DETERMINISTIC

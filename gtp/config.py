@@ -4,8 +4,34 @@
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
+NAME_LENGTH = 100
+"""Characters of the longest name; file systems have 255 for a name with its ending."""
+
+
+def check_name(what: str, name: str) -> None:
+    """Raises ValueError when `name` cannot be part of a path, of a target or of a command.
+
+    Studies, tasks, suites, methods and mazes become folders and words of shell commands.
+    """
+    if not NAME.fullmatch(name) or len(name) > NAME_LENGTH:
+        shown = name if len(name) <= NAME_LENGTH else f"{name[:20]}…"
+        raise ValueError(
+            f"{what} {shown!r} is not a name of at most {NAME_LENGTH} letters and digits joined by single"
+            " - or _"
+        )
+
+
+def check_range(name: str, value: int, least: int, most: int) -> None:
+    """Raises ValueError when a number is out of range; `most` is far beyond use and within any machine."""
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}, got {value:.6g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +71,10 @@ class TaskSpec:
     """Simulator steps for which a maze task holds each action; steps of an episode count actions."""
 
     def __post_init__(self):
-        if self.max_episode_steps < 1:
-            raise ValueError(f"max_episode_steps must be at least 1, got {self.max_episode_steps}")
+        check_name("name", self.name)
+        if self.maze is not None:
+            check_name("maze", self.maze)
+        check_range("max_episode_steps", self.max_episode_steps, 1, 1_000_000)
         if not self.reference_min < self.reference_max:
             raise ValueError(
                 "reference_min must lie below reference_max,"
@@ -62,8 +90,7 @@ class TaskSpec:
             raise ValueError("a maze task relabels its rewards; leave reward_normalization at 'none'")
         if self.goal_radius <= 0:
             raise ValueError(f"goal_radius must be positive, got {self.goal_radius}")
-        if self.action_repeat < 1:
-            raise ValueError(f"action_repeat must be at least 1, got {self.action_repeat}")
+        check_range("action_repeat", self.action_repeat, 1, 1000)
 
     @property
     def is_goal_reaching(self) -> bool:
@@ -105,9 +132,11 @@ class TrainConfig:
     """How many evenly spaced policies to keep; the last one, at `steps`, is the one that counts."""
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "n_step", "hidden_size", "hidden_layers", "snapshots"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("steps", "batch_size", "n_step"):
+            check_range(name, getattr(self, name), 1, 10**9)
+        check_range("hidden_size", self.hidden_size, 1, 1 << 16)
+        check_range("hidden_layers", self.hidden_layers, 1, 1000)
+        check_range("snapshots", self.snapshots, 1, 10_000)
         if not 0.0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be finite and positive, got {self.learning_rate}")
         if not 0.0 <= self.ema_decay < 1.0:

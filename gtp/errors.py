@@ -19,6 +19,16 @@ class UserError(Exception):
     """
 
 
+def shorten(value: object, length: int = 60) -> str:
+    """A value as messages show it: its repr on one line, cut in the middle where it is long."""
+    try:
+        text = " ".join(repr(value).split())
+    except (ValueError, RecursionError):  # of a whole number of thousands of digits, or of lists in lists
+        return f"a very long {type(value).__name__}"
+    half = (length - 1) // 2
+    return text if len(text) <= length else f"{text[:half]}…{text[-half:]}"
+
+
 @contextmanager
 def ending_in_one_line() -> Iterator[None]:
     """End the program with the message of a UserError and status 1: the frame of the workflow's scripts."""

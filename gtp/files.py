@@ -13,6 +13,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,11 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from gtp.errors import UserError
+
+CHECKSUM = "content_sha256"
+"""Key of a header under which the checksum of everything else in the file stands."""
+JSON_LIMIT = 64 << 20
+"""Bytes of the largest JSON file that is read; ours are below 1 MB."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -70,57 +76,90 @@ def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Sequence[object
     write_text(path, buffer.getvalue())
 
 
-def write_tensor_file(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write arrays and their metadata; the file appears when it is complete.
+def write_tensor_file(path: Path, arrays: Mapping[str, np.ndarray], header: dict) -> None:
+    """Write arrays, a JSON header and the checksum of both; the file appears when it is complete.
 
-    Equal arrays give equal bytes if there is one key of metadata: safetensors writes several in an order that
-    changes from run to run.
+    Equal arrays and headers give equal bytes: safetensors writes several keys of metadata in an order that
+    changes from run to run, so there is one.
     """
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    header = header | {CHECKSUM: content_digest(arrays, header)}
     # Not save_file, which makes files that other members of a group cannot read.
-    content = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata))
+    content = save(arrays, {"header": json.dumps(header, sort_keys=True)})
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
-def read_tensor_file(path: Path, kind: str, remedy: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays and metadata of a file of this `kind` (a phrase for messages, such as "a file of transitions").
+def content_digest(arrays: Mapping[str, np.ndarray], header: dict) -> str:
+    """SHA-256 over a header and over names, types, shapes and values of arrays."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
-    Raises: UserError, one line with path and remedy, when the file is missing, unreadable, truncated or
-    larger than memory.
+
+def read_tensor_file(path: Path, kind: str, what: str, remedy: str) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays and header, without its checksum, of a file whose header's `format` is `kind`.
+
+    Messages call it `what` (a phrase such as "a file of transitions").
+    Raises: UserError, one line with path and remedy, when the file is missing, unreadable, damaged, foreign
+    or larger than memory.
     """
-    if Path(path).is_dir():
-        raise UserError(f"{path} is a folder; name a file in it")
+    if Path(path).exists() and not Path(path).is_file():
+        raise UserError(f"{path} is a folder or a device; name a file")
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in list(file.keys())}, file.metadata() or {}
+            metadata = file.metadata() or {}
+            header = parse_json(metadata.get("header", "null"))
+            if not isinstance(header, dict) or header.get("format") != kind:
+                raise UserError(f"{path} is not {what} ({kind}); {remedy}")
+            arrays = {name: file.get_tensor(name) for name in list(file.keys())}
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; {remedy}") from error
     except MemoryError as error:
         raise UserError(f"{path} does not fit into memory; free memory or take a smaller file") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
-    except (SafetensorError, ValueError) as error:
-        raise UserError(f"{path} is truncated or not {kind}; {remedy}") from error
+    except (SafetensorError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        # The last three are numpy's, of a type that it does not have.
+        raise UserError(f"{path} is truncated or not {what}; {remedy}") from error
+    expected = header.pop(CHECKSUM, None)
+    if expected is None:
+        raise UserError(f"{path} has no checksum, so an older version of gtp wrote it; {remedy}")
+    if expected != content_digest(arrays, header):
+        raise UserError(f"{path} is damaged: it has changed since it was written; {remedy}")
+    return arrays, header
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict) -> None:
-    """Write tensors and a JSON header as one file, atomically."""
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-    write_tensor_file(path, arrays, {"header": json.dumps(header, sort_keys=True)})
+    """`write_tensor_file` for torch's tensors, on any device."""
+    write_tensor_file(path, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, header)
 
 
 def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor], dict]:
-    """Read what `write_tensors` wrote, onto the CPU; `kind` is the header's expected `format`.
-
-    Raises UserError that names the file and the remedy when it is missing, truncated, foreign or too large.
-    """
-    arrays, metadata = read_tensor_file(path, f"a {kind} file", remedy)
+    """Read what `write_tensors` wrote, onto the CPU. Raises UserError as `read_tensor_file`."""
+    arrays, header = read_tensor_file(path, kind, f"a {kind} file", remedy)
     try:
-        header = json.loads(metadata.get("header", "{}"))
-    except ValueError as error:
-        raise UserError(f"{path} is truncated or not a {kind} file; {remedy}") from error
-    if not isinstance(header, dict) or header.get("format") != kind:
-        raise UserError(f"{path} is not a {kind} file; {remedy}")
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}, header
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}, header
+    except TypeError as error:  # a type that torch does not have
+        raise UserError(f"{path} is not a {kind} file ({error}); {remedy}") from error
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises OSError, or ValueError as `parse_json`, also for a huge file."""
+    with open(path, "rb") as file:
+        content = file.read(JSON_LIMIT + 1)
+    if len(content) > JSON_LIMIT:
+        raise ValueError(f"it is larger than {JSON_LIMIT >> 20} MB")
+    return parse_json(content.decode("utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """The content of a JSON text. Raises ValueError when it is none, or nested too deeply to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def sha256_of(*paths: Path) -> str:

@@ -19,10 +19,8 @@ from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.files import read_tensors, write_tensors
-from gtp.networks import Sizes
+from gtp.policy_file import FORMAT, SCALING, read_policy_file
 from gtp.randomness import ActingNoise, derive_seed
-
-FORMAT = "gtp-policy"
 
 
 class Frame(NamedTuple):
@@ -206,57 +204,52 @@ def save_policy(
     write_tensors(path, tensors, header)
 
 
-def load_policy(path: Path | str, seed: int | None = None, device: str | torch.device = "cpu") -> Policy:
+def load_policy(
+    path: Path | str,
+    seed: int | None = None,
+    device: str | torch.device = "cpu",
+    environment: str | None = None,
+) -> Policy:
     """The policy of `seed` (default: the first seed in the file).
 
-    Raises UserError when the file is missing, truncated, foreign, or does not contain the seed.
+    An environment whose id has a module (some.module:Env-v0) imports that module when it is made, which no
+    file may choose: such a policy loads only where the caller names the same id as `environment`.
+    Raises UserError when the file is missing, truncated, foreign, does not contain the seed, or names an
+    environment with a module that is not `environment`.
     """
-    tensors, header = read_tensors(
-        Path(path), FORMAT, "train it again, or name a policy-<step>.safetensors file"
-    )
-    seeds = header["seeds"]
+    header, algorithm, modules, tensors = read_policy_file(Path(path))
+    task = header.task
+    if ":" in task.environment and task.environment != environment:
+        raise UserError(
+            f"{path} names the environment {task.environment!r}, which would import"
+            f" {task.environment.partition(':')[0]}; if that is meant, name it yourself as --environment, or"
+            " as `environment` of load_policy"
+        )
+    seeds = list(header.seeds)
     seed = seeds[0] if seed is None else seed
     if seed not in seeds:
         raise UserError(f"{path} has no seed {seed}; it contains {', '.join(map(str, seeds))}")
     index = seeds.index(seed)
-    scaling = {
-        k.removeprefix("scaling/"): v.to(device) for k, v in tensors.items() if k.startswith("scaling/")
-    }
+    scaling = {name: tensors[f"scaling/{name}"].to(device) for name in SCALING}
     params: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("params/"):
             _, network, leaf = name.split("/")
             params.setdefault(network, {})[leaf] = value[index].to(device)
-    try:
-        algorithm = algorithms.get(header["algorithm"])(**header["hyperparameters"])
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path} was written by another version of gtp ({error}); train it again") from error
-    sizes = Sizes(
-        len(scaling["observation_mean"]),
-        len(scaling["action_low"]),
-        header["hidden_size"],
-        header["hidden_layers"],
-        header["critic_layer_norm"],
-    )
-    diverged_at = header["diverged_at"][index]
+    diverged_at = header.diverged_at[index]
     return Policy(
         algorithm=algorithm,
-        modules={name: module.to("meta") for name, module in algorithm.networks(sizes).items()},
+        modules=modules,
         params=params,
-        task=task_from_header(header["task"]),
-        label=header["label"],
+        task=task,
+        label=header.label,
         seed=seed,
         seeds=seeds,
-        step=header["step"],
+        step=header.step,
         diverged_at=None if diverged_at < 0 else diverged_at,
-        reward_unit=header["reward_unit"],
+        reward_unit=header.reward_unit,
         **scaling,
     )
-
-
-def task_from_header(fields: dict) -> TaskSpec:
-    """A TaskSpec from JSON, whose lists are tuples again."""
-    return TaskSpec(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
 
 
 def describe(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import get_args, get_type_hints
 from gtp.files import write_csv
 
 TEXT, NUMBER, OPTIONAL = "text", "a number", "a number or nothing"
+WHOLE, OPTIONAL_WHOLE = "a whole number", "a whole number or nothing"
 """What a column contains."""
 
 
@@ -154,7 +155,13 @@ def column_kinds(row: type) -> dict[str, str]:
     """Column -> what it contains, for each field of a dataclass of rows; episode_return is called return."""
     kinds = {}
     for name, hint in get_type_hints(row).items():
-        content = TEXT if hint is str else OPTIONAL if type(None) in get_args(hint) else NUMBER
+        members = get_args(hint) or (hint,)
+        if str in members:
+            content = TEXT
+        elif int in members:
+            content = OPTIONAL_WHOLE if type(None) in members else WHOLE
+        else:
+            content = OPTIONAL if type(None) in members else NUMBER
         kinds[name.removeprefix("episode_")] = content
     return kinds
 

@@ -21,6 +21,7 @@ def evaluate(
     rollouts: Path | None = None,
     rollout_episodes: int = 5,
     rollout_nfe: int | None = None,
+    environment: str | None = None,
     threads: int = 1,
 ) -> None:
     """Roll out every seed of policy files in the task's environment and write one row per episode.
@@ -34,6 +35,8 @@ def evaluate(
         rollouts: CSV of positions along some episodes; mazes only.
         rollout_episodes: Episodes per seed to record there.
         rollout_nfe: Their K; the largest by default.
+        environment: Id of the policy's environment; needed where it has a module, some.module:Env-v0, which
+            is imported because you say so and never because a file does.
         threads: CPU threads of this process.
     """
     from gtp.evaluation import rollouts as evaluation
@@ -43,10 +46,12 @@ def evaluate(
     for path in filter(None, (output, rollouts)):
         require_writable(path.parent)
     drawn = {"rollout_episodes": rollout_episodes if rollouts else 0, "rollout_nfe": rollout_nfe}
-    first = load_policy(policy[0])
+    first = load_policy(policy[0], environment=environment)
     with told_to_the_user():
         evaluation.settle(first, list(nfe), episodes, acting, **drawn)
-    rows, positions = evaluation.evaluate(list(policy), list(nfe), episodes, acting, **drawn)
+    rows, positions = evaluation.evaluate(
+        list(policy), list(nfe), episodes, acting, **drawn, environment=environment
+    )
     write_rows(output, evaluation.Episode, rows)
     if rollouts:
         write_rows(rollouts, evaluation.Position, positions)
@@ -59,6 +64,7 @@ def cost(
     nfe: tuple[int, ...] = (1, 2, 5),
     acting: tuple[str, ...] = ("sample",),
     batch_sizes: tuple[int, ...] = (1, 64),
+    environment: str | None = None,
     threads: int = 1,
 ) -> None:
     """Measure parameters, training rate, memory and seconds per action of a trained policy.
@@ -70,16 +76,24 @@ def cost(
         nfe: Numbers of function evaluations K per action.
         acting: Rules as of `gtp evaluate`.
         batch_sizes: Observations per call.
+        environment: As of `gtp evaluate`.
         threads: CPU threads of this process.
     """
-    trained = load_policy(policy)
+    trained = load_policy(policy, environment=environment)
     with told_to_the_user():
         use_threads(threads)
         ways_to_act(trained, list(nfe), list(batch_sizes), acting)
-    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting))
+    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting, environment))
 
 
-def draw_trajectories(policy: Path, data: Path, output: Path, samples: int = 64, nfe: int = 16) -> None:
+def draw_trajectories(
+    policy: Path,
+    data: Path,
+    output: Path,
+    samples: int = 64,
+    nfe: int = 16,
+    environment: str | None = None,
+) -> None:
     """Write the paths from noise to actions that a policy has learned in one state.
 
     Args:
@@ -88,8 +102,9 @@ def draw_trajectories(policy: Path, data: Path, output: Path, samples: int = 64,
         output: CSV of points.
         samples: Noise samples.
         nfe: Jumps per path.
+        environment: As of `gtp evaluate`.
     """
-    trained, transitions = load_policy(policy), load_transitions(data)
+    trained, transitions = load_policy(policy, environment=environment), load_transitions(data)
     with told_to_the_user():
         check_drawable(trained, transitions, samples, nfe)
     write_rows(output, Point, trajectories(trained, transitions, samples, nfe))

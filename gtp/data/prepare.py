@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gtp.config import TaskSpec
 from gtp.data.agreement import check_agreement
 from gtp.data.reward_scale import RETURN_RANGE
-from gtp.data.store.card import CARD_NAME, data_files, verify_card
+from gtp.data.store.card import data_files
 from gtp.data.store.minari_store import dataset_folder, open_dataset, read_episodes
 from gtp.data.transitions import Transitions, observation_statistics, scale_actions
 from gtp.envs.mazes import find_maze, goal_position, layout_of
@@ -47,8 +47,6 @@ def prepare_transitions(dataset_id: str, root: Path, task: TaskSpec) -> Transiti
 def _prepare(dataset_id: str, root: Path, task: TaskSpec) -> Transitions:
     dataset = open_dataset(dataset_id, root)
     folder = dataset_folder(dataset_id, root)
-    if (folder / CARD_NAME).exists():
-        verify_card(folder)
     columns, starts = read_columns(dataset, root, task)
     low, high = action_box(dataset)
     try:

@@ -1,6 +1,5 @@
 """The one data format that training reads: transitions of one task, scaled and checked, in one file."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -8,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from gtp.config import TaskSpec
-from gtp.errors import UserError
+from gtp.errors import UserError, shorten
 from gtp.files import read_tensor_file, sha256_of, write_tensor_file
+from gtp.plain import build
 
-FORMAT = "gtp-transitions-1"
+FORMAT = "gtp-transitions-2"
 STD_FLOOR = 1e-3  # a feature that never varies must not be blown up by normalisation
 # Scaling to the box and rounding to float32 may overshoot by this much; more is a real violation.
 ACTION_TOLERANCE = 1e-5
@@ -145,31 +145,38 @@ def save_transitions(path: Path, transitions: Transitions) -> None:
         "dataset_id": transitions.dataset_id,
         "dataset_digest": transitions.dataset_digest,
     }
-    arrays = {name: getattr(transitions, name) for name in ARRAYS}
-    write_tensor_file(path, arrays, {"gtp": json.dumps(header, sort_keys=True)})
+    write_tensor_file(path, {name: getattr(transitions, name) for name in ARRAYS}, header)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Header:
+    """What a file of transitions says beside its arrays."""
+
+    format: str
+    task: TaskSpec
+    dataset_id: str
+    dataset_digest: str
 
 
 def load_transitions(path: Path) -> Transitions:
     """Read a file of `save_transitions`.
 
-    Raises: UserError when the file is missing, truncated, of another kind, unsound or larger than memory.
+    Raises: UserError when the file is missing, damaged, of another kind, unsound or larger than memory.
     """
-    path, kind = Path(path), "a file of transitions"
-    remedy = "prepare it again with `python -m gtp dataset prepare`"
-    arrays, metadata = read_tensor_file(path, kind, remedy)
+    path, remedy = Path(path), "prepare it again with `python -m gtp dataset prepare`"
+    arrays, found = read_tensor_file(path, FORMAT, "a file of transitions", remedy)
     try:
-        header = json.loads(metadata.get("gtp", "null"))
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise UserError(f"{path} is not {kind} ({FORMAT}); {remedy}")
-        arrays = {name: arrays[name] for name in ARRAYS}
-        task = TaskSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in header["task"].items()})
-        dataset_id, dataset_digest = header["dataset_id"], header["dataset_digest"]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is truncated or not {kind}; {remedy}") from error
+        header = build(_Header, found)
+        if arrays.keys() != set(ARRAYS):
+            raise ValueError(f"it has the arrays {shorten(sorted(arrays))}")
+    except ValueError as error:
+        raise UserError(f"{path} is not a file of transitions ({error}); {remedy}") from error
     problem = find_problem(arrays)
     if problem is not None:
         raise UserError(f"{path}: {problem}; {remedy}")
-    return Transitions(task=task, dataset_id=dataset_id, dataset_digest=dataset_digest, **arrays)
+    return Transitions(
+        task=header.task, dataset_id=header.dataset_id, dataset_digest=header.dataset_digest, **arrays
+    )
 
 
 def digest(path: Path) -> str:

@@ -79,6 +79,8 @@ def make_simulator(environment: str, **options) -> gym.Env:
     """`gymnasium.make` whose errors are one line. Raises UserError."""
     try:
         return gym.make(environment, disable_env_checker=True, **options)
+    except ImportError as error:  # of the module in an id such as some.module:Env-v0
+        raise UserError(f"cannot make environment {environment!r}: {error}; install what it needs") from error
     except gym.error.Error as error:
         if environment not in gym.registry:
             advice = suggest(environment, gym.registry, "gymnasium.registry")

@@ -1,6 +1,5 @@
 """What a method costs: parameters, training rate, memory, and the time of an action in each way of acting."""
 
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
@@ -13,6 +12,8 @@ from gtp.acting import ActingRule
 from gtp.errors import UserError
 from gtp.evaluation.rollouts import rules_for
 from gtp.evaluation.timing import seconds_in_rounds
+from gtp.files import read_json
+from gtp.plain import conform
 from gtp.policy import Policy, load_policy
 from gtp.schema import Cost, write_rows
 
@@ -40,21 +41,24 @@ def measure(
     nfe: list[int],
     batch_sizes: list[int],
     acting_rules: Sequence[str] = ("sample",),
+    environment: str | None = None,
 ) -> list[Cost]:
     """Every figure of a policy's cost, those of its training first.
 
     Training figures come from the run's own record, acting figures are measured here and now, with the
     threads that this process has: seconds of a call divided by the batch, once in each of ROUNDS rounds.
     Methods that cannot choose it have nfe 1 alone; rules that a method cannot follow are left out.
+    `environment` is that of `load_policy`.
     Raises UserError for unusable files, ValueError as `ways_to_act` does.
     """
     try:
-        run = json.loads(Path(run_file).read_text(encoding="utf-8"))
-        rows = [Cost(name, None, "", None, None, run["device"], number(run[name])) for name in RECORDED]
+        run = read_json(run_file)
+        place = conform(str, run["device"], "device")
+        rows = [Cost(name, None, "", None, None, place, number(run[name])) for name in RECORDED]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
-    device = "cuda" if run["device"] == "cuda" and torch.cuda.is_available() else "cpu"
-    policy = load_policy(policy_file, device=device)
+    device = "cuda" if place == "cuda" and torch.cuda.is_available() else "cpu"
+    policy = load_policy(policy_file, device=device, environment=environment)
     policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
     algorithm = policy.algorithm
     ways = ways_to_act(policy, nfe, batch_sizes, acting_rules)
@@ -85,8 +89,14 @@ def ways_to_act(
 
 
 def number(value: float | None) -> float | None:
-    """A figure as a float, so that all are written with six digits; None where it was not measured."""
-    return None if value is None else float(value)
+    """A figure as a float, so that all are written with six digits; None where it was not measured.
+
+    Raises: ValueError when it is no number, or one that no machine reaches.
+    """
+    figure = conform(float | None, value, "a figure")
+    if figure is not None and not 0 <= figure < 1e15:
+        raise ValueError(f"a figure is {figure}")
+    return figure
 
 
 def write_cost(path: Path, rows: list[Cost]) -> None:

@@ -118,16 +118,17 @@ def evaluate(
     *,
     rollout_episodes: int = 0,
     rollout_nfe: int | None = None,
+    environment: str | None = None,
 ) -> tuple[list[Episode], list[Position]]:
     """Every seed of every policy file, at every K of `nfe` and by every rule, for `episodes` episodes each.
 
     A method that is not generative is evaluated at K = 1 only, and rules that it cannot follow are left out;
     one whose actions do not depend on noise has the rule "deterministic" instead. With `rollout_episodes`,
     also the positions of that many episodes per seed of the last file, by the first rule and at
-    K = `rollout_nfe` (default: the largest).
+    K = `rollout_nfe` (default: the largest). `environment` is that of `load_policy`.
     Raises UserError for unusable files and for files of different tasks, ValueError as `settle` does.
     """
-    first = load_policy(policies[0])
+    first = load_policy(policies[0], environment=environment)
     steps_of, rules, rollout_nfe = settle(first, nfe, episodes, acting, rollout_episodes, rollout_nfe)
     rollouts = Rollouts(first.task, episodes)
     settings = list(product(steps_of, rules))
@@ -136,7 +137,7 @@ def evaluate(
     rows, positions = [], []
     for path in policies:
         for seed in first.seeds:
-            policy = load_policy(path, seed)
+            policy = load_policy(path, seed, environment=environment)
             if (policy.task, policy.label, policy.algorithm) != (first.task, first.label, first.algorithm):
                 raise UserError(f"{path} and {policies[0]} differ in task or method; evaluate them apart")
             for k, rule in settings:

@@ -32,7 +32,7 @@ from gtp.progress import Progress, say
 from gtp.provenance import ROOT, files_behind
 from gtp.randomness import derive_seed
 from gtp.schema import Measurement, OnlineEpisode, column_values, write_rows
-from gtp.training.checkpoint import load_checkpoint, save_checkpoint
+from gtp.training.checkpoint import CheckpointHeader, read_checkpoint, save_checkpoint
 from gtp.training.learner import Learner
 from gtp.training.loop import Interval, choose_compiled, choose_device, measurements, use_threads
 from gtp.training.replay import GrowingSampler
@@ -129,6 +129,16 @@ def new_agent(
     if origin.transitions is not None:
         replay.extend(origin.transitions, frame.observation_mean, frame.observation_std)
     return Agent(learner, replay, frame, config, label)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineHeader(CheckpointHeader):
+    """What a checkpoint says beside its tensors."""
+
+    episodes: list[int]
+    """Lengths of the episodes so far."""
+    rows: list[Any]
+    """Rows of online.csv so far."""
 
 
 class OnlineRun:
@@ -267,16 +277,17 @@ class OnlineRun:
         """Go back to the last checkpoint, if there is one. Raises UserError when it is damaged."""
         if not self.checkpoint.exists():
             return
-        state, header = load_checkpoint(self.checkpoint, self.digest)
+        expected = self.agent.learner.state()
+        state, header = read_checkpoint(self.checkpoint, self.digest, OnlineHeader, expected)
         try:
             self.agent.learner.load_state(state)
             self.agent.replay.load_state(
                 {k.removeprefix("replay/"): v for k, v in state.items() if k.startswith("replay/")}
             )
-            self.step, self.seconds, self.log = header["step"], header["seconds"], header["log"]
-            self.episodes = header["episodes"]
-            self.rows = [OnlineEpisode(*row) for row in header["rows"]]
-        except (KeyError, RuntimeError) as error:
+            self.step, self.seconds, self.log = header.step, header.seconds, header.log
+            self.episodes = header.episodes
+            self.rows = [OnlineEpisode(*row) for row in header.rows]
+        except (KeyError, RuntimeError, TypeError) as error:
             raise UserError(
                 f"{self.checkpoint} lacks a part of its run; delete it: rm {self.checkpoint}"
             ) from error

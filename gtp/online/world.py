@@ -1,5 +1,7 @@
 """The environment to learn in, and the task that it stands for."""
 
+import re
+
 import numpy as np
 from gymnasium import Env, spaces
 
@@ -22,7 +24,7 @@ def task_of(config: OnlineConfig) -> TaskSpec:
     if limit is None:
         raise UserError(f"environment {config.environment!r} has no time limit; name --max_episode_steps")
     return TaskSpec(
-        name=config.environment,
+        name=re.sub(r"[^A-Za-z0-9]+", "-", config.environment).strip("-"),
         environment=config.environment,
         max_episode_steps=limit,
         observation_keys=config.observation_keys,

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gtp.acting import ActingRule
+from gtp.config import check_name
 from gtp.data.sources import SOURCES
+from gtp.errors import shorten
 
 D4RL_REFERENCES = {(-280.178953, 12135.0), (-20.272305, 3234.3), (1.629008, 4592.3)}
 """Returns that score 0 and 100 on D4RL's halfcheetah, hopper and walker2d. Source: d4rl/infos.py of D4RL."""
@@ -27,6 +29,12 @@ class TaskRecord:
     """The one that scores 100."""
     maze: str | None
     """Name of its maze; None for a task that has none."""
+
+    def __post_init__(self):
+        for name in ("name", "suite"):
+            check_name(name, getattr(self, name))
+        if not self.reference_min < self.reference_max:
+            raise ValueError(f"{self.name}: reference_min does not lie below reference_max")
 
     @property
     def is_goal_reaching(self) -> bool:
@@ -72,6 +80,13 @@ class MethodRecord:
     size_of: str | None = None
     """The method of which it is another size."""
 
+    def __post_init__(self):
+        check_name("name", self.name)
+        if not self.nfe or min(self.nfe) < 1 or not self.acting:
+            raise ValueError(f"{self.name}: nfe and acting must name what it is scored by")
+        for rule in self.acting:
+            ActingRule.parse(rule)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
@@ -88,6 +103,21 @@ class StudyRecord:
     headline_nfe: int
     acting: tuple[str, ...]
     """The study's acting rules; a method has those of them that it can follow (gtp.acting)."""
+
+    def __post_init__(self):
+        check_name("study", self.study)
+        for what in (self.tasks, self.methods):
+            names = [entry.name for entry in what]
+            if len(set(names)) < len(names):
+                raise ValueError(f"a name stands twice in {shorten(names)}")
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds, default=0) < 0:
+            raise ValueError(f"seeds are {shorten(self.seeds)}")
+        if self.steps < 1 or self.episodes < 1 or min(self.nfe, default=0) < 1:
+            raise ValueError("steps, episodes and nfe must be at least 1")
+        if self.headline_nfe not in self.nfe:
+            raise ValueError(f"headline_nfe is {self.headline_nfe}, which is not among nfe")
+        for rule in self.acting:
+            ActingRule.parse(rule)
 
     def sizes(self) -> dict[str, list[MethodRecord]]:
         """Method -> itself and its other sizes, where there are three sizes or more."""

@@ -4,7 +4,6 @@ Figures and tables are functions of these files alone, so what is wrong with the
 that names the file and the column.
 """
 
-import json
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from gtp.data.sources import SOURCES
-from gtp.errors import UserError
+from gtp.errors import UserError, shorten
+from gtp.files import read_json
+from gtp.plain import build
 from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
-from gtp.schema import OPTIONAL, TABLES, TEXT
+from gtp.schema import OPTIONAL, OPTIONAL_WHOLE, TABLES, TEXT, WHOLE
 
 REMEDY = "delete it and run snakemake again"
 
@@ -23,19 +24,19 @@ REMEDY = "delete it and run snakemake again"
 def read_study(path: Path) -> StudyRecord:
     """The content of a study.json. Raises UserError naming the file and the key that is missing."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = read_json(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({_reason(error)}); {REMEDY}") from error
     known = _pick(StudyRecord, data, path, "")
     for name in ("tasks", "methods", "seeds", "nfe", "acting"):
         if not (isinstance(known[name], list) and known[name]):
             raise UserError(f"{path}: the key '{name}' is not a list with something in it; {REMEDY}")
-    known["tasks"] = tuple(
-        TaskRecord(**_pick(TaskRecord, task, path, f"tasks[{i}].")) for i, task in enumerate(known["tasks"])
-    )
-    methods = [_pick(MethodRecord, m, path, f"methods[{i}].") for i, m in enumerate(known["methods"])]
-    known["methods"] = tuple(MethodRecord(**_with_tuples(method)) for method in methods)
-    study = StudyRecord(**_with_tuples(known))
+    for name, kind in (("tasks", TaskRecord), ("methods", MethodRecord)):
+        known[name] = [_pick(kind, entry, path, f"{name}[{i}].") for i, entry in enumerate(known[name])]
+    try:
+        study = build(StudyRecord, known)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {REMEDY}") from error
     _check_sources(study, path)
     return study
 
@@ -60,7 +61,8 @@ def read_results(path: Path, kind: str) -> pd.DataFrame:
     """The table `kind` (a key of gtp.schema.TABLES) from a CSV, with its columns, numbers as float64.
 
     Empty optional numbers are NaN; further columns are left out. Raises: UserError, one line, when the file
-    is missing or empty, lacks a column, or holds something else than a finite number where a number belongs.
+    is missing or empty, lacks a column or the end of its last line, or holds something else than a finite
+    number, or a whole one, where that belongs.
     """
     try:
         # Text first, so that a garbled number is reported as it stands instead of turning a column to text.
@@ -68,14 +70,29 @@ def read_results(path: Path, kind: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise UserError(f"{path} cannot be read ({_reason(error)}); {REMEDY}") from error
     columns = TABLES[kind].columns
+    if duplicate := [column for column in frame if column.endswith(".1")]:  # pandas' name of a second one
+        raise UserError(f"{path} has the column '{duplicate[0].removesuffix('.1')}' twice; {REMEDY}")
     missing = [column for column in columns if column not in frame]
     if missing:
         raise UserError(f"{path} lacks the column '{missing[0]}'; {REMEDY}")
     if frame.empty:
         raise UserError(f"{path} has no rows; {REMEDY}")
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {column: _checked(frame[column], content, path) for column, content in columns.items()}
     )
+    if not _ends_with_a_line(path):
+        raise UserError(f"{path} is truncated: its last line has no end; {REMEDY}")
+    return table
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    """Whether the last line of a file is whole; so counts one that is empty or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 1))
+            return file.read(1) in (b"\n", b"")
+    except OSError:
+        return True
 
 
 def _checked(column: pd.Series, content: str, path: Path) -> pd.Series:
@@ -85,12 +102,14 @@ def _checked(column: pd.Series, content: str, path: Path) -> pd.Series:
     else:
         values = pd.to_numeric(column, errors="coerce").astype(np.float64)
         wrong = ~np.isfinite(values)
-    if content == OPTIONAL:
+    if content in (WHOLE, OPTIONAL_WHOLE):
+        wrong |= values != values.round()
+    if content in (OPTIONAL, OPTIONAL_WHOLE):
         wrong &= column != ""
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise UserError(
-            f"{path}, line {row + 2}: '{column.iloc[row]}' in the column '{column.name}'"
+            f"{path}, line {row + 2}: {shorten(column.iloc[row])} in the column '{column.name}'"
             f" is not {content}; {REMEDY}"
         )
     return values
@@ -106,11 +125,6 @@ def _pick(kind: type, data: Any, path: Path, where: str) -> dict[str, Any]:
     return {name: data[name] for name in names}
 
 
-def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields from JSON, whose lists are tuples again."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-
-
 def _reason(error: Exception) -> str:
     """One line about why a file could not be read."""
-    return getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return getattr(error, "strerror", None) or shorten(str(error).partition("\n")[0], 200)[1:-1]

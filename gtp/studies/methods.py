@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from gtp import algorithms
 from gtp.errors import UserError, suggest
-from gtp.studies.reading import check_name, parse, place, read_mapping
+from gtp.studies.reading import check_entry, parse, place, read_mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def load_methods(path: Path) -> dict[str, Method]:
     """The methods of a methods file by name, in its order."""
     methods: dict[str, Method] = {}
     for name, entry in read_mapping(path).items():
-        check_name(name, str(path))
+        check_entry(name, str(path))
         method = methods[name] = parse(Method, entry, str(path), (name,))
         try:
             algorithm = algorithms.get(method.algorithm)

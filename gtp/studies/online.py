@@ -10,7 +10,7 @@ from gtp.config import Execution, TrainConfig
 from gtp.errors import UserError, suggest
 from gtp.online.settings import ModelBasedConfig, OnlineConfig
 from gtp.report.online import OnlineRecord
-from gtp.studies.reading import check_name, parse, read_mapping
+from gtp.studies.reading import check_entry, parse, read_mapping
 
 KINDS = {"mbdpo": (MBDPO, ModelBasedConfig), "sac": (OnlineConfig,)}
 """Method of `gtp online` -> the dataclasses whose fields are its flags."""
@@ -109,7 +109,7 @@ def load_online(path: Path) -> OnlineStudy:
     file = str(path)
     study = parse(OnlineStudy, read_mapping(path), file)
     for name, method in study.methods.items():
-        check_name(name, file)
+        check_entry(name, file)
         _check_settings(study, name, file)
         before = method.offline_first
         if before and (method.algorithm != "mbdpo" or study.methods.get(before.data_of, method) is method):

@@ -1,7 +1,6 @@
 """YAML into dataclasses; what is wrong with it is one line that names the file, the key and the remedy."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any, TypeVar, get_type_hints
 import pydantic
 import yaml
 
-from gtp.errors import UserError, suggest
+from gtp.config import check_name
+from gtp.errors import UserError, shorten, suggest
 
 T = TypeVar("T")
 KeyPath = tuple[str | int, ...]
-
-NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 
 EXPECTED = {  # pydantic's error types in the words of this project
     "int_type": "a whole number",
@@ -33,8 +31,34 @@ GUIDE = "config/README.md"
 YAML_WORDS = " (YAML reads a bare on, off, yes or no as true or false: quote it)"
 
 
+SIZE, DEPTH = 1 << 18, 20
+"""Bytes of a file and levels of nesting; ours have 30 kB and 6."""
+
+
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; this loader refuses them."""
+    """PyYAML keeps the last of two equal keys without a word, and what stands at an anchor a thousandfold.
+
+    This loader refuses equal keys, anchors and deep nesting.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node:
+        event = self.peek_event()
+        if getattr(event, "anchor", None) is not None:
+            raise yaml.composer.ComposerError(
+                problem=f"write out '{shorten(event.anchor)[1:-1]}'; anchors (&, *) are not read",
+                problem_mark=event.start_mark,
+            )
+        if self.depth == DEPTH:
+            raise yaml.composer.ComposerError(
+                problem=f"nested more than {DEPTH} levels deep", problem_mark=event.start_mark
+            )
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
@@ -52,17 +76,26 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises UserError when there is none or a key is repeated."""
+    """The mapping in a YAML file.
+
+    Raises: UserError when there is none, a key is repeated, or the file is large, deep or has anchors.
+    """
     try:
-        data = yaml.load(Path(path).read_text(encoding="utf-8"), _StrictLoader)
+        with open(path, "rb") as file:
+            content = file.read(SIZE + 1)
+        if len(content) > SIZE:
+            raise UserError(f"{path} is larger than {SIZE >> 10} kB; a study, methods and tasks need less")
+        data = yaml.load(content.decode("utf-8"), _StrictLoader)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"{path} cannot be read: {reason}") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise UserError(f"{path}, line {mark.line + 1}: {error.problem}") from error
+        raise UserError(f"{path}, line {mark.line + 1}: {error.problem[:200]}") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path} is not YAML: {shorten(str(error), 200)[1:-1]}") from error
+    except ValueError as error:  # of a date or a number that there is none
+        raise UserError(f"{path} is not YAML: {shorten(str(error), 200)[1:-1]}") from error
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise UserError(f"{path}: expected a mapping from names to values")
     return data
@@ -83,6 +116,10 @@ def parse(kind: type[T], data: Any, file: str, path: KeyPath = ()) -> T:
         return pydantic.TypeAdapter(kind).validate_json(text, strict=True, extra="forbid")
     except pydantic.ValidationError as error:
         raise UserError(_explain(error.errors(), kind, file, path)) from error
+    except (ValueError, RecursionError) as error:  # of a number of thousands of digits
+        raise UserError(f"{place(file, path)}: {shorten(str(error), 200)[1:-1]}") from error
+    except UserError as error:  # of the dataclass itself
+        raise UserError(f"{place(file, path)}: {error}") from error
 
 
 def leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
@@ -102,10 +139,12 @@ def place(file: str, path: KeyPath) -> str:
     return f"{file}: {'.'.join(map(str, path))}" if path else file
 
 
-def check_name(name: str, file: str) -> None:
-    """Raises UserError when `name` cannot be part of a path or of a target."""
-    if not NAME.fullmatch(name):
-        raise UserError(f"{file}: '{name}' is not a name of letters and digits joined by single - or _")
+def check_entry(name: str, file: str) -> None:
+    """Raises UserError when the name of an entry cannot be part of a path or of a target."""
+    try:
+        check_name("the entry", name)
+    except ValueError as error:
+        raise UserError(f"{file}: {error}") from error
 
 
 def _explain(errors: list[dict], kind: type, file: str, path: KeyPath) -> str:
@@ -118,7 +157,7 @@ def _explain(errors: list[dict], kind: type, file: str, path: KeyPath) -> str:
             field = error["loc"][:-1]
             others = [EXPECTED[e["type"]] for e in errors[1:] if e["loc"][:-1] == field]
             choices = " or ".join([context["expected"].replace("'", ""), *others])
-            return f"{place(file, path + field)}: expected {choices}, got {value!r}"
+            return f"{place(file, path + field)}: expected {choices}, got {shorten(value)}"
         case "unexpected_keyword_argument":
             advice = suggest(error["loc"][-1], _valid_keys(kind, error["loc"][:-1]), GUIDE)
             return f"{where}: unknown key; {advice}"
@@ -129,10 +168,10 @@ def _explain(errors: list[dict], kind: type, file: str, path: KeyPath) -> str:
         case "literal_error":
             choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
             hint = YAML_WORDS if isinstance(value, bool) else ""
-            return f"{where}: expected {' or '.join(choices)}, got {value!r}{hint}"
+            return f"{where}: expected {' or '.join(choices)}, got {shorten(value)}{hint}"
         case known if known in EXPECTED:
-            return f"{where}: expected {EXPECTED[known]}, got {value!r}{_number_hint(known, value)}"
-    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {value!r}"
+            return f"{where}: expected {EXPECTED[known]}, got {shorten(value)}{_number_hint(known, value)}"
+    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {shorten(value)}"
 
 
 def _valid_keys(kind: type, location: KeyPath) -> list[str]:

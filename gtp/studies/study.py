@@ -4,9 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gtp.acting import ActingRule
-from gtp.config import Execution, TrainConfig
+from gtp.config import Execution, TrainConfig, check_name
 from gtp.data.sources import SOURCES
-from gtp.studies.reading import NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +106,9 @@ class Study:
     trajectories: Trajectories
 
     def __post_init__(self):
-        if not NAME.fullmatch(self.study) or self.study in ("reference", "online"):
-            raise ValueError(
-                "study must be a name of letters, digits, - and _ other than reference and online, got"
-                f" '{self.study}'"
-            )
+        check_name("study", self.study)
+        if self.study in ("reference", "online"):
+            raise ValueError(f"study must be another name than {self.study}, where other results are")
         _check_list("tasks", self.tasks)
         _check_list("methods", self.methods)
         _check_list("seeds", self.seeds, least=0)

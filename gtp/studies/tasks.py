@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from gtp.config import TaskSpec
+from gtp.config import TaskSpec, check_name
 from gtp.data.sources import SOURCES, Source, implementation
 from gtp.data.summaries.expectations import Expectations
 from gtp.errors import UserError, suggest
-from gtp.studies.reading import GUIDE, check_name, parse, place, read_mapping
+from gtp.studies.reading import GUIDE, check_entry, parse, place, read_mapping
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ class _TaskEntry:
     label: str
     sources: dict[str, dict[str, Any]]
 
+    def __post_init__(self):
+        check_name("suite", self.suite)
+
 
 def load_tasks(path: Path) -> dict[str, Task]:
     """The tasks of a tasks file by name, in its order."""
@@ -62,7 +65,7 @@ def load_tasks(path: Path) -> dict[str, Task]:
 
 
 def _load_task(name: str, written: Any, file: str) -> Task:
-    check_name(name, file)
+    check_entry(name, file)
     shared, rest = _separate(written) if isinstance(written, dict) else ({}, written)
     if isinstance(rest, dict):
         _refuse_unknown(rest, {field.name for field in fields(_TaskEntry)}, file, (name,))

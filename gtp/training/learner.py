@@ -7,7 +7,6 @@ captured into one graph. Not every update runs in every step: each combination t
 compiled function, and which one runs follows from the number of steps alone.
 """
 
-import shutil
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -220,7 +219,7 @@ class Learner:
         return flat
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Copy a checkpoint into place. Raises KeyError or RuntimeError when names or shapes differ."""
+        """Copy a checkpoint, as `state` returned it, into place."""
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
         self.steps_done = int(self.step)
@@ -299,10 +298,3 @@ def initialise(algorithm: Algorithm, sizes: Sizes, seeds: list[int], device: tor
         leaves = params[average.network].items()
         params[f"{average.network}_ema"] = {leaf: value.clone() for leaf, value in leaves}
     return {name: module.to("meta") for name, module in modules.items()}, params
-
-
-def compiler_available(device: torch.device) -> bool:
-    """Whether torch.compile has what it needs: a C++ compiler, and Triton for CUDA."""
-    if device.type == "cuda":
-        return torch.utils._triton.has_triton() and bool(shutil.which("gcc") or shutil.which("clang"))
-    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))

@@ -29,7 +29,8 @@ from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
 from gtp.schema import Measurement, write_rows
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
-from gtp.training.learner import Learner, compiler_available
+from gtp.training.compiler import compiler_available, find_compiler_problem
+from gtp.training.learner import Learner
 from gtp.training.run import Run, exclusive, publish
 from gtp.training.samplers import sampler_for
 
@@ -55,11 +56,16 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_compiled(wanted: str, device: torch.device) -> bool:
-    """Whether to compile the update; says so in one line when there is no compiler."""
-    if wanted == "auto" and not compiler_available(device):
+    """Whether to compile the update; says in one line why not where it was wanted and cannot be."""
+    if wanted != "auto":
+        return False
+    if not compiler_available(device):
         say("no C++ compiler found: training runs eagerly, about half as fast (install g++ to change that)")
         return False
-    return wanted == "auto"
+    problem = find_compiler_problem(device)
+    if problem is not None:
+        say(f"nothing can be compiled here ({problem}): training runs eagerly, about half as fast")
+    return problem is None
 
 
 def check_inputs(algorithm: Algorithm, transitions: Transitions, seeds: tuple[int, ...]) -> None:
@@ -133,12 +139,9 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
     )
     log, seconds_before, first = [], 0.0, 0
     if checkpoint.exists():
-        state, header = load_checkpoint(checkpoint, run.digest)
-        try:
-            learner.load_state(state)
-            log, seconds_before, first = header["log"], header["seconds"], header["step"]
-        except (KeyError, RuntimeError) as error:
-            raise UserError(f"{checkpoint} lacks a part of its run; delete it: rm {checkpoint}") from error
+        state, header = load_checkpoint(checkpoint, run.digest, learner.state(), config.snapshot_steps())
+        learner.load_state(state)
+        log, seconds_before, first = header.log, header.seconds, header.step
     boundaries = {config.steps * (i + 1) // LOG_INTERVALS for i in range(LOG_INTERVALS)} - {0}
     boundaries |= set(learner.stages) - {0}  # another stage logs other quantities
     snapshots = set(config.snapshot_steps())

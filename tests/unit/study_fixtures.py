@@ -35,3 +35,15 @@ def message_of(settings) -> str:
         plan_of(settings)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes out what stands in several places, as files of the configuration must."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
+def dump(data, **options) -> str:
+    """A configuration as YAML without anchors."""
+    return yaml.dump(data, Dumper=_Plain, **options)

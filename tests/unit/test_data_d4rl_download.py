@@ -106,6 +106,14 @@ def assert_downloaded(card: dict, root: Path, content: bytes, url: str) -> None:
     assert list((root / ".building").iterdir()) == [root / ".building" / f"d4rl--{HOPPER}.lock"]
 
 
+def test_a_download_without_a_checksum_says_the_one_that_it_found(server, content, root, capsys):
+    fetch_d4rl(HOPPER, root, file=server.url)
+    line = f"{server.url} has sha256 {sha256(content)}, which nothing here confirms"
+    assert line in capsys.readouterr().err
+    fetch_d4rl(HOPPER, root.with_name("other"), file=server.url, sha256=sha256(content))
+    assert "nothing here confirms" not in capsys.readouterr().err
+
+
 def test_the_default_is_d4rls_server(server, content, root, monkeypatch, capsys):
     monkeypatch.setitem(URLS, HOPPER, server.url)
     card = fetch_d4rl(HOPPER, root)

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from gtp.data.transitions import (
     scale_actions,
 )
 from gtp.errors import UserError
+from gtp.files import write_tensor_file
 
 
 def with_row(array: np.ndarray, row: int, value: float) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_unsound_arrays_are_refused_when_built_and_when_loaded(change, tiny_tran
     save_transitions(path, tiny_transitions)
     header = {"format": module.FORMAT, "task": dataclasses.asdict(tiny_transitions.task)}
     header |= {"dataset_id": "x", "dataset_digest": "y"}
-    save_file({**load_file(path), **arrays}, path, metadata={"gtp": json.dumps(header)})
+    write_tensor_file(path, {**load_file(path), **arrays}, header)
     with pytest.raises(UserError) as caught:
         load_transitions(path)
     assert str(path) in str(caught.value)
@@ -102,7 +102,7 @@ def test_truncated_file_is_refused(kept, tiny_transitions, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, {"format": "pt"}, {"gtp": "not json"}, {"gtp": '{"format": "gtp-policy-1"}'}]
+    "metadata", [None, {"format": "pt"}, {"header": "not json"}, {"header": '{"format": "gtp-policy"}'}]
 )
 def test_foreign_file_is_refused(metadata, tmp_path):
     path = tmp_path / "t.safetensors"
@@ -114,8 +114,9 @@ def test_foreign_file_is_refused(metadata, tmp_path):
 def test_missing_array_is_refused(tiny_transitions, tmp_path):
     path = tmp_path / "t.safetensors"
     save_transitions(path, tiny_transitions)
-    header = json.dumps({"format": module.FORMAT})
-    save_file({"rewards": tiny_transitions.rewards}, path, metadata={"gtp": header})
+    header = {"format": module.FORMAT, "task": dataclasses.asdict(tiny_transitions.task)}
+    header |= {"dataset_id": "x", "dataset_digest": "y"}
+    write_tensor_file(path, {"rewards": tiny_transitions.rewards}, header)
     with pytest.raises(UserError, match=r"t\.safetensors.*prepare it again"):
         load_transitions(path)
 

@@ -30,7 +30,7 @@ def study(tmp_path):
     )
 
 
-@pytest.mark.parametrize("kind", sorted({*TABLES} - {"training", "reference_returns"}))
+@pytest.mark.parametrize("kind", sorted({*TABLES} - {"online", "training", "reference_returns"}))
 def test_every_table_is_read_with_its_columns(study, kind):
     frame = read_results(study / f"{kind}.csv", kind)
     assert list(frame) == list(TABLES[kind].columns)
@@ -181,9 +181,9 @@ def edit(path, line, column, value):
 @pytest.mark.parametrize(
     ("column", "value", "expected"),
     [
-        ("seed", "x7", "'x7' in the column 'seed' is not a number"),
-        ("seed", "", "'' in the column 'seed' is not a number"),
-        ("nfe", "inf", "'inf' in the column 'nfe' is not a number"),
+        ("seed", "x7", "'x7' in the column 'seed'"),
+        ("seed", "", "'' in the column 'seed'"),
+        ("nfe", "inf", "'inf' in the column 'nfe'"),
         ("normalized_score", "nan", "'nan' in the column 'normalized_score'"),
     ],
 )
@@ -266,3 +266,56 @@ def test_numbers_keep_their_value(study):
     frame = read_results(path, "coverage")
     assert frame[["x", "y", "count"]].to_numpy().tolist() == [[-1.1875, 0.002, 4.0]]
     assert frame["count"].dtype == np.float64
+
+
+def test_table_whose_last_line_is_cut_is_refused(study):
+    path = study / "scores.csv"
+    path.write_text(path.read_text()[:-2])
+    with pytest.raises(UserError, match=r"scores.csv is truncated: its last line has no end"):
+        read_results(path, "scores")
+
+
+@pytest.mark.parametrize(("column", "value"), [("seed", "1.5"), ("nfe", "2.5"), ("length", "3.1")])
+def test_counts_are_whole_numbers(column, value, study):
+    path = study / "scores.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame.loc[1, column] = value
+    frame.to_csv(path, index=False)
+    with pytest.raises(UserError, match=f"line 3: '{value}' in the column '{column}' is not a whole number"):
+        read_results(path, "scores")
+
+
+def test_column_that_stands_twice_is_refused(study):
+    path = study / "scores.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    pd.concat([frame, frame[["return"]]], axis=1).to_csv(path, index=False)
+    with pytest.raises(UserError, match="has the column 'return' twice"):
+        read_results(path, "scores")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": "many"}, "steps is 'many' where a whole number is expected"),
+        ({"seeds": [0, 0]}, r"seeds are \(0, 0\)"),
+        ({"seeds": [0, "1"]}, r"seeds\[1\] is '1' where a whole number"),
+        ({"episodes": 0}, "steps, episodes and nfe must be at least 1"),
+        ({"headline_nfe": 99}, "headline_nfe is 99, which is not among nfe"),
+        ({"acting": ["best"]}, "unknown acting rule 'best'"),
+        ({"study": "../x"}, "study '../x' is not a name"),
+    ],
+)
+def test_study_is_held_against_its_classes(change, message, study):
+    path = study / "study.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match=message) as error:
+        read_study(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, '{"study": '])
+def test_study_that_is_no_json_is_one_line(text, study):
+    (study / "study.json").write_text(text)
+    with pytest.raises(UserError, match=r"study.json cannot be read \(.*\); delete it") as error:
+        read_study(study / "study.json")
+    assert "\n" not in str(error.value)

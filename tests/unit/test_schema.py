@@ -12,7 +12,18 @@ import pytest
 from gtp.errors import UserError
 from gtp.report.record import StudyRecord
 from gtp.report.results import read_results, read_study
-from gtp.schema import NUMBER, OPTIONAL, TABLES, TEXT, Episode, Reference, column_kinds, write_rows
+from gtp.schema import (
+    NUMBER,
+    OPTIONAL,
+    OPTIONAL_WHOLE,
+    TABLES,
+    TEXT,
+    WHOLE,
+    Episode,
+    Reference,
+    column_kinds,
+    write_rows,
+)
 from gtp.studies import load_plan, read_mapping
 from gtp.training.loop import measurements
 from workflow.scripts.collect_table import collect
@@ -45,8 +56,8 @@ def test_what_a_run_writes_is_collected_and_read(tmp_path, table):
 
 def test_columns_say_what_they_contain():
     kinds = TABLES["scores"].columns
-    assert (kinds["task"], kinds["acting"], kinds["seed"]) == (TEXT, TEXT, NUMBER)
-    assert (kinds["return"], kinds["success"]) == (OPTIONAL, OPTIONAL)
+    assert (kinds["task"], kinds["acting"], kinds["seed"]) == (TEXT, TEXT, WHOLE)
+    assert (kinds["return"], kinds["success"]) == (OPTIONAL, OPTIONAL_WHOLE)
     assert column_kinds(Reference)["success"] == OPTIONAL
     assert TABLES["reference_returns"].columns["mean"] == NUMBER
 

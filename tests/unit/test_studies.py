@@ -71,7 +71,9 @@ def test_paper_study_has_the_papers_grid_and_budget():
         ("seeds_per_job", 0, "study.yaml: seeds_per_job "),
         ("seeds_per_job", "some", "study.yaml: seeds_per_job: expected all or a whole number"),
         ("study", "reference", "study.yaml: study "),
-        ("study", "a/b", "study.yaml: study "),
+        ("study", "a/b", "study 'a/b'"),
+        ("study", "x$(touch y)", "study 'x$(touch y)'"),
+        ("study", "a" * 200, "study 'aaaaaaaaaaaaaaaaaaaa…'"),
         ("evaluation.headline_nfe", 7, "evaluation: headline_nfe "),
         ("evaluation.rollout_episodes", 5, "evaluation: rollout_episodes "),
         ("seeds", [2**31], "study.yaml: seeds "),
@@ -115,6 +117,13 @@ def test_missing_key_is_named(key):
 )
 def test_rules_and_numbers_that_make_no_sense_are_refused(path, value, expected):
     assert expected in message_of(changed(path, value))
+
+
+def test_long_values_are_shortened():
+    message = message_of(changed("train.steps", ["x" * 500] * 50))
+    assert "train.steps: expected a whole number, got ['xxx" in message
+    assert len(message) < 200
+    assert "Exceeds the limit" in message_of(changed("dataset_steps", 16**6000))
 
 
 def test_times_are_measured_at_all_numbers_of_evaluations_that_are_scored():

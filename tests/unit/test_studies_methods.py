@@ -8,7 +8,7 @@ from gtp.errors import UserError
 from gtp.studies.methods import load_methods
 from gtp.studies.reading import parse
 
-from .study_fixtures import CONFIG, SMOKE, plan_of
+from .study_fixtures import CONFIG, SMOKE, dump, plan_of
 
 METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
 
@@ -34,6 +34,7 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
         ({"a": METHOD, "b": METHOD}, "b.label: 'L'"),
         ({"a": None}, "a: expected a mapping"),
         ({"a b": METHOD}, "'a b' is not a name"),
+        ({"a;touch b": METHOD}, "'a;touch b' is not a name"),
         ({"gtp": METHOD, "gtp-x": {**METHOD, "ablation_of": "gpt"}}, "unknown method 'gpt'; did you mean"),
         ({"gtp": METHOD, "a": {**METHOD, "label": "A", "weights_of": "gpt"}}, "a.weights_of: unknown method"),
         (
@@ -58,7 +59,7 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
 )
 def test_mistakes_in_methods_are_one_line(tmp_path, entries, expected):
     file = tmp_path / "methods.yaml"
-    file.write_text(yaml.safe_dump(entries, sort_keys=False))
+    file.write_text(dump(entries, sort_keys=False))
     with pytest.raises(UserError) as error:
         load_methods(file)
     assert expected in str(error.value)
@@ -69,7 +70,7 @@ def test_mistakes_in_methods_are_one_line(tmp_path, entries, expected):
 def test_settings_of_a_suite_are_put_over_those_of_the_method(tmp_path):
     file = tmp_path / "methods.yaml"
     settings = {"set": {"eta": 2.0, "rho": 5.0}, "set_by_suite": {"antmaze": {"eta": 3.0}}}
-    file.write_text(yaml.safe_dump({"a": {**METHOD, **settings}}))
+    file.write_text(dump({"a": {**METHOD, **settings}}))
     method = load_methods(file)["a"]
     assert method.settings("antmaze") == {"eta": 3.0, "rho": 5.0}
     assert method.settings("locomotion") == {"eta": 2.0, "rho": 5.0}
@@ -79,7 +80,7 @@ def test_settings_of_an_unknown_suite_are_refused(tmp_path):
     file = tmp_path / "methods.yaml"
     methods = yaml.safe_load((CONFIG / "methods.yaml").read_text())
     methods["gtp"]["set_by_suite"] = {"antmase": {"eta": 3.0}}
-    file.write_text(yaml.safe_dump(methods))
+    file.write_text(dump(methods))
     with pytest.raises(UserError, match="gtp.set_by_suite.antmase: unknown suite; did you mean 'antmaze'"):
         plan_of(SMOKE, methods_file=file)
 

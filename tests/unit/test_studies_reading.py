@@ -19,6 +19,15 @@ from gtp.studies.reading import parse
         ("a: [1\n", "line 2: "),
         ("- a\n", "expected a mapping"),
         ("", "expected a mapping"),
+        ("a: &x [1]\nb: *x\n", "line 1: write out 'x'; anchors (&, *) are not read"),
+        ("b: *x\n", "line 1: write out 'x'; anchors"),
+        ("a: " + "[" * 30 + "]" * 30, "line 1: nested more than 20 levels deep"),
+        ("a: " + "[" * 5000, "nested more than 20 levels deep"),
+        ("a: !!python/object/apply:os.system [true]\n", "line 1: could not determine a constructor"),
+        ("a: 2020-13-45\n", "is not YAML: month must be in 1..12"),
+        ("a: " + "9" * 5000, "is not YAML: Exceeds the limit"),
+        ("a: b\0\n", "is not YAML"),
+        ("a: " + "b" * 300_000, "is larger than 256 kB"),
     ],
 )
 def test_unsound_yaml_is_one_line(tmp_path, text, expected):

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gtp.config import TaskSpec
 from gtp.data.summaries.expectations import Expectations
 from gtp.errors import UserError
 from gtp.studies import read_mapping
 from gtp.studies.tasks import load_tasks
 
-from .study_fixtures import CONFIG, SMOKE, changed, plan_of
+from .study_fixtures import CONFIG, SMOKE, changed, dump, plan_of
 
 TASK = yaml.safe_load((CONFIG / "tasks.yaml").read_text())["pointmaze-umaze"]
 GENERATE = TASK["sources"]["generate"]
@@ -21,6 +22,10 @@ PAPER_TASKS = read_mapping(CONFIG / "paper.yaml")["tasks"]
     ("change", "expected"),
     [
         ({"max_episode_stps": 3}, "t.max_episode_stps: unknown key; did you mean 'max_episode_steps'?"),
+        ({"suite": "x$(touch y)"}, "t: suite 'x$(touch y)'"),
+        ({"suite": "../../.."}, "t: suite '../../..'"),
+        ({"sources": {"minari": {"ids": ["../../x-v0"]}}}, "t.sources.minari: a Minari id"),
+        ({"sources": {"minari": {"ids": ["/x/y-v0"]}}}, "t.sources.minari: a Minari id"),
         ({"max_episode_steps": 0}, "t.sources.generate: max_episode_steps "),
         ({"start_cell": [1]}, "t.sources.generate.start_cell.1 is missing"),
         ({"sources": {}}, "t.sources: name at least one of generate, minari, d4rl"),
@@ -44,18 +49,26 @@ PAPER_TASKS = read_mapping(CONFIG / "paper.yaml")["tasks"]
 )
 def test_mistakes_in_tasks_are_one_line(tmp_path, change, expected):
     file = tmp_path / "tasks.yaml"
-    file.write_text(yaml.safe_dump({"t": {**TASK, **change}}))
+    file.write_text(dump({"t": {**TASK, **change}}))
     with pytest.raises(UserError) as error:
         load_tasks(file)
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["", "a b", "../a", "x$(touch y)", "-a", "a" * 101])
+@pytest.mark.parametrize("field", ["name", "maze"])
+def test_names_that_become_paths_are_names_wherever_a_task_comes_from(field, name):
+    given = {"name": "t", "environment": "PointMaze_UMaze-v3", "max_episode_steps": 5, field: name}
+    with pytest.raises(ValueError, match=f"^{field} '.*' is not a name"):
+        TaskSpec(**given)
+
+
 def tasks_file(folder: Path, **tasks) -> Path:
     """A file of tasks; each is given as its sources."""
     file = folder / "tasks.yaml"
     entries = {name.replace("_", "-"): {**TASK, "sources": sources} for name, sources in tasks.items()}
-    file.write_text(yaml.safe_dump(entries))
+    file.write_text(dump(entries))
     return file
 
 

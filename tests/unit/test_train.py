@@ -214,7 +214,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
     write_tensors(path, {"step": tensors["step"]}, header)
     process = start(tmp_path, "gtp")
     assert process.wait() != 0
-    assert "lacks a part of its run; delete it" in process.stderr.read().decode()
+    assert "does not hold the state of its run; delete it" in process.stderr.read().decode()
     path.write_bytes(whole.replace(b'\\"run\\": \\"', b'\\"run\\": \\"0', 1))
     assert start(tmp_path, "gtp").wait() != 0
 

@@ -57,8 +57,12 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Checkout:
-    """What git would commit of the working tree, in a git repository of its own."""
-    folder = tmp_path_factory.mktemp("checkout")
+    return copy_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+def copy_checkout(folder: Path) -> Checkout:
+    """What git would commit of the working tree, in `folder` as a git repository of its own."""
+    folder.mkdir(exist_ok=True)
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listing.split("\0")):

@@ -66,8 +66,8 @@ rule train_behaviour:
     message:
         "training the behaviour policies of the {wildcards.robot}"
     shell:
-        "python -m gtp behaviour train --robot {wildcards.robot} --output {params.folder}"
-        " --work checkpoints/behaviour/{wildcards.robot} 2>&1 | tee {log}"
+        "python -m gtp behaviour train --robot {wildcards.robot:q} --output {params.folder:q}"
+        " --work checkpoints/behaviour/{wildcards.robot:q} 2>&1 | tee {log:q}"
 
 
 rule generate_dataset:
@@ -94,7 +94,7 @@ rule generate_dataset:
     message:
         "generating dataset {wildcards.dataset}"
     shell:
-        "python -m gtp dataset {params.command:q} --workers {threads} 2>&1 | tee {log}"
+        "python -m gtp dataset {params.command:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule fetch_dataset:
@@ -113,7 +113,7 @@ rule fetch_dataset:
     message:
         "fetching dataset {wildcards.dataset}"
     shell:
-        "python -m gtp dataset {params.command:q} 2>&1 | tee {log}"
+        "python -m gtp dataset {params.command:q} 2>&1 | tee {log:q}"
 
 
 rule validate_dataset:
@@ -131,7 +131,7 @@ rule validate_dataset:
     message:
         "checking the dataset of {wildcards.task} against its expectations"
     shell:
-        "python -m gtp dataset validate {params.options:q} --output {output} 2>&1 | tee {log}"
+        "python -m gtp dataset validate {params.options:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule prepare_transitions:
@@ -156,7 +156,7 @@ rule prepare_transitions:
     message:
         "preparing the transitions of {wildcards.task}"
     shell:
-        "python -m gtp dataset prepare {params.options:q} 2>&1 | tee {log}"
+        "python -m gtp dataset prepare {params.options:q} 2>&1 | tee {log:q}"
 
 
 use rule prepare_transitions as prepare_maze_transitions with:
@@ -189,4 +189,4 @@ rule measure_reference_returns:
     message:
         "measuring the reference returns of {wildcards.task}"
     shell:
-        "python -m gtp dataset reference_returns {params.options:q} --output {output} 2>&1 | tee {log}"
+        "python -m gtp dataset reference_returns {params.options:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -21,6 +21,12 @@ def headline_nfe(wildcards):
     return STUDY.evaluation.headline_nfe if PLAN.methods[wildcards.method].choosable_nfe else 1
 
 
+def named_environment(wildcards):
+    """The task's environment where its id has a module: the configuration names what is imported, no file does."""
+    environment = ORIGINS[wildcards.task].spec.environment
+    return flags({"environment": environment}) if ":" in environment else []
+
+
 def evaluate_options(wildcards, output):
     """How the last policy is scored; in mazes some paths are recorded for the figure."""
     settings = {
@@ -55,10 +61,11 @@ rule evaluate_policy:
         runtime="4h",
     params:
         options=evaluate_options,
+        environment=named_environment,
     message:
         "evaluating {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
     shell:
-        "python -m gtp evaluate --policy {input.policy} {params.options:q} 2>&1 | tee {log}"
+        "python -m gtp evaluate --policy {input.policy:q} {params.options:q} {params.environment:q} 2>&1 | tee {log:q}"
 
 
 use rule evaluate_policy as evaluate_maze_policy with:
@@ -86,11 +93,12 @@ rule evaluate_curve:
         episodes=STUDY.evaluation.curve_episodes,
         nfe=headline_nfe,
         acting=STUDY.evaluation.acting[0],
+        environment=named_environment,
     message:
         "evaluating the learning curve of {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
     shell:
-        "python -m gtp evaluate --policy {input.policies} --output {output.curve}"
-        " --nfe {params.nfe} --acting {params.acting} --episodes {params.episodes} 2>&1 | tee {log}"
+        "python -m gtp evaluate --policy {input.policies:q} --output {output.curve:q} {params.environment:q}"
+        " --nfe {params.nfe:q} --acting {params.acting:q} --episodes {params.episodes:q} 2>&1 | tee {log:q}"
 
 
 rule measure_cost:
@@ -115,11 +123,13 @@ rule measure_cost:
         acting=STUDY.evaluation.acting,
         batch_sizes=STUDY.cost.batch_sizes,
         threads=STUDY.execution.threads,
+        environment=named_environment,
     message:
         "measuring the cost of {wildcards.method} on {wildcards.task}"
     shell:
-        "python -m gtp cost --policy {input.policy} --run {input.run} --output {output.cost} --nfe {params.nfe}"
-        " --acting {params.acting} --batch_sizes {params.batch_sizes} --threads {params.threads} 2>&1 | tee {log}"
+        "python -m gtp cost --policy {input.policy:q} --run {input.run:q} --output {output.cost:q}"
+        " --nfe {params.nfe:q} --acting {params.acting:q} --batch_sizes {params.batch_sizes:q}"
+        " --threads {params.threads:q} {params.environment:q} 2>&1 | tee {log:q}"
 
 
 rule draw_trajectories:
@@ -139,8 +149,10 @@ rule draw_trajectories:
     params:
         samples=STUDY.trajectories.samples,
         nfe=STUDY.trajectories.nfe,
+        environment=named_environment,
     message:
         "drawing trajectories of {wildcards.method} on {wildcards.task}"
     shell:
-        "python -m gtp trajectories --policy {input.policy} --data {input.data} --output {output.trajectories}"
-        " --samples {params.samples} --nfe {params.nfe} 2>&1 | tee {log}"
+        "python -m gtp trajectories --policy {input.policy:q} --data {input.data:q}"
+        " --output {output.trajectories:q} --samples {params.samples:q} --nfe {params.nfe:q}"
+        " {params.environment:q} 2>&1 | tee {log:q}"

@@ -69,7 +69,7 @@ rule behaviour_policies:
     params:
         folder=SHIPPED_POLICIES,
     shell:
-        "cp -v {input} {params.folder} 2>&1 | tee {log}"
+        "cp -v {input:q} {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule ablations:

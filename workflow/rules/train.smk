@@ -69,9 +69,9 @@ for suite, tasks in PLAN.suites().items():
             "training {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
         # Inductor's cache is shared, so that each method compiles once for all tasks.
         shell:
-            'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train {params.algorithm}'
-            " --data {input.data} --output {params.folder} --checkpoints checkpoints"
-            " {params.options:q} {params.execution:q} 2>&1 | tee {log}"
+            'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train {params.algorithm:q}'
+            " --data {input.data:q} --output {params.folder:q} --checkpoints checkpoints"
+            " {params.options:q} {params.execution:q} 2>&1 | tee {log:q}"
 
     rule:
         name:
@@ -105,5 +105,5 @@ for suite, tasks in PLAN.suites().items():
         message:
             "{wildcards.method} on {wildcards.task}, {wildcards.seeds}: acting from the weights in {params.source}"
         shell:
-            "python -m gtp derive {params.algorithm} --run {params.source:q} --output {params.folder:q}"
-            " --label {wildcards.method} {params.options:q} 2>&1 | tee {log:q}"
+            "python -m gtp derive {params.algorithm:q} --run {params.source:q} --output {params.folder:q}"
+            " --label {wildcards.method:q} {params.options:q} 2>&1 | tee {log:q}"

@@ -128,7 +128,8 @@ class FromMinari(Source):
 
     def __post_init__(self):
         for name in self.ids:
-            if not re.fullmatch(r"[\w./-]+-v\d+", name):
+            # Each part begins with a letter or digit: an id is a path, and none leads out of its root.
+            if not re.fullmatch(r"([A-Za-z0-9][\w.-]*/)*[A-Za-z0-9][\w.-]*-v\d+", name, re.ASCII):
                 raise ValueError(f"a Minari id looks like D4RL/antmaze/umaze-v1, got '{name}'")
         if not self.ids:
             raise ValueError("ids must name a Minari dataset")
@@ -164,7 +165,7 @@ class FromD4RL(Source):
     """Checksum that the file must have."""
 
     def __post_init__(self):
-        if not re.fullmatch(r"[\w-]+-v\d+", self.id):
+        if not re.fullmatch(r"[\w-]+-v\d+", self.id, re.ASCII):
             raise ValueError(f"a D4RL id looks like hopper-medium-v2, got '{self.id}'")
 
     @property

@@ -16,7 +16,7 @@ from gtp.envs.make import make_maze_simulator, make_simulator
 from gtp.envs.mazes import find_maze
 from gtp.errors import UserError
 from gtp.files import sha256_of
-from gtp.progress import Progress
+from gtp.progress import Progress, say
 
 VERSION = 1
 """Of the conversion: raised whenever the same file would give other data."""
@@ -123,7 +123,9 @@ def fetch_file(task: D4RLTask, url: str, file: Path, sha256: str | None, *, defa
             f"cannot download {task.id} from {url}: {error}{looked}; {place} or name another with --file,"
             " or use a study with `source: generate`"
         ) from error
-    if sha256 not in (None, found):
+    if sha256 is None:
+        say(f"{url} has sha256 {found}, which nothing here confirms; give it as sha256 to compare with it")
+    elif sha256 != found:
         shutil.rmtree(file.parent)
         raise UserError(
             f"the file from {url} has sha256 {found} instead of {sha256} and was removed; run the same"

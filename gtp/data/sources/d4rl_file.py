@@ -5,7 +5,6 @@ files, `timeouts` (where a recorded trajectory was cut) and `next_observations`;
 """
 
 import contextlib
-import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,12 +16,11 @@ from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
 from gtp.data.sources.d4rl_tasks import D4RLTask
+from gtp.data.store.foreign import is_stored
 from gtp.errors import UserError
 
 BLOCK = 1 << 16
 """Rows read at a time."""
-CHUNK_LIMIT = 64 << 20
-"""Bytes of the largest piece that HDF5 may have to unpack at once; D4RL's are below 1 MB."""
 MISMATCH = 1e-6
 """A next observation that differs by more from the following row ends an episode (as IQL's loader does)."""
 JUMP = 1.0
@@ -290,15 +288,3 @@ def unreadable(name: str, error: Exception) -> UserError:
     """What h5py said, in one line."""
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return UserError(f"{name} cannot be read as HDF5 ({reason}); {AGAIN}")
-
-
-def is_stored(column: h5py.Dataset, file_size: int) -> bool:
-    """Whether a column has all the data that it declares, in pieces that can be unpacked one at a time."""
-    if column.chunks is None:
-        return column.nbytes <= min(column.id.get_storage_size(), file_size)
-    if math.prod(column.chunks) * column.dtype.itemsize > CHUNK_LIMIT:
-        return False
-    pieces = math.prod(
-        math.ceil(size / chunk) for size, chunk in zip(column.shape, column.chunks, strict=True)
-    )
-    return column.id.get_num_chunks() == pieces

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from gtp.files import sha256_of, write_text
+from gtp.files import read_json, sha256_of, write_text
 from gtp.progress import Progress, say
 
 PIECE = 1 << 20
@@ -146,7 +146,7 @@ def fits(response: http.client.HTTPResponse, start: int, size: int | None) -> bo
 def read_source(source: Path) -> dict:
     """What a partial file is a part of; empty when that is unknown."""
     try:
-        known = json.loads(source.read_text(encoding="utf-8"))
+        known = read_json(source)
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}

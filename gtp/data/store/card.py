@@ -1,19 +1,48 @@
 """Dataset card: where a dataset comes from, what is in it, and the checksums that prove it unchanged."""
 
+import hashlib
 import importlib.metadata
 import json
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from minari import EpisodeData
 
 from gtp.envs.success import succeeded
 from gtp.errors import UserError
-from gtp.files import sha256_of, write_text
+from gtp.files import read_json, sha256_of, write_text
+from gtp.plain import build
 
 CARD_NAME = "card.json"
+CHECKSUM = "card_sha256"
+"""Entry of a card with the checksum of all others."""
 PACKAGES = ("gtp", "minari", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """The entries of a card that are read again; each source adds its own."""
+
+    dataset_id: str
+    recipe: dict[str, Any]
+    sha256: dict[str, str]
+    """Of each data file, by its path below the dataset's folder."""
+    episodes: int = 1
+    steps: int = 1
+    episode_length: dict[str, float] = field(default_factory=dict)
+    episode_return: dict[str, float] = field(default_factory=dict)
+    success: float | None = None
+    action_range: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self):
+        if not self.sha256 or not all(
+            re.fullmatch("[0-9a-f]{64}", digest) for digest in self.sha256.values()
+        ):
+            raise ValueError("sha256 has no checksums")
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -23,7 +52,12 @@ def data_files(folder: Path) -> list[Path]:
 
 def checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of each data file, by its path below `folder`."""
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in data_files(folder)}
+    try:
+        return {path.relative_to(folder).as_posix(): sha256_of(path) for path in data_files(folder)}
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder}: {error.strerror or error}; check its permissions"
+        ) from error
 
 
 def describe_episodes(episodes: Iterable[EpisodeData]) -> dict:
@@ -67,7 +101,8 @@ def installed_versions() -> dict[str, str]:
 
 
 def write_card(folder: Path, card: dict) -> None:
-    """Write `folder`/card.json."""
+    """Write `folder`/card.json; `card` gets the checksum of its content."""
+    card[CHECKSUM] = card_digest(card)
     write_text(folder / CARD_NAME, json.dumps(card, indent=2, sort_keys=True) + "\n")
 
 
@@ -75,16 +110,38 @@ def read_card(folder: Path) -> dict | None:
     """The card in `folder`, or None when there is none. Raises UserError when it is not a card."""
     path = folder / CARD_NAME
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = read_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read as a dataset card; delete {folder} and make it again"
         ) from error
-    if not isinstance(card, dict) or not {"dataset_id", "recipe", "sha256"} <= card.keys():
-        raise UserError(f"{path} is not a dataset card; delete {folder} and make it again")
+    problem = find_card_problem(card)
+    if problem is not None:
+        raise UserError(f"{path} is not a dataset card ({problem}); delete {folder} and make it again")
     return card
+
+
+def find_card_problem(card: Any) -> str | None:
+    """What is wrong with a card, in a few words; None when it is sound and as it was written.
+
+    Cards that were written before they had a checksum of their own have none to compare.
+    """
+    try:
+        known = {field.name for field in fields(Card)}
+        build(Card, {name: value for name, value in card.items() if name in known})
+    except (ValueError, AttributeError) as error:
+        return str(error)[:200]
+    if card.get(CHECKSUM, digest := card_digest(card)) != digest:
+        return "it has changed since it was written"
+    return None
+
+
+def card_digest(card: dict) -> str:
+    """SHA-256 over all of a card but this checksum."""
+    content = {name: value for name, value in card.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def find_damage(folder: Path, card: dict) -> str | None:

@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 from minari.dataset.minari_dataset import DATASET_ID_RE
 
 from gtp.data.sources import how_to_get
+from gtp.data.store.card import CARD_NAME, verify_card
+from gtp.data.store.foreign import Unsafe, check_data
 from gtp.errors import UserError
 from gtp.files import write_text
 from gtp.progress import say
@@ -30,11 +32,18 @@ def dataset_folder(dataset_id: str, root: Path) -> Path:
 
 
 def open_dataset(dataset_id: str, root: Path) -> minari.MinariDataset:
-    """Open a local dataset of any source. Raises UserError when it is missing, damaged or empty."""
+    """Open a local dataset of any source, once its card, if any, is verified and nothing in it can run code.
+
+    Raises: UserError when it is missing, damaged or empty, is not as its card says, states no spaces, or
+    reads other files.
+    """
     folder = dataset_folder(dataset_id, root)
     if not (folder / "data").is_dir():
         raise UserError(f"dataset {dataset_id} is not in {root}; {how_to_get(dataset_id, root)}")
+    if (folder / CARD_NAME).exists():
+        verify_card(folder)
     with _one_line_damage(dataset_id, root):
+        check_data(folder / "data")
         dataset = minari.MinariDataset(folder / "data")
     if dataset.total_episodes == 0:
         raise UserError(f"dataset {dataset_id} in {root} has no episodes; {how_to_get(dataset_id, root)}")
@@ -59,6 +68,8 @@ def _one_line_damage(dataset_id: str, root: Path) -> Iterator[None]:
         yield
     except MemoryError:
         raise
+    except Unsafe as error:
+        raise UserError(f"dataset {dataset_id} in {root} is refused: {error}; use another copy") from error
     except ImportError as error:  # of the package that reads this data format; Minari's message installs it
         raise UserError(f"dataset {dataset_id} in {root} cannot be read: {_one_line(error)}") from error
     except Exception as error:

@@ -1,17 +1,19 @@
 """Trained behaviour policies: files of those that one training run passed through, and how they act."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from gtp.errors import UserError
+from gtp.errors import UserError, shorten
 from gtp.files import read_tensor_file, write_tensor_file
+from gtp.plain import build
 
 FOLDER = Path(__file__).parent / "policies"
-FORMAT = "gtp-behaviour-1"
+FORMAT = "gtp-behaviour-2"
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,18 @@ def load_policies(robot: str) -> BehaviourPolicies:
     """The shipped policies of a robot. Raises UserError when the file is missing or damaged."""
     path = policies_file(robot)
     remedy = "restore it with git checkout, or train all anew: snakemake behaviour_policies"
-    stored, metadata = read_tensor_file(path, "a file of behaviour policies", remedy)
-    if metadata.get("format") != FORMAT:
-        raise UserError(f"{path} is not a file of behaviour policies; {remedy}")
+    stored, found = read_tensor_file(path, FORMAT, "a file of behaviour policies", remedy)
+    try:
+        header = build(BehaviourHeader, found)
+        if header.robot != robot:
+            raise ValueError(f"it is that of {shorten(header.robot)}")
+        layers = count_layers(stored, len(header.steps))
+    except ValueError as error:
+        raise UserError(f"{path} is not a file of behaviour policies ({error}); {remedy}") from error
     arrays = {name: array.astype(np.float64) for name, array in stored.items()}
-    steps = tuple(json.loads(metadata["steps"]))
-    layers = sum(name.startswith("weight.") for name in arrays)
     return BehaviourPolicies(
         robot,
-        steps,
+        header.steps,
         tuple(
             BehaviourPolicy(
                 weights=tuple(arrays[f"weight.{k}"][i] for k in range(layers)),
@@ -105,10 +110,47 @@ def load_policies(robot: str) -> BehaviourPolicies:
                 std=arrays["std"][i],
                 log_std=arrays["log_std"][i],
             )
-            for i in range(len(steps))
+            for i in range(len(header.steps))
         ),
-        int(metadata["medium"]),
+        header.medium,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BehaviourHeader:
+    """What a file of behaviour policies says beside its arrays."""
+
+    format: str
+    robot: str
+    steps: tuple[int, ...]
+    medium: int
+
+    def __post_init__(self):
+        if not self.steps or self.steps[0] < 0 or not all(a < b for a, b in pairwise(self.steps)):
+            raise ValueError(f"steps are {shorten(self.steps)}")
+        if not 0 <= self.medium < len(self.steps):
+            raise ValueError(f"medium is {self.medium} of {len(self.steps)} policies")
+
+
+def count_layers(arrays: Mapping[str, np.ndarray], policies: int) -> int:
+    """The layers of stacked networks. Raises ValueError when arrays are missing, unsound or do not fit."""
+    layers = sum(name.startswith("weight.") for name in arrays)
+    names = {f"{kind}.{k}" for k in range(layers) for kind in ("weight", "bias")} | {"mean", "std", "log_std"}
+    if layers == 0 or arrays.keys() != names:
+        raise ValueError(f"it has the arrays {shorten(sorted(arrays))}")
+    width = arrays["mean"].shape[1:]
+    shapes = {"mean": width, "std": width}
+    for k in range(layers):
+        shapes[f"weight.{k}"] = (*width, *arrays[f"bias.{k}"].shape[1:])
+        width = shapes[f"bias.{k}"] = arrays[f"bias.{k}"].shape[1:]
+    shapes["log_std"] = width
+    for name, shape in shapes.items():
+        array = arrays[name]
+        if array.dtype != np.float32 or array.shape != (policies, *shape) or 0 in array.shape:
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}")
+        if not np.isfinite(array).all() or (name == "std" and (array <= 0).any()):
+            raise ValueError(f"{name} is not finite, or not positive")
+    return layers
 
 
 def save_policies(
@@ -116,5 +158,5 @@ def save_policies(
 ) -> None:
     """Write the arrays of snapshots of one training run, stacked; `medium` is the place of that policy."""
     stacked = {name: np.stack([snapshot[name] for snapshot in snapshots]) for name in snapshots[0]}
-    metadata = {"format": FORMAT, "robot": robot, "steps": json.dumps(steps), "medium": str(medium)}
-    write_tensor_file(path, stacked, metadata)
+    header = {"format": FORMAT, "robot": robot, "steps": steps, "medium": medium}
+    write_tensor_file(path, stacked, header)

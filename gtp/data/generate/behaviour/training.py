@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from gtp.data.generate.behaviour.ant import AntGoals
 from gtp.data.generate.behaviour.policy import save_policies
 from gtp.data.generate.behaviour.robots import ROBOTS, Training
+from gtp.data.generate.behaviour.state import load_state, save_state
 from gtp.files import write_atomically, write_text
 from gtp.progress import Progress, say
 
@@ -49,31 +50,28 @@ def run_ppo(robot: str, training: Training, work: Path, seed: int) -> None:
     torch.set_num_threads(1)
     simulators = DummyVecEnv([lambda: make_environment(training)] * training.simulators)
     simulators.seed(seed)
-    states = sorted(work.glob("state-*.zip"))
+    model = PPO(
+        "MlpPolicy",
+        VecNormalize(simulators, gamma=0.99),
+        n_steps=training.rollout,
+        batch_size=training.batch_size,
+        n_epochs=training.epochs,
+        learning_rate=lambda remaining: training.learning_rate * remaining,
+        policy_kwargs={"net_arch": [training.width] * 2, "log_std_init": training.log_std},
+        seed=seed,
+        device="cpu",
+    )
+    states = sorted(work.glob("state-*.safetensors"))
     if states:
-        normalize = VecNormalize.load(str(states[-1].with_suffix(".pkl")), simulators)
-        model = PPO.load(states[-1], env=normalize, device="cpu")
+        load_state(model, robot, states[-1])
         say(f"{robot}: going on from step {model.num_timesteps}")
-    else:
-        normalize = VecNormalize(simulators, gamma=0.99)
-        model = PPO(
-            "MlpPolicy",
-            normalize,
-            n_steps=training.rollout,
-            batch_size=training.batch_size,
-            n_epochs=training.epochs,
-            learning_rate=lambda remaining: training.learning_rate * remaining,
-            policy_kwargs={"net_arch": [training.width] * 2, "log_std_init": training.log_std},
-            seed=seed,
-            device="cpu",
-        )
     left = training.steps - model.num_timesteps
     if left > 0:
         progress = Progress(f"train {robot}", training.steps, "steps", done=model.num_timesteps, interval=30)
-        snapshots = Snapshots(training, work, progress)
+        snapshots = Snapshots(robot, training, work, progress)
         model.learn(left, callback=snapshots, reset_num_timesteps=not states)
         snapshots.keep()
-        save_state(model, work)
+        keep_state(model, robot, work)
 
 
 def make_environment(training: Training) -> gym.Env:
@@ -90,9 +88,9 @@ def make_environment(training: Training) -> gym.Env:
 class Snapshots(BaseCallback):
     """Keeps the actor, with the mean return of the latest episodes, at even intervals."""
 
-    def __init__(self, training: Training, work: Path, progress: Progress):
+    def __init__(self, robot: str, training: Training, work: Path, progress: Progress):
         super().__init__()
-        self.work, self.progress = work, progress
+        self.robot, self.work, self.progress = robot, work, progress
         self.every = training.snapshot_rollouts * training.rollout * training.simulators
         self.recent = deque(maxlen=RECENT)
 
@@ -122,7 +120,7 @@ class Snapshots(BaseCallback):
 
         write_atomically(self.work / f"snapshot-{self.num_timesteps:08d}.npz", write)
         if self.num_timesteps and self.num_timesteps % (CHECKPOINT_EVERY * self.every) == 0:
-            save_state(self.model, self.work)
+            keep_state(self.model, self.robot, self.work)
 
 
 def actor_arrays(model: PPO) -> dict[str, np.ndarray]:
@@ -139,21 +137,13 @@ def actor_arrays(model: PPO) -> dict[str, np.ndarray]:
     return arrays
 
 
-def save_state(model: PPO, work: Path) -> None:
-    """Write what a run resumes from; the .zip comes last and stands for both files."""
-    stem = work / f"state-{model.num_timesteps:08d}"
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:  # given a name, Stable-Baselines3 would append .zip to it
-            model.save(file)
-
-    write_atomically(
-        stem.with_suffix(".pkl"), lambda temporary: model.get_vec_normalize_env().save(str(temporary))
-    )
-    write_atomically(stem.with_suffix(".zip"), write)
-    for path in work.glob("state-*"):
-        if path.stem != stem.name:
-            path.unlink()
+def keep_state(model: PPO, robot: str, work: Path) -> None:
+    """Write what a run resumes from in place of what was there."""
+    path = work / f"state-{model.num_timesteps:08d}.safetensors"
+    save_state(model, robot, path)
+    for other in work.glob("state-*"):
+        if other != path:
+            other.unlink()
 
 
 def ship(

@@ -1,0 +1,36 @@
+"""Whether the update can be compiled here: tried on a function of one line before a run counts on it."""
+
+import os
+import re
+import shutil
+
+import torch
+
+UNQUOTED = re.compile(r"[\w./+-]+", re.ASCII)
+"""Paths that inductor may put into the compiler's command line, which it does without quotes."""
+
+
+def compiler_available(device: torch.device) -> bool:
+    """Whether torch.compile has what it needs: a C++ compiler, and Triton for CUDA."""
+    if device.type == "cuda":
+        return torch.utils._triton.has_triton() and bool(shutil.which("gcc") or shutil.which("clang"))
+    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+
+
+def find_compiler_problem(device: torch.device) -> str | None:
+    """Why nothing can be compiled, in a few words; None when a small function was.
+
+    A compiler that there is may still fail: one that is broken or too old, or a path with a space.
+    """
+    use_safe_cache()
+    try:
+        torch.compile(torch.sin, dynamic=False, fullgraph=True)(torch.zeros(3, device=device))
+    except Exception as error:  # of dynamo, of inductor, or of the compiler itself
+        return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)[:120]
+    return None
+
+
+def use_safe_cache() -> None:
+    """Leave inductor's cache to torch's default, below the temporary folder, where its path needs quotes."""
+    if not UNQUOTED.fullmatch(os.environ.get("TORCHINDUCTOR_CACHE_DIR", "default")):
+        del os.environ["TORCHINDUCTOR_CACHE_DIR"]
