@@ -83,7 +83,7 @@ def test_relative_root_and_dictionaries_of_observations(own, root, generated, mo
         ([MEDIUM, MEDIUM], "combined/x-v0", "must be different"),
         ([], "combined/x-v0", "ids must name"),
         (["mujoco/hopper"], "mujoco/hopper", "got 'mujoco/hopper'"),
-        (["../a-v0"], "../a-v0", "bad dataset id"),
+        (["../a-v0"], "../a-v0", "a Minari id looks like"),
     ],
 )
 def test_ids_that_make_no_sense_are_refused(ids, dataset_id, message, own, root):
