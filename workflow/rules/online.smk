@@ -81,7 +81,7 @@ rule online_run:
         "training {wildcards.online} in {wildcards.environment}, seed {wildcards.seed}"
     shell:
         'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp online {params.command:q}'
-        " --output {params.folder} 2>&1 | tee {log}"
+        " --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
 use rule online_run as online_run_kept with:
@@ -121,8 +121,8 @@ rule online_pretrain:
         "training {wildcards.online} offline for {wildcards.environment}, seed {wildcards.seed}"
     shell:
         'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train mbdpo'
-        " --data {input.data} --output {params.folder} --checkpoints checkpoints"
-        " {params.options:q} 2>&1 | tee {log}"
+        " --data {input.data:q} --output {params.folder:q} --checkpoints checkpoints"
+        " {params.options:q} 2>&1 | tee {log:q}"
 
 
 rule online_continue:
@@ -153,7 +153,7 @@ rule online_continue:
         "going on with {wildcards.online} in {wildcards.environment}, seed {wildcards.seed}"
     shell:
         'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp online {params.command:q}'
-        " {params.start:q} --output {params.folder} 2>&1 | tee {log}"
+        " {params.start:q} --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule collect_online:
