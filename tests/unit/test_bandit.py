@@ -4,6 +4,7 @@ A method that uses rewards must find the rewarded mode. One that clones must kee
 one mode only: then its action lies between them, where no data are.
 """
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from gtp.config import TrainConfig
 from gtp.randomness import generator
 from gtp.studies.methods import load_methods
 from gtp.training.learner import Learner
-from gtp.training.samplers import TransitionSampler
+from gtp.training.samplers import Sampler, Steps, TransitionSampler, WindowSampler
 
 METHODS = load_methods(Path(__file__).parents[2] / "config" / "methods.yaml")
 RIVALS = list({method.algorithm: name for name, method in reversed(METHODS.items())}.values())
@@ -34,14 +35,25 @@ def bandit() -> Batch:
     return Batch(obs=state, act=act, rew=10.0 * mode, next_obs=state, discount=nothing)
 
 
+def sampler_of(data: Batch, window: int) -> Sampler:
+    """The bandit's episodes of one step, as transitions or as windows of that step."""
+    if not window:
+        return TransitionSampler(data)
+    rows, ones = torch.arange(SIZE), torch.ones(SIZE)
+    return WindowSampler(
+        Steps(data.obs, data.next_obs, data.act, data.rew, ones, data.rew, rows, data.discount, rows)
+    )
+
+
 @cache
 def actions(name: str) -> torch.Tensor:
     """Actions (SAMPLES, 2) of a method of config/methods.yaml after a short training."""
     method = METHODS[name]
     algorithm = algorithms.get(method.algorithm)(**method.set)
+    if algorithm.window:
+        algorithm = replace(algorithm, horizon=1)
     learner = Learner(algorithm, CONFIG, 1, 2, [SEED], CPU, compiled=False)
-    data = bandit()
-    sampler = TransitionSampler(data)
+    sampler = sampler_of(bandit(), algorithm.window)
     inputs = learner.inputs(sampler)
     for _ in range(CONFIG.steps):
         learner.update(sampler, *next(inputs))
