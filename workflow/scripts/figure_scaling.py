@@ -21,12 +21,14 @@ from gtp.report.statistics import (
 )
 from gtp.report.style import house_style, method_styles, save_figure
 
+PARAMETERS = "parameters (millions)"
+
 
 @house_style()
 def draw(scores: SeedScores, cost: pd.DataFrame, study: StudyRecord) -> Figure:
     """The figure from the seeds' scores and the parameters of each size, families of sizes together."""
     figure, grid = panel_grid(len(study.tasks), share_y=False)
-    styles = method_styles(study)
+    styles, told = method_styles(study), []
     for axes, task in zip(grid[0], study.tasks, strict=True):
         means, verdicts = [], []
         for name, members in study.sizes().items():
@@ -42,8 +44,10 @@ def draw(scores: SeedScores, cost: pd.DataFrame, study: StudyRecord) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.grid(axis="y")
         set_score_limits(axes, task, means)
-        axes.text(0.03, 0.97, "\n".join(verdicts), transform=axes.transAxes, va="top", fontsize=6)
-    label_panels(grid, [task.label for task in study.tasks], "parameters (millions)", ["normalised score"])
+        told.append("\n".join([PARAMETERS, *verdicts]))
+    label_panels(grid, [task.label for task in study.tasks], PARAMETERS, ["normalised score"])
+    for axes, text in zip(grid[0], told, strict=True):
+        axes.set_xlabel(text, linespacing=1.3)
     legend_above(figure, legend_of(study))
     footnote(figure, f"{len(study.seeds)} seeds; dots are seeds.", study.acting_notice(), study.data_notice())
     return figure
@@ -88,7 +92,7 @@ def verdict(own: list[np.ndarray]) -> str:
     steps = [difference_estimate(larger, smaller) for smaller, larger in pairwise(own)]
     rising = "means rise" if all(step.mean > 0.0 for step in steps) else "means do not rise throughout"
     sure = sum(step.low > 0.0 for step in steps)
-    return f"{rising}; {sure} of {len(steps)} steps beyond their intervals"
+    return f"{rising}; {sure} of {len(steps)} steps up beyond their intervals"
 
 
 def legend_of(study: StudyRecord):
