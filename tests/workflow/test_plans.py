@@ -69,7 +69,9 @@ def test_behaviour_policies_are_trained_beside_the_shipped_ones_and_then_copied(
 
 
 def test_paper_study_plans_the_full_grid(checkout):
-    methods = len(load_methods(checkout.folder / "config/methods.yaml"))
+    """Every method but MBDPO, whose studies are its own."""
+    known = load_methods(checkout.folder / "config/methods.yaml").values()
+    methods = sum(method.algorithm != "mbdpo" for method in known)
     result = checkout.snakemake("-n", "--configfile", "config/paper.yaml")
     assert result.returncode == 0, result.stdout
     assert planned(result.stdout, "train_locomotion") == 9 * methods
