@@ -246,7 +246,7 @@ def test_actions_without_a_finite_box_are_refused(box, write_dataset, box_task):
 
 
 def test_dataset_without_episodes_is_refused(write_dataset, box_task):
-    with pytest.raises(UserError, match=r"handmade/test-v0 .* has no episodes; download it"):
+    with pytest.raises(UserError, match=r"handmade/test-v0 .* has no episodes; record it"):
         prepare_transitions(*write_dataset(), box_task)
 
 
@@ -267,7 +267,7 @@ def test_truncated_dataset_is_refused(kept, write_dataset, box_task):
     path = root / dataset_id / "data" / "main_data.hdf5"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(
-        UserError, match=r"handmade/test-v0 in .* is damaged .*; delete .* and download"
+        UserError, match=r"handmade/test-v0 in .* is damaged .*; it may exist here alone"
     ) as caught:
         prepare_transitions(dataset_id, root, box_task)
     assert "\n" not in str(caught.value)
