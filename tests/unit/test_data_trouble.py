@@ -1,6 +1,7 @@
-"""Sound data that cannot be read, and own data that changed: one line tells which, and nothing is lost."""
+"""Sound data that cannot be read, and own data that changed: one line tells which."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,14 @@ import pytest
 from minari.data_collector import EpisodeBuffer
 
 from gtp.data.sources import how_to_get
+from gtp.data.sources.d4rl import find_file
+from gtp.data.sources.d4rl_tasks import find_task
+from gtp.data.sources.minari import find_own_copy
 from gtp.data.store.card import verify_card
 from gtp.data.store.minari_store import minari_root, open_dataset
 from gtp.errors import UserError
 
+from .d4rl_files import HOPPER, convert, hopper_columns
 from .minari_data import MEDIUM, fetch_minari, set_metadata, write_hopper
 
 OWN = "me/hopper/mine-v0"
@@ -57,7 +62,7 @@ def test_file_system_without_locks_names_the_setting(root, monkeypatch):
     monkeypatch.setattr(h5py, "File", refuse)
     message = refusal(MEDIUM, root)
     assert "file system without locks" in message
-    assert message.endswith("set HDF5_USE_FILE_LOCKING=FALSE and run the same command again")
+    assert message.endswith("set HDF5_USE_FILE_LOCKING=FALSE and try again")
 
 
 @pytest.fixture
@@ -171,3 +176,38 @@ def test_ids_that_no_hub_has_are_not_to_be_downloaded(monkeypatch, tmp_path):
     assert "minari download D4RL/door/human-v2" in how_to_get("D4RL/door/human-v2", tmp_path)
     monkeypatch.setenv("MINARI_REMOTE", "hf://me")
     assert f"minari download {OWN}" in how_to_get(OWN, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "i4", "u1", "i8"])
+def test_short_and_whole_numbers_are_numbers_in_d4rl_files(dtype, root, d4rl_folder):
+    columns = hopper_columns(700, timeouts=[699], rewards=np.full(700, 200, dtype))
+    columns["actions"] = columns["actions"].astype(np.float16)
+    card, episodes = convert(root, columns)
+    assert card["episode_return"]["mean"] == 699 * 200
+    assert episodes[0].rewards.dtype.kind == "f"
+    assert episodes[0].actions.dtype == np.float32
+
+
+@pytest.mark.parametrize("d4rl_id", ["pen-human-v1", "kitchen-mixed-v0"])
+def test_d4rl_ids_of_other_robots_lead_to_own_data(d4rl_id):
+    with pytest.raises(UserError, match='docs/data.md, "Your own dataset as a task"') as error:
+        find_task(d4rl_id)
+    assert "\n" not in str(error.value)
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    assert "## Your own dataset as a task" in text
+
+
+def test_user_without_a_home_has_no_copies(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for variable in ("HOME", "MINARI_DATASETS_PATH", "D4RL_DATASET_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert find_own_copy(MEDIUM, tmp_path / "root") is None
+    task = find_task(HOPPER)
+    assert find_file(task, None) == (None, task.url)
+    with pytest.raises(UserError, match="there is no file ~/absent.hdf5"):
+        find_file(task, "~/absent.hdf5")

@@ -219,6 +219,11 @@ def how_to_replace(dataset_id: str, folder: Path, root: Path) -> str:
     return f"move {folder} away and {how_to_get(dataset_id, root)}"
 
 
+def expand_home(path: str | Path) -> Path:
+    """A path with the home folder for ~; as it is where there is none (no HOME and no passwd entry)."""
+    return Path(os.path.expanduser(path))
+
+
 def abbreviate(steps: int) -> str:
     """A count as it appears in file names: 100k, 1m, 2500."""
     for size, suffix in ((1_000_000, "m"), (1_000, "k")):

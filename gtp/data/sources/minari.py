@@ -19,7 +19,7 @@ from minari.namespace import create_namespace
 from minari.storage.remotes import DEFAULT_REMOTE
 from minari.storage.remotes.huggingface import HuggingFaceStorage
 
-from gtp.data.sources import COMBINED, FromMinari, how_to_replace
+from gtp.data.sources import COMBINED, FromMinari, expand_home, how_to_replace
 from gtp.data.store.build import Made, Order, Workshop, build_dataset
 from gtp.data.store.card import describe_episodes, read_card, verify_card
 from gtp.data.store.minari_store import dataset_folder, minari_root, open_dataset, read_episodes
@@ -99,7 +99,7 @@ def check_ids(ids: Sequence[str], dataset_id: str, root: Path) -> None:
 
 def own_root() -> Path:
     """The user's own Minari folder; unlike Minari's function this does not create it."""
-    return Path(os.environ.get("MINARI_DATASETS_PATH") or "~/.minari/datasets").expanduser().resolve()
+    return expand_home(os.environ.get("MINARI_DATASETS_PATH") or "~/.minari/datasets").resolve()
 
 
 def find_own_copy(dataset_id: str, root: Path) -> Path | None:

@@ -72,7 +72,8 @@ def describe_episodes(episodes: Iterable[EpisodeData]) -> dict:
     lengths, returns, successes, lows, highs = [], [], [], [], []
     for episode in episodes:
         lengths.append(len(episode.rewards))
-        returns.append(float(np.sum(episode.rewards)))
+        # Sums of float16 end at 65504.
+        returns.append(float(np.sum(episode.rewards, dtype=np.float64)))
         lows.append(np.min(episode.actions, axis=0))
         highs.append(np.max(episode.actions, axis=0))
         if episode.infos and "success" in episode.infos:

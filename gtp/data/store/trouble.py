@@ -61,13 +61,11 @@ def find_lock(error: OSError, reason: str) -> str | None:
     """
     code = re.search(r"unable to lock file, errno = (\d+)", reason)
     if code is not None and int(code[1]) in LOCKLESS:
-        return (
-            f"lies on a file system without locks ({reason}); set {UNLOCKED} and run the same command again"
-        )
+        return f"lies on a file system without locks ({reason}); set {UNLOCKED} and try again"
     if code is not None or "file is already open" in reason:
         return (
-            "is open in another process that writes to it; wait until that has ended, or, if there is none and"
-            f" the file system lacks locks, set {UNLOCKED}"
+            "is open in another process that writes to it; wait until that has ended, or, if there is none"
+            f" and the file system lacks locks, set {UNLOCKED}"
         )
     return None
 
