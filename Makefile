@@ -14,10 +14,12 @@ STUDY ?= quick
 # For `make bench`.
 DEVICE ?= cpu
 
-BIN := $(abspath $(VENV))/bin
+# Not `abspath`, and quoted wherever it is used: the path of the checkout or of VENV may hold spaces.
+BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
 STUDY_FILE := config/$(STUDY).yaml
 STUDIES = $(filter-out methods online tasks trials,$(basename $(notdir $(wildcard config/*.yaml))))
-INSTALLED := $(VENV)/.gtp-installed
+EMPTY :=
+INSTALLED := $(subst $(EMPTY) $(EMPTY),\ ,$(VENV))/.gtp-installed
 PIP_FLAGS := --disable-pip-version-check
 # Rules of the workflow call `python`; this makes it the environment's.
 export PATH := $(BIN):$(PATH)
@@ -30,11 +32,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 	  echo "no Python 3.11 or newer found: install one, or name it with make PYTHON=/path/to/python" >&2; exit 1; \
 	fi
-	@if [ ! -x $(BIN)/python ]; then echo "Creating $(VENV)"; $(PYTHON) -m venv $(VENV); fi
+	@if [ ! -x "$(BIN)/python" ]; then echo "Creating $(VENV)"; "$(PYTHON)" -m venv "$(VENV)"; fi
 	@echo "Installing requirements.lock into $(VENV): a few minutes the first time"
-	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.lock
-	@$(BIN)/python -m pip install $(PIP_FLAGS) --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	@"$(BIN)/python" -m pip install $(PIP_FLAGS) -r requirements.lock
+	@"$(BIN)/python" -m pip install $(PIP_FLAGS) --quiet --no-deps --no-build-isolation --editable .
+	@touch "$@"
 
 $(STUDY_FILE):
 	@echo "there is no study '$(STUDY)' in config/; choose one of: $(STUDIES)" >&2; exit 1
@@ -44,51 +46,51 @@ environment: $(INSTALLED)  ## Create .venv from requirements.lock
 
 .PHONY: reproduce
 reproduce: $(STUDY_FILE) $(INSTALLED)  ## Environment, then every figure and table of a study (STUDY=quick)
-	@$(BIN)/snakemake --cores all --configfile $(STUDY_FILE)
+	@"$(BIN)/snakemake" --cores all --configfile $(STUDY_FILE)
 
 .PHONY: report
 report: $(STUDY_FILE) $(INSTALLED)  ## report.html with the figures and tables of a finished study (STUDY=quick)
-	@$(BIN)/snakemake --configfile $(STUDY_FILE) --report report.html
+	@"$(BIN)/snakemake" --configfile $(STUDY_FILE) --report report.html
 
 .PHONY: adopt-reference
 adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=quick) a committed reference, and draw it
-	@$(BIN)/python workflow/scripts/adopt_reference.py $(STUDY_FILE)
-	@$(BIN)/snakemake reference --cores all
+	@"$(BIN)/python" workflow/scripts/adopt_reference.py $(STUDY_FILE)
+	@"$(BIN)/snakemake" reference --cores all
 
 .PHONY: test
 test: $(INSTALLED)  ## The whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@"$(BIN)/python" -m pytest -n 2 --dist loadfile
 
 .PHONY: faults
 faults: $(INSTALLED)  ## Damaged files of every kind: each must be one line (minutes; writes docs/faults.md)
-	@$(BIN)/python -m tests.faults.damaged_files --record docs/faults.md
+	@"$(BIN)/python" -m tests.faults.damaged_files --record docs/faults.md
 
 # A stage keeps its input functions beside its rules, which is all that Snakemake's own linter may find.
 .PHONY: lint
 lint: $(INSTALLED)  ## Style of the Python and Snakemake files
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/snakefmt --check Snakefile workflow
-	@! $(BIN)/snakemake --lint 2>&1 | grep -E '^ +\* |[Ee]rror' | grep -v 'Mixed rules and functions'
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/ruff" format --check .
+	@"$(BIN)/snakefmt" --check Snakefile workflow
+	@! "$(BIN)/snakemake" --lint 2>&1 | grep -E '^ +\* |[Ee]rror' | grep -v 'Mixed rules and functions'
 
 .PHONY: format
 format: $(INSTALLED)  ## Rewrite the Python and Snakemake files in that style
-	@$(BIN)/ruff check --fix .
-	@$(BIN)/ruff format .
-	@$(BIN)/snakefmt Snakefile workflow
+	@"$(BIN)/ruff" check --fix .
+	@"$(BIN)/ruff" format .
+	@"$(BIN)/snakefmt" Snakefile workflow
 
 .PHONY: bench
 bench: $(INSTALLED)  ## Updates per second and milliseconds per action (DEVICE=cpu or cuda)
-	@$(BIN)/python -m gtp bench --device $(DEVICE)
+	@"$(BIN)/python" -m gtp bench --device $(DEVICE)
 
 # CUDA packages are left out of the lock: torch pins the ones that its build needs, where it needs them.
 .PHONY: lock
 lock:  ## Write requirements.lock: pyproject.toml with the versions of the present lock (UPGRADE=1: the newest)
 	@rm -rf .venv-lock
-	@$(PYTHON) -m venv .venv-lock
+	@"$(PYTHON)" -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install $(PIP_FLAGS) $(if $(UPGRADE),,-c requirements.lock) --editable '.[all]'
 	@set -o pipefail; { \
-	  echo "# Every package of the environment, written by 'make lock' with $$($(PYTHON) --version)."; \
+	  echo "# Every package of the environment, written by 'make lock' with $$("$(PYTHON)" --version)."; \
 	  echo "# Without local build tags (torch's '+cpu') and without the CUDA packages that a CUDA build of torch pins."; \
 	  .venv-lock/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed -E 's/\+.*$$//' \
 	    | grep -vE '^(nvidia|cuda|triton)[-=]' | LC_ALL=C sort -f; \

@@ -70,6 +70,9 @@ class TaskSpec:
     action_repeat: int = 1
     """Simulator steps for which a maze task holds each action; steps of an episode count actions."""
 
+    clip_actions: bool = False
+    """Clip recorded actions outside the box of actions to it; otherwise such data are refused."""
+
     def __post_init__(self):
         check_name("name", self.name)
         if self.maze is not None:

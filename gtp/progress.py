@@ -29,7 +29,9 @@ class Progress:
                     f"{duration((self.total - self.done) / rate)} left" if rate > 0 else "time left unknown"
                 )
             count = f"{self.done}/{self.total} {self.unit} ({100 * self.done // self.total} %)"
-            say(f"{self.what}: {count}, {rate:.1f} {self.unit}/s, {left}")
+            # Two digits where one decimal would show a slow rate as none.
+            speed = f"{rate:.1f}" if rate >= 0.05 else f"{rate:.2g}"
+            say(f"{self.what}: {count}, {f'{speed} {self.unit}/s, ' if rate > 0 else ''}{left}")
 
 
 def say(line: str) -> None:

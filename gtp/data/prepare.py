@@ -12,13 +12,23 @@ from gtp.data.agreement import check_agreement
 from gtp.data.reward_scale import RETURN_RANGE
 from gtp.data.store.card import data_files
 from gtp.data.store.minari_store import dataset_folder, open_dataset, read_episodes
-from gtp.data.transitions import Transitions, observation_statistics, scale_actions
+from gtp.data.transitions import (
+    Transitions,
+    describe_outside,
+    observation_statistics,
+    scale_actions,
+)
 from gtp.envs.mazes import find_maze, goal_position, layout_of
 from gtp.envs.wrappers import HeldAction, flatten_observations, select_boxes
 from gtp.errors import UserError, told_to_the_user
 from gtp.files import sha256_of
+from gtp.progress import say
 
 REMEDY = "use an intact copy of the data"
+OUTSIDE_REMEDY = (
+    "set clip_actions: true in the task to clip them, or declare the wider box as action_space of both the"
+    " dataset and the environment"
+)
 
 
 def prepare_transitions(dataset_id: str, root: Path, task: TaskSpec) -> Transitions:
@@ -33,8 +43,9 @@ def prepare_transitions(dataset_id: str, root: Path, task: TaskSpec) -> Transiti
 
     Raises: UserError naming the dataset and the remedy when it is missing, damaged, empty, recorded in
     another maze, in other coordinates or otherwise than the task is evaluated (gtp.data.agreement), contains
-    NaN, lengths or shapes that do not fit or actions outside their box, lacks an observation key, does not
-    fit into memory, or has returns that are all equal where the task divides by their range.
+    NaN, lengths or shapes that do not fit or, unless the task clips them, actions outside their box, lacks an
+    observation key, does not fit into memory, or has returns that are all equal where the
+    task divides by their range.
     """
     try:
         return _prepare(dataset_id, Path(root), task)
@@ -49,10 +60,12 @@ def _prepare(dataset_id: str, root: Path, task: TaskSpec) -> Transitions:
     folder = dataset_folder(dataset_id, root)
     columns, starts = read_columns(dataset, root, task)
     low, high = action_box(dataset)
-    try:
-        columns["actions"] = scale_actions(columns["actions"], low, high)
-    except ValueError as error:
-        raise UserError(f"dataset {dataset_id}: {error}; {REMEDY}") from error
+    outside = describe_outside(columns["actions"], low, high)
+    if outside is not None and not task.clip_actions:
+        raise UserError(f"dataset {dataset_id}: {outside}; {OUTSIDE_REMEDY}")
+    if outside is not None:
+        say(f"dataset {dataset_id}: {outside}; clipped to it")
+    columns["actions"] = scale_actions(columns["actions"], low, high, clip=task.clip_actions)
     mean, std = observation_statistics(columns["observations"])
     digest = sha256_of(*data_files(folder))
     with told_to_the_user():

@@ -111,20 +111,37 @@ def find_problem(arrays: Mapping[str, np.ndarray]) -> str | None:
     return None
 
 
-def scale_actions(actions: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def scale_actions(
+    actions: np.ndarray, low: np.ndarray, high: np.ndarray, *, clip: bool = False
+) -> np.ndarray:
     """Map the environment's action box onto [-1, 1].
 
     Shapes: actions (N, A), low (A,), high (A,) -> (N, A) float32.
-    Raises: ValueError when an action lies outside the box by more than rounding.
+    Raises: ValueError when an action lies outside the box by more than rounding, unless it is to be clipped.
     """
-    scaled = 2.0 * (actions.astype(np.float64) - low) / (high.astype(np.float64) - low) - 1.0
-    worst = np.abs(scaled).max(initial=0.0)
-    if worst > 1.0 + ACTION_TOLERANCE:
-        row = int(np.abs(scaled).max(axis=1).argmax())
-        raise ValueError(
-            f"action {actions[row].tolist()} lies outside the box {low.tolist()}..{high.tolist()}"
-        )
-    return np.clip(scaled, -1.0, 1.0).astype(np.float32)
+    outside = None if clip else describe_outside(actions, low, high)
+    if outside is not None:
+        raise ValueError(outside)
+    return np.clip(relative_to_box(actions, low, high), -1.0, 1.0).astype(np.float32)
+
+
+def relative_to_box(actions: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Actions in float64, -1 at the box's lower bound and 1 at the upper one."""
+    return 2.0 * (actions.astype(np.float64) - low) / (high.astype(np.float64) - low) - 1.0
+
+
+def describe_outside(actions: np.ndarray, low: np.ndarray, high: np.ndarray) -> str | None:
+    """How many entries of actions (N, A) leave their box by more than rounding, and the farthest, if any."""
+    distance = np.abs(relative_to_box(actions, low, high))
+    count = int((distance > 1.0 + ACTION_TOLERANCE).sum())
+    if count == 0:
+        return None
+    row, column = np.unravel_index(distance.argmax(), distance.shape)
+    return (
+        f"{count} of {actions.size} entries of the actions ({100 * count / actions.size:.2g} %) lie outside"
+        f" their box, the farthest {actions[row, column]:.6g} in dimension {column}, which goes from"
+        f" {low[column]:.6g} to {high[column]:.6g}"
+    )
 
 
 def observation_statistics(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 from pathlib import Path
 
 import gymnasium as gym
@@ -78,7 +79,10 @@ def make_maze_simulator(environment: str, grid: list[list], action_repeat: int =
 def make_simulator(environment: str, **options) -> gym.Env:
     """`gymnasium.make` whose errors are one line. Raises UserError."""
     try:
-        return gym.make(environment, disable_env_checker=True, **options)
+        with warnings.catch_warnings():
+            # An id names the version that is meant: D4RL's data belong to v4.
+            warnings.filterwarnings("ignore", r".*The environment \S+ is out of date")
+            return gym.make(environment, disable_env_checker=True, **options)
     except ImportError as error:  # of the module in an id such as some.module:Env-v0
         raise UserError(f"cannot make environment {environment!r}: {error}; install what it needs") from error
     except gym.error.Error as error:

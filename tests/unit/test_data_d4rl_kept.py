@@ -79,7 +79,9 @@ def test_place_of_another_source_is_left_alone(root):
     card, _ = convert(root, hopper_columns(8))
     folder = root / "d4rl" / HOPPER
     write_card(folder, card | {"recipe": {"name": "locomotion", "seed": 3}})
-    with pytest.raises(UserError, match=f"{folder} holds other data .*differs in .*name.* delete the folder"):
+    with pytest.raises(
+        UserError, match=f"{folder} holds other data .*differs in .*name.* move the folder away"
+    ):
         fetch_d4rl(HOPPER, root, root.parent / "file.hdf5")
     assert read_card(folder)["recipe"]["name"] == "locomotion"
 

@@ -44,7 +44,7 @@ BAD = {
     "wide rewards": ({"rewards": np.zeros((8, 2), "f4")}, r"its 'rewards' have shape \(8, 2\)"),
     "a number": ({"rewards": np.float32(1)}, r"its 'rewards' have shape \(\)"),
     "integers": ({"observations": np.zeros((8, 11), "i4")}, "its 'observations' are int32"),
-    "half precision": ({"actions": np.zeros((8, 3), "f2")}, "its 'actions' are float16"),
+    "long doubles": ({"actions": np.zeros((8, 3), "g")}, "its 'actions' are float128"),
     "words": ({"rewards": np.array([b"a"] * 8)}, r"its 'rewards' are \|S1"),
     "NaN": ({"observations": np.full((8, 11), np.nan, "f4")}, "its 'observations' contain NaN .* in row 0"),
     "infinite": ({"rewards": np.float32([0] * 7 + [np.inf])}, "its 'rewards' contain NaN .* in row 7"),

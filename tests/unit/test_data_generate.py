@@ -176,7 +176,7 @@ def test_empty_folders_of_an_interrupted_run_are_no_obstacle(tmp_path):
 
 def test_other_data_are_never_overwritten(copy_of_generated):
     root, dataset_id, folder = copy_of_generated
-    with pytest.raises(UserError, match=rf"{folder} .*differs in .*steps.*; choose another id or delete"):
+    with pytest.raises(UserError, match=rf"{folder} .*differs in .*steps.*; choose another id or move"):
         generate_dataset(TINY, dataset_id=dataset_id, root=root)
     (folder / "card.json").write_text("{}")
     with pytest.raises(UserError, match="is not a dataset card"):

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import shutil
 
 import h5py
@@ -10,6 +11,7 @@ from gymnasium import spaces
 from gtp.data import prepare
 from gtp.data.batches import n_step_returns
 from gtp.data.prepare import prepare_transitions, task_statistics
+from gtp.data.store.build import describe_dataset
 from gtp.data.store.card import data_files
 from gtp.envs.mazes import goal_position
 from gtp.errors import UserError
@@ -226,7 +228,6 @@ BAD_EPISODES = {
     "wide observations": (box_episode(3, observations=np.zeros((4, 5))), r"shape \(4, 5\)"),
     "missing action": (box_episode(3, actions=np.zeros((2, 1), np.float32)), r"actions has shape \(2, 1\)"),
     "missing flag": (box_episode(3, terminations=np.zeros(2, bool)), "terminations has shape"),
-    "action outside": (box_episode(3, actions=np.full((3, 1), 2.1, np.float32)), "outside the box"),
 }
 
 
@@ -239,6 +240,33 @@ def test_unsound_episodes_are_refused(episode, message, write_dataset, box_task)
     assert "\n" not in str(caught.value)
 
 
+def test_actions_outside_the_box_are_counted_and_clipped_where_the_task_says_so(
+    write_dataset, box_task, capsys
+):
+    actions = np.array([[0.0], [2.1], [-3.0], [1.0]], np.float32)
+    source = write_dataset(box_episode(4, actions=actions), box_episode(4))
+    said = "2 of 8 entries of the actions (25 %) lie outside their box, the farthest -3 in dimension 0, which"
+    said += " goes from -2 to 2"
+    with pytest.raises(
+        UserError, match=re.escape(f"dataset handmade/test-v0: {said}; set clip_actions")
+    ) as e:
+        prepare_transitions(*source, box_task)
+    assert "declare the wider box" in str(e.value)
+    assert "intact copy" not in str(e.value)
+    capsys.readouterr()
+    clipped = prepare_transitions(*source, dataclasses.replace(box_task, clip_actions=True))
+    np.testing.assert_array_equal(clipped.actions[:4, 0], [0, 1, -1, 0.5])
+    assert f"{said}; clipped to it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int64, np.uint8])
+def test_rewards_of_any_numbers_are_summed_without_overflow(dtype, write_dataset, box_task):
+    rewards = np.full(600, 200, dtype)
+    dataset_id, root = write_dataset(box_episode(600, actions=np.zeros((600, 1)), rewards=rewards))
+    np.testing.assert_array_equal(prepare_transitions(dataset_id, root, box_task).rewards, 200)
+    assert describe_dataset(dataset_id, root)["episode_return"]["mean"] == 120_000
+
+
 @pytest.mark.parametrize("box", [spaces.Box(-np.inf, np.inf, (1,), np.float32), spaces.Discrete(3)])
 def test_actions_without_a_finite_box_are_refused(box, write_dataset, box_task):
     with pytest.raises(UserError, match=r"handmade/test-v0 has .*actions"):
@@ -246,7 +274,7 @@ def test_actions_without_a_finite_box_are_refused(box, write_dataset, box_task):
 
 
 def test_dataset_without_episodes_is_refused(write_dataset, box_task):
-    with pytest.raises(UserError, match=r"handmade/test-v0 .* has no episodes; download it"):
+    with pytest.raises(UserError, match=r"handmade/test-v0 .* has no episodes; record it"):
         prepare_transitions(*write_dataset(), box_task)
 
 
@@ -267,7 +295,7 @@ def test_truncated_dataset_is_refused(kept, write_dataset, box_task):
     path = root / dataset_id / "data" / "main_data.hdf5"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(
-        UserError, match=r"handmade/test-v0 in .* is damaged .*; delete .* and download"
+        UserError, match=r"handmade/test-v0 in .* is damaged .*; it may exist here alone"
     ) as caught:
         prepare_transitions(dataset_id, root, box_task)
     assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@ import dataclasses
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import gymnasium as gym
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from gtp.config import TaskSpec
 from gtp.data.generate.waypoint import WaypointController, WaypointRecipe
-from gtp.envs.make import make_environment
+from gtp.envs.make import make_environment, make_simulator
 from gtp.envs.mazes import MAZES, cell_center, goal_position, maze_cells
 from gtp.errors import UserError
 
@@ -174,3 +175,20 @@ def test_bad_plain_tasks_get_one_line(box_task):
         make_environment(dataclasses.replace(box_task, observation_keys=("observation",)))
     with pytest.raises(UserError, match="did you mean 'Pendulum-v1'"):
         make_environment(dataclasses.replace(box_task, environment="Pendulun-v1"))
+
+
+def test_only_the_notice_of_a_newer_version_is_silenced(monkeypatch):
+    make = gym.make
+
+    def make_and_warn(*arguments, **options):
+        warnings.warn("another notice", stacklevel=1)
+        return make(*arguments, **options)
+
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        make("Hopper-v4").close()
+        monkeypatch.setattr(gym, "make", make_and_warn)
+        make_simulator("Hopper-v4").close()
+    texts = [str(each.message) for each in raised]
+    assert sum("out of date" in text for text in texts) == 1  # of gymnasium's own function
+    assert "another notice" in texts

@@ -14,7 +14,7 @@ def test_rate_and_time_left_ignore_the_first_unit(monkeypatch, capsys):
         now[0] += 1.0
         bar.advance()
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "train maze gtp: 1/100 steps (1 %), 0.0 steps/s, time left unknown"
+    assert lines[0] == "train maze gtp: 1/100 steps (1 %), time left unknown"
     assert lines[1] == "train maze gtp: 11/100 steps (11 %), 1.0 steps/s, 1 min 29 s left"
     assert len(lines) == 3
 
@@ -25,6 +25,19 @@ def test_the_last_unit_is_always_reported(monkeypatch, capsys):
     bar.advance()
     bar.advance()
     assert capsys.readouterr().err.splitlines()[-1].startswith("evaluate: 2/2 episodes (100 %)")
+
+
+def test_a_rate_of_nothing_is_not_printed_and_a_slow_one_is_not_zero(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    Progress("convert a/b-v0", 8, "rows").advance(8)
+    slow = Progress("evaluate", 3, "episodes", interval=10.0)
+    slow.advance()
+    now[0] = 40.0
+    slow.advance()
+    converted, evaluated = capsys.readouterr().err.splitlines()
+    assert converted == "convert a/b-v0: 8/8 rows (100 %), done"
+    assert evaluated == "evaluate: 2/3 episodes (66 %), 0.025 episodes/s, 40 s left"
 
 
 def test_durations():

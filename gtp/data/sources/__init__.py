@@ -9,6 +9,7 @@ module gtp.data.sources.<name>, which `implementation` imports when it is wanted
 """
 
 import importlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from typing import Any, ClassVar
 
 COMBINED = "combined/"
 """Begins the ids of Minari's datasets that were put together."""
+COLLECTION = ("D4RL/", "atari/", "mujoco/")
+"""Begin the ids of the datasets on Farama's hub (minari.farama.org, "Datasets")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +68,15 @@ class Source:
         return ["fetch", self.name], place | asdict(self)
 
     @classmethod
+    def obtainable(cls, dataset_id: str) -> bool:
+        """Whether a dataset can be had again; others may exist on this machine alone."""
+        return True
+
+    @classmethod
     def remedy(cls, dataset_id: str, root: Path) -> str:
         """How to come by a dataset that is not there, for error messages."""
+        if not cls.obtainable(dataset_id):
+            return f"record it or put your copy at {Path(root) / dataset_id} (docs/data.md)"
         own = f" --dataset_id {dataset_id}" if cls.takes_id else ""
         return f"make it with `python -m gtp dataset fetch {cls.name}{own} --root {root} ...`"
 
@@ -142,8 +152,13 @@ class FromMinari(Source):
         return self.own_id or f"{COMBINED}{suite}/{name}-v0"
 
     @classmethod
+    def obtainable(cls, dataset_id: str) -> bool:
+        # Another hub than Farama's may hold any id.
+        return dataset_id.startswith((COMBINED, *COLLECTION)) or "MINARI_REMOTE" in os.environ
+
+    @classmethod
     def remedy(cls, dataset_id: str, root: Path) -> str:
-        if dataset_id.startswith(COMBINED):
+        if dataset_id.startswith(COMBINED) or not cls.obtainable(dataset_id):
             return super().remedy(dataset_id, root)
         return f"download it with `MINARI_DATASETS_PATH={root} minari download {dataset_id}`"
 
@@ -186,10 +201,27 @@ def implementation(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def source_of(dataset_id: str) -> type[Source]:
+    """The source whose prefix fits an id best."""
+    fitting = [source for source in SOURCES.values() if dataset_id.startswith(source.prefix)]
+    return max(fitting, key=lambda source: len(source.prefix))
+
+
 def how_to_get(dataset_id: str, root: Path) -> str:
     """The command that makes or downloads a dataset, for error messages."""
-    fitting = [source for source in SOURCES.values() if dataset_id.startswith(source.prefix)]
-    return max(fitting, key=lambda source: len(source.prefix)).remedy(dataset_id, root)
+    return source_of(dataset_id).remedy(dataset_id, root)
+
+
+def how_to_replace(dataset_id: str, folder: Path, root: Path) -> str:
+    """What to do about data in `folder` that cannot be used, for error messages: nothing that loses them."""
+    if not source_of(dataset_id).obtainable(dataset_id):
+        return "it may exist here alone: keep it, and use a backup or record it again under another id"
+    return f"move {folder} away and {how_to_get(dataset_id, root)}"
+
+
+def expand_home(path: str | Path) -> Path:
+    """A path with the home folder for ~; as it is where there is none (no HOME and no passwd entry)."""
+    return Path(os.path.expanduser(path))
 
 
 def abbreviate(steps: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gymnasium as gym
 
-from gtp.data.sources import FromD4RL
+from gtp.data.sources import FromD4RL, expand_home
 from gtp.data.sources.d4rl_file import D4RLFile, open_d4rl
 from gtp.data.sources.d4rl_tasks import URLS, D4RLTask, find_task
 from gtp.data.sources.download import DownloadError, download
@@ -78,7 +78,7 @@ def check_sha256(sha256: str | None) -> str | None:
 
 def d4rl_folder() -> Path:
     """Where D4RL keeps its files."""
-    return Path(os.environ.get("D4RL_DATASET_DIR") or "~/.d4rl/datasets").expanduser()
+    return expand_home(os.environ.get("D4RL_DATASET_DIR") or "~/.d4rl/datasets")
 
 
 def find_file(task: D4RLTask, source: str | None) -> tuple[Path | None, str | None]:
@@ -86,7 +86,7 @@ def find_file(task: D4RLTask, source: str | None) -> tuple[Path | None, str | No
     if source is not None and str(source).lower().startswith(("http://", "https://")):
         return None, str(source)
     if source is not None:
-        path = Path(source).expanduser()
+        path = expand_home(source)
         if not path.is_file():
             raise UserError(f"there is no file {path}; give the path or URL of D4RL's file of {task.id}")
         return path, None

@@ -52,7 +52,8 @@ class Report:
 class D4RLFile:
     """An open file whose columns have been found to fit together, though not yet their values.
 
-    `observation_space` and `action_space` have the dtypes of the file. Make one with `open_d4rl`.
+    `observation_space` and `action_space` have the dtypes of the file, float32 for float16. Make
+    one with `open_d4rl`.
     """
 
     def __init__(self, name: str, file: h5py.File, task: D4RLTask):
@@ -82,8 +83,9 @@ class D4RLFile:
             return name in self.file
 
     def dtype(self, name: str) -> type:
+        """Type of a column's values in the dataset: the file's, or one with more digits for short numbers."""
         with self.one_line():
-            return self.file[name].dtype.newbyteorder("=").type
+            return np.result_type(self.file[name].dtype.newbyteorder("="), np.float32).type
 
     def name_borders(self) -> list[str]:
         """What separates episodes in this file, for the card."""
@@ -130,8 +132,8 @@ class D4RLFile:
                 raise self.refuse(f"it has no {name!r}")
             if column.is_virtual or column.external or column.file.filename != self.file.filename:
                 raise self.refuse(f"its {name!r} lies in another file")
-            kinds = "biuf" if name in ("terminals", "timeouts") else "f"
-            if column.dtype.kind not in kinds or (kinds == "f" and column.dtype.itemsize not in (4, 8)):
+            kinds = {"terminals": "biuf", "timeouts": "biuf", "rewards": "iuf"}.get(name, "f")
+            if column.dtype.kind not in kinds or column.dtype.itemsize > 8:
                 raise self.refuse(f"its {name!r} are {column.dtype} where numbers are expected")
             shape, tail = column.shape, self.columns[name]
             # D4RL accepts a second axis of length 1 on columns of numbers, too.

@@ -79,7 +79,10 @@ def find_task(d4rl_id: str) -> D4RLTask:
     """The task of an id. Raises UserError when the id is malformed or of another robot."""
     match = re.fullmatch(r"(antmaze-[a-z]+|[a-z0-9]+)-?[a-z-]*-v\d+", d4rl_id)
     if match is None or match[1] not in ENVIRONMENTS:
-        raise UserError(f"unknown D4RL id {d4rl_id!r}; use one of {', '.join(sorted(URLS))}")
+        raise UserError(
+            f"unknown D4RL id {d4rl_id!r}; use one of {', '.join(sorted(URLS))}; of another robot, make"
+            ' the data a Minari dataset of your own (docs/data.md, "Your own dataset as a task")'
+        )
     observations, actions, horizon, environment = ENVIRONMENTS[match[1]]
     return D4RLTask(
         id=d4rl_id,

@@ -19,10 +19,11 @@ from minari.namespace import create_namespace
 from minari.storage.remotes import DEFAULT_REMOTE
 from minari.storage.remotes.huggingface import HuggingFaceStorage
 
-from gtp.data.sources import COMBINED, FromMinari
+from gtp.data.sources import COMBINED, FromMinari, expand_home, how_to_replace
 from gtp.data.store.build import Made, Order, Workshop, build_dataset
-from gtp.data.store.card import describe_episodes, read_card
+from gtp.data.store.card import describe_episodes, read_card, verify_card
 from gtp.data.store.minari_store import dataset_folder, minari_root, open_dataset, read_episodes
+from gtp.data.store.trouble import find_foreign_layout, one_line, told_in_one_line
 from gtp.errors import UserError, suggest
 from gtp.progress import say
 
@@ -65,10 +66,12 @@ def fetch(dataset: FromMinari, dataset_id: str, root: Path, *, command: str = ""
     def make(workshop: Workshop) -> Made:
         if len(ids) > 1:
             return combine(ids, dataset_id, workshop, root)
-        own = find_own_copy(dataset_id, root)
+        own, folder = find_own_copy(dataset_id, root), dataset_folder(dataset_id, root)
         if own is not None:
             with report_unusable(own):
                 return copy(dataset_id, own, workshop)
+        if not FromMinari.obtainable(dataset_id) and read_card(folder) is not None:
+            verify_card(folder)
         return download(dataset_id, workshop)
 
     order = Order(
@@ -96,16 +99,21 @@ def check_ids(ids: Sequence[str], dataset_id: str, root: Path) -> None:
 
 def own_root() -> Path:
     """The user's own Minari folder; unlike Minari's function this does not create it."""
-    return Path(os.environ.get("MINARI_DATASETS_PATH") or "~/.minari/datasets").expanduser().resolve()
+    return expand_home(os.environ.get("MINARI_DATASETS_PATH") or "~/.minari/datasets").resolve()
 
 
 def find_own_copy(dataset_id: str, root: Path) -> Path | None:
-    """The Minari root that holds a copy which the user downloaded, if any; it may be `root` itself."""
-    for place in (own_root(), root):
+    """The Minari root that holds a copy which the user put there, if any; `root` itself comes first.
+
+    Raises: UserError when a folder on the way may not be read.
+    """
+    for place in (root, own_root()):
         folder = dataset_folder(dataset_id, place)
         # Under `root` a dataset with a card is one of ours, and damaged: else it would have been kept.
         ours = place == root and read_card(folder) is not None
-        if (folder / "data" / "metadata.json").exists() and not ours:
+        with told_in_one_line(dataset_id, folder, place):
+            found = (folder / "data" / "metadata.json").exists() or find_foreign_layout(folder) is not None
+        if found and not ours:
             return place
     return None
 
@@ -275,10 +283,16 @@ def one_line_network_error(dataset_id: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise
         size = f"{SIZES[dataset_id]:.0f} MB" if dataset_id in SIZES else "size unknown"
+        if FromMinari.obtainable(dataset_id):
+            advice = (
+                f"where there is a network run `minari download {dataset_id}` and copy its folder to"
+                f" {own_root() / dataset_id}"
+            )
+        else:
+            advice = f"if the data are your own, put their folder at {own_root() / dataset_id}"
         raise UserError(
             f"cannot download {dataset_id} ({size}) from hf://{remote_organisation()}: {one_line(error)};"
-            f" where there is a network run `minari download {dataset_id}` and copy its folder to"
-            f" {own_root() / dataset_id}, or choose a dataset with `source: generate`"
+            f" {advice}, or choose a dataset with `source: generate`"
         ) from error
 
 
@@ -298,7 +312,7 @@ def describe(dataset_id: str, root: Path) -> dict:
 def _describe(dataset_id: str, root: Path) -> dict:
     dataset = open_dataset(dataset_id, root)
     if dataset.id != dataset_id:
-        raise UserError(f"{dataset_folder(dataset_id, root)} holds {dataset.id}; delete the folder")
+        raise UserError(f"{dataset_folder(dataset_id, root)} holds {dataset.id}; move the folder there")
     if not isinstance(dataset.action_space, spaces.Box):
         raise UserError(
             f"dataset {dataset_id} has actions {dataset.action_space}; only vectors of numbers are supported"
@@ -312,8 +326,8 @@ def _describe(dataset_id: str, root: Path) -> dict:
     except (TypeError, ValueError, IndexError) as error:
         folder = dataset_folder(dataset_id, root)
         raise UserError(
-            f"dataset {dataset_id} in {root} is damaged ({one_line(error)}); delete {folder} and fetch it"
-            " again"
+            f"dataset {dataset_id} in {root} is damaged ({one_line(error)});"
+            f" {how_to_replace(dataset_id, folder, root)}"
         ) from error
     return {
         **described,
@@ -343,8 +357,3 @@ def reference_scores(metadata: dict) -> dict | None:
         "unit": "episode return in Minari's evaluation environment",
         "episodes": metadata.get("num_episodes_average_score"),
     }
-
-
-def one_line(error: Exception) -> str:
-    """The message of somebody else's exception, cut to a readable length."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -12,9 +12,11 @@ from typing import Any
 from gtp.data.store.card import (
     checksums,
     describe_episodes,
+    find_change,
     find_damage,
     find_difference,
     installed_versions,
+    own_change,
     read_card,
     write_card,
 )
@@ -110,7 +112,8 @@ def intact_card(order: Order, folder: Path) -> dict | None:
     """The card of an intact dataset as ordered; None when it is to be made.
 
     The card is written last: data without one are half of something, or were put there by hand.
-    Raises: UserError when the card is that of other data.
+    Raises: UserError when the card is that of other data, or the data were added to since: the additions may
+    be nowhere else.
     """
     card = read_card(folder)
     if card is None:
@@ -122,7 +125,7 @@ def intact_card(order: Order, folder: Path) -> dict | None:
     if differing - order.remade:
         raise UserError(
             f"{folder} holds other data (its recipe differs in {names});"
-            " choose another id or delete the folder"
+            " choose another id or move the folder away"
         )
     if differing:
         problem = f"{folder} is not up to date (its recipe differs in {names})"
@@ -130,6 +133,8 @@ def intact_card(order: Order, folder: Path) -> dict | None:
         problem = find_damage(folder, card)
     if problem is None:
         return card
+    if (change := find_change(folder, card)) is not None:
+        raise UserError(f"{change}; {own_change(folder, card)}")
     say(f"{problem}: making the dataset again")
     return None
 

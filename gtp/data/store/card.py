@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from minari import EpisodeData
 
+from gtp.data.sources import FromMinari, how_to_replace
+from gtp.data.store.foreign import check_data
 from gtp.envs.success import succeeded
 from gtp.errors import UserError
 from gtp.files import read_json, sha256_of, write_text
@@ -20,6 +22,7 @@ from gtp.plain import build
 CARD_NAME = "card.json"
 CHECKSUM = "card_sha256"
 """Entry of a card with the checksum of all others."""
+WITHOUT_CARD = "move this one file away and run the command that made the dataset again"
 PACKAGES = ("gtp", "minari", "gymnasium", "gymnasium-robotics", "mujoco", "numpy")
 
 
@@ -69,7 +72,8 @@ def describe_episodes(episodes: Iterable[EpisodeData]) -> dict:
     lengths, returns, successes, lows, highs = [], [], [], [], []
     for episode in episodes:
         lengths.append(len(episode.rewards))
-        returns.append(float(np.sum(episode.rewards)))
+        # Sums of float16 end at 65504.
+        returns.append(float(np.sum(episode.rewards, dtype=np.float64)))
         lows.append(np.min(episode.actions, axis=0))
         highs.append(np.max(episode.actions, axis=0))
         if episode.infos and "success" in episode.infos:
@@ -113,13 +117,13 @@ def read_card(folder: Path) -> dict | None:
         card = read_json(path)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise UserError(f"{path}: {error.strerror}; ask its owner for the right to read it") from error
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read as a dataset card; delete {folder} and make it again"
-        ) from error
+        raise UserError(f"{path} cannot be read as a dataset card; {WITHOUT_CARD}") from error
     problem = find_card_problem(card)
     if problem is not None:
-        raise UserError(f"{path} is not a dataset card ({problem}); delete {folder} and make it again")
+        raise UserError(f"{path} is not a dataset card ({problem}); {WITHOUT_CARD}")
     return card
 
 
@@ -157,6 +161,32 @@ def find_damage(folder: Path, card: dict) -> str | None:
     return None
 
 
+def find_change(folder: Path, card: dict) -> str | None:
+    """How sound data in `folder` differ in size from their card, as data do that somebody added to."""
+    try:
+        check_data(folder / "data")
+        found = read_json(folder / "data" / "metadata.json")
+        counts = {name: found[f"total_{name}"] for name in ("episodes", "steps")}
+    except Exception:  # whatever h5py raises: then it is damage
+        return None
+    for name, count in counts.items():
+        if count != card[name]:
+            return f"{folder} has changed since its card was written: {card[name]} {name} then, {count} now"
+    return None
+
+
+def own_change(folder: Path, card: dict) -> str:
+    """What to do about data that are not as their card says: nothing that loses them."""
+    root = folder.parents[card["dataset_id"].count("/")]
+    replace = how_to_replace(card["dataset_id"], folder, root)
+    if card.get("source") != FromMinari.name or "parts" in card:  # what is made here is never added to
+        return replace
+    return (
+        f"if the change is yours, move {folder / CARD_NAME} away and fetch the dataset again for a new card;"
+        f" otherwise {replace}"
+    )
+
+
 def find_difference(card: dict, recipe: dict) -> set[str]:
     """Names of the entries in which two descriptions of a recipe differ."""
     return {name for name in card.keys() | recipe.keys() if card.get(name) != recipe.get(name)}
@@ -168,7 +198,9 @@ def verify_card(folder: Path) -> dict:
     Raises: UserError when there is no card, or naming the first file that differs.
     """
     card = read_card(folder)
-    damage = f"{folder / CARD_NAME} is missing" if card is None else find_damage(folder, card)
+    if card is None:
+        raise UserError(f"{folder / CARD_NAME} is missing; run the command that made the dataset again")
+    damage = find_damage(folder, card)
     if damage is not None:
-        raise UserError(f"{damage}; delete {folder} and make the dataset again")
+        raise UserError(f"{find_change(folder, card) or damage}; {own_change(folder, card)}")
     return card

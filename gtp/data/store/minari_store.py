@@ -13,7 +13,8 @@ from minari.dataset.minari_dataset import DATASET_ID_RE
 
 from gtp.data.sources import how_to_get
 from gtp.data.store.card import CARD_NAME, verify_card
-from gtp.data.store.foreign import Unsafe, check_data
+from gtp.data.store.foreign import check_data
+from gtp.data.store.trouble import one_line, told_in_one_line
 from gtp.errors import UserError
 from gtp.files import write_text
 from gtp.progress import say
@@ -34,15 +35,16 @@ def dataset_folder(dataset_id: str, root: Path) -> Path:
 def open_dataset(dataset_id: str, root: Path) -> minari.MinariDataset:
     """Open a local dataset of any source, once its card, if any, is verified and nothing in it can run code.
 
-    Raises: UserError when it is missing, damaged or empty, is not as its card says, states no spaces, or
-    reads other files.
+    Raises: UserError when it is missing, damaged or empty, cannot be read (gtp.data.store.trouble), is not as
+    its card says, states no spaces, or reads other files.
     """
     folder = dataset_folder(dataset_id, root)
-    if not (folder / "data").is_dir():
-        raise UserError(f"dataset {dataset_id} is not in {root}; {how_to_get(dataset_id, root)}")
-    if (folder / CARD_NAME).exists():
-        verify_card(folder)
-    with _one_line_damage(dataset_id, root):
+    with told_in_one_line(dataset_id, folder, root):
+        if not (folder / "data").is_dir():
+            raise UserError(f"dataset {dataset_id} is not in {root}; {how_to_get(dataset_id, root)}")
+        os.listdir(folder / "data")  # a folder that may not be read looks empty below
+        if (folder / CARD_NAME).exists():
+            verify_card(folder)
         check_data(folder / "data")
         dataset = minari.MinariDataset(folder / "data")
     if dataset.total_episodes == 0:
@@ -52,33 +54,13 @@ def open_dataset(dataset_id: str, root: Path) -> minari.MinariDataset:
 
 def read_episodes(dataset: minari.MinariDataset, root: Path) -> Iterator[minari.EpisodeData]:
     """The episodes of a dataset in order. Raises UserError when one cannot be read."""
-    episodes = dataset.iterate_episodes()
+    episodes, folder = dataset.iterate_episodes(), dataset_folder(dataset.id, root)
     while True:
-        with _one_line_damage(dataset.id, root):
+        with told_in_one_line(dataset.id, folder, root):
             episode = next(episodes, None)
         if episode is None:
             return
         yield episode
-
-
-@contextlib.contextmanager
-def _one_line_damage(dataset_id: str, root: Path) -> Iterator[None]:
-    """Turn whatever Minari and its storage raise on a damaged dataset into one line."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Unsafe as error:
-        raise UserError(f"dataset {dataset_id} in {root} is refused: {error}; use another copy") from error
-    except ImportError as error:  # of the package that reads this data format; Minari's message installs it
-        raise UserError(f"dataset {dataset_id} in {root} cannot be read: {_one_line(error)}") from error
-    except Exception as error:
-        folder = dataset_folder(dataset_id, root)
-        reason = _one_line(error)
-        raise UserError(
-            f"dataset {dataset_id} in {root} is damaged ({reason}); delete {folder} and"
-            f" {how_to_get(dataset_id, root)}"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -117,14 +99,9 @@ def _one_line_os_error(dataset_id: str, root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"cannot write dataset {dataset_id} under {root}: {error.strerror or _one_line(error)};"
+            f"cannot write dataset {dataset_id} under {root}: {error.strerror or one_line(error)};"
             " free space or choose a folder that you may write to"
         ) from error
-
-
-def _one_line(error: Exception) -> str:
-    """The message of somebody else's exception; HDF5's go over several lines."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 @contextlib.contextmanager

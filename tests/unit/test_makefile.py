@@ -1,0 +1,79 @@
+"""The Makefile where paths hold a space: every command is found, with the words it was given."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+TOOL = '#!/bin/sh\nfor word in "$(basename "$0")" "$@"; do printf "[%s]" "$word"; done; echo\n'
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What the Makefile needs, in a folder with a space."""
+    folder = tmp_path / "a b"
+    shutil.copytree(REPOSITORY / "config", folder / "config")
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, folder)
+    return folder
+
+
+def write_environment(place: Path) -> None:
+    """An environment whose tools print their words, installed after the lock was written."""
+    (place / "bin").mkdir(parents=True)
+    for name in ("python", "snakemake", "ruff", "snakefmt"):
+        (place / "bin" / name).write_text(TOOL)
+        (place / "bin" / name).chmod(0o755)
+    (place / ".gtp-installed").touch()
+
+
+def make(checkout: Path, *words: str) -> list[str]:
+    """Lines that a call of make prints; it must succeed."""
+    options = {"cwd": checkout, "capture_output": True, "text": True, "check": False}
+    # As a user calls it: not as a part of a make that runs these tests.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    process = subprocess.run(["make", *words], env=environment, **options)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert process.stderr == ""
+    return process.stdout.splitlines()
+
+
+COMMANDS = {
+    "reproduce": ["[snakemake][--cores][all][--configfile][config/quick.yaml]"],
+    "report": ["[snakemake][--configfile][config/quick.yaml][--report][report.html]"],
+    "adopt-reference": [
+        "[python][workflow/scripts/adopt_reference.py][config/quick.yaml]",
+        "[snakemake][reference][--cores][all]",
+    ],
+    "bench": ["[python][-m][gtp][bench][--device][cpu]"],
+    "test": ["[python][-m][pytest][-n][2][--dist][loadfile]"],
+    "faults": ["[python][-m][tests.faults.damaged_files][--record][docs/faults.md]"],
+    "lint": ["[ruff][check][.]", "[ruff][format][--check][.]", "[snakefmt][--check][Snakefile][workflow]"],
+}
+
+
+@pytest.mark.parametrize("where", ["beside it", "elsewhere"])
+@pytest.mark.parametrize(("target", "lines"), COMMANDS.items(), ids=COMMANDS)
+def test_targets_work_where_the_path_holds_a_space(target, lines, where, checkout):
+    place = checkout / ".venv" if where == "beside it" else checkout.parent / "my tools" / "env"
+    write_environment(place)
+    assert make(checkout, target, *([] if where == "beside it" else [f"VENV={place}"])) == lines
+
+
+def test_an_old_environment_is_brought_up_to_date_in_its_place(checkout):
+    place = checkout.parent / "my tools" / "env"
+    write_environment(place)
+    os.utime(place / ".gtp-installed", (0, 0))
+    lines = make(checkout, "environment", f"VENV={place}")
+    assert lines[0].startswith(f"Installing requirements.lock into {place}")
+    assert [line.startswith("[python][-m][pip][install]") for line in lines[1:]] == [True, True]
+    assert (place / ".gtp-installed").stat().st_mtime > 0
+    assert {path.name for path in checkout.iterdir()} == {
+        "Makefile",
+        "config",
+        "pyproject.toml",
+        "requirements.lock",
+    }
