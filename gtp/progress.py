@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 
 
 class Progress:
@@ -13,8 +14,8 @@ class Progress:
         self.first: int | None = None  # units done when the clock of the rate started
         self.started = self.printed = time.monotonic()
 
-    def advance(self, count: int = 1) -> None:
-        """Count finished units and print if it is time to."""
+    def advance(self, count: int = 1, note: Callable[[], str] = str) -> None:
+        """Count finished units and print if it is time to, with what `note` says, asked only then."""
         now = time.monotonic()
         self.done += count
         if self.first is None:  # the first unit may include compilation: the rate starts after it
@@ -29,7 +30,8 @@ class Progress:
                     f"{duration((self.total - self.done) / rate)} left" if rate > 0 else "time left unknown"
                 )
             count = f"{self.done}/{self.total} {self.unit} ({100 * self.done // self.total} %)"
-            say(f"{self.what}: {count}, {rate:.1f} {self.unit}/s, {left}")
+            line = f"{self.what}: {count}, {rate:.1f} {self.unit}/s, {left}"
+            say(", ".join(filter(None, [line, note()])))
 
 
 def say(line: str) -> None:

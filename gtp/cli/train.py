@@ -1,6 +1,5 @@
 """The verbs that make policies: `gtp train` and `gtp derive`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Union
 
@@ -9,7 +8,7 @@ import tyro
 from gtp import algorithms
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import load_transitions
-from gtp.errors import UserError, told_to_the_user
+from gtp.errors import told_to_the_user
 from gtp.progress import say
 from gtp.training import variant
 from gtp.training.loop import DEFAULT_EXECUTION, check_inputs, closing_line
@@ -17,12 +16,9 @@ from gtp.training.loop import train as run_training
 
 DEFAULT_BUDGET = TrainConfig()
 
-try:
-    AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
-        tuple(Annotated[algorithms.get(name), tyro.conf.subcommand(name)] for name in algorithms.names())
-    ]
-except UserError as error:  # a method's file that cannot be imported
-    sys.exit(f"gtp: error: {error}")
+AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
+    tuple(Annotated[method, tyro.conf.subcommand(name)] for name, method in algorithms.sort_out()[0].items())
+]
 
 
 def train(

@@ -12,6 +12,7 @@ import resource
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -158,7 +159,7 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         logged = learner.update(sampler, *next(inputs))
         warm_up.setdefault(phase, time.monotonic() - before)
         interval.add(learner.quantities, logged)
-        progress.advance()
+        progress.advance(note=partial(losses, learner.quantities, logged))
         if step in snapshots:
             path = scratch / f"policy-{step}.safetensors"
             save_policy(
@@ -228,6 +229,15 @@ class Interval:
                 before, counted = sums.get(name, (0.0, 0))
                 sums[name] = (before + row, counted + count)
         return list(sums), [(total / count).tolist() for total, count in sums.values()]
+
+
+def losses(names: list[str], values: Tensor) -> str:
+    """What an update minimised, as `loss/actor 0.123, loss/q 4.5`: means over the seeds, but for NaN.
+
+    Shapes: values (Q, S).
+    """
+    means = zip(names, values.nanmean(dim=1).tolist(), strict=True)
+    return ", ".join(f"{name} {mean:.3g}" for name, mean in means if name.startswith("loss/"))
 
 
 def measurements(log: list, seeds: tuple[int, ...]) -> Iterator[Measurement]:

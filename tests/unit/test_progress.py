@@ -27,5 +27,14 @@ def test_the_last_unit_is_always_reported(monkeypatch, capsys):
     assert capsys.readouterr().err.splitlines()[-1].startswith("evaluate: 2/2 episodes (100 %)")
 
 
+def test_a_note_is_asked_for_only_where_a_line_is_printed(monkeypatch, capsys):
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 0.0)
+    bar, asked = Progress("train", 3, "steps"), []
+    for _ in range(3):
+        bar.advance(note=lambda: f"loss {asked.append(1) or 2.5}")
+    assert capsys.readouterr().err.endswith("done, loss 2.5\n")
+    assert len(asked) == 1
+
+
 def test_durations():
     assert [duration(s) for s in (0.4, 59.6, 200, 3900)] == ["0 s", "1 min 0 s", "3 min 20 s", "1 h 5 min"]
