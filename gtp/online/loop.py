@@ -35,7 +35,7 @@ from gtp.randomness import derive_seed
 from gtp.schema import Measurement, OnlineEpisode, column_values, write_rows
 from gtp.training.checkpoint import CheckpointHeader, read_checkpoint, save_checkpoint
 from gtp.training.learner import Learner
-from gtp.training.loop import Interval, choose_compiled, choose_device, measurements, use_threads
+from gtp.training.loop import Interval, choose_compiled, choose_device, measurements, rate, use_threads
 from gtp.training.replay import GrowingSampler
 from gtp.training.run import exclusive, publish
 
@@ -188,7 +188,7 @@ class OnlineRun:
             "seconds": time.monotonic() - self.began,
             "updates": learner.steps_done,
             "seed_steps": self.config.seed_steps,
-            "updates_per_second": (learner.steps_done - updates) / (time.monotonic() - began),
+            "updates_per_second": rate(learner.steps_done - updates, time.monotonic() - began),
             "episodes": self.episode,
             "diverged_at": None if learner.diverged_at < 0 else int(learner.diverged_at),
             "resumed_at": first or None,

@@ -190,9 +190,10 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         ),
         "training_seconds": seconds_before + finished - started,
         "compilation_seconds": sum(warm_up.values()),
-        "seed_updates_per_second": len(run.seeds)
-        * (config.steps - first - len(warm_up))
-        / (finished - started - sum(warm_up.values())),
+        "seed_updates_per_second": rate(
+            len(run.seeds) * (config.steps - first - len(warm_up)),
+            finished - started - sum(warm_up.values()),
+        ),
         "peak_memory_mb": peak_memory_mb(run.device),
         "diverged_at": {
             str(seed): step
@@ -229,6 +230,11 @@ class Interval:
                 before, counted = sums.get(name, (0.0, 0))
                 sums[name] = (before + row, counted + count)
         return list(sums), [(total / count).tolist() for total, count in sums.values()]
+
+
+def rate(updates: int, seconds: float) -> float | None:
+    """Updates per second of this session; None of a session too short to have any beside its first ones."""
+    return updates / seconds if updates > 0 else None
 
 
 def losses(names: list[str], values: Tensor) -> str:
