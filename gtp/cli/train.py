@@ -30,6 +30,7 @@ def train(
     label: str = "",
     train: TrainConfig = DEFAULT_BUDGET,
     execution: Execution = DEFAULT_EXECUTION,
+    overwrite: bool = False,
 ) -> None:
     """Train one method on prepared transitions, all seeds in one process; resumes a run that was cut off.
 
@@ -42,6 +43,7 @@ def train(
         label: Name of the run in messages and files; the method's by default.
         train: The budget and everything else that methods share.
         execution: Where and how fast; not meant to change what is learned.
+        overwrite: Whether to replace a run that the folder holds.
     """
     transitions = load_transitions(data)
     with told_to_the_user():
@@ -55,6 +57,7 @@ def train(
         checkpoints=checkpoints,
         execution=execution,
         label=label,
+        overwrite=overwrite,
     )
     say(closing_line(record, seeds, output, train.steps))
 

@@ -25,14 +25,14 @@ from gtp.data.batches import window_starts
 from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
-from gtp.files import require_writable, write_text
+from gtp.files import write_text
 from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
 from gtp.schema import Measurement, write_rows
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
 from gtp.training.compiler import compiler_available, find_compiler_problem
 from gtp.training.learner import Learner
-from gtp.training.run import Run, exclusive, publish
+from gtp.training.run import Run, claimed, exclusive, finished_before, publish
 from gtp.training.samplers import sampler_for
 
 DEFAULT_EXECUTION = Execution()
@@ -87,13 +87,15 @@ def train(
     checkpoints: Path,
     execution: Execution = DEFAULT_EXECUTION,
     label: str = "",
+    overwrite: bool = True,
 ) -> dict:
     """Train all `seeds` of a method on a task and write the results into the folder `output`.
 
     Results: policy-<step>.safetensors per snapshot, training.csv (step, seed, quantity, value) and
     run.json (settings, provenance, seconds, diverged seeds), which is returned. They are written when
     the run is complete; until then its state is in a folder of its own under `checkpoints`. A seed whose loss
-    or gradient stops being finite is recorded with its step and does not disturb the others.
+    or gradient stops being finite is recorded with its step and does not disturb the others. Without
+    `overwrite` the very same run, if `output` holds it, is not trained again, and another one is refused.
     Raises ValueError as `check_inputs` does; UserError for a missing device, files that cannot be read or
     written, or a checkpoint that is damaged.
     """
@@ -106,8 +108,10 @@ def train(
     algorithm = algorithm.for_discount(config.discount)
     run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
-    with exclusive(scratch):
-        require_writable(output)
+    if not overwrite and (record := finished_before(run, output)):
+        say(f"{output} holds this very run already; --overwrite True trains it again")
+        return record
+    with exclusive(scratch), claimed(output):
         record = _train(run, scratch, execution)
         publish(scratch, output)
     shutil.rmtree(scratch, ignore_errors=True)
