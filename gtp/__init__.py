@@ -2,4 +2,5 @@
 
 from gtp.policy import Policy, load_policy
 
-__all__ = ["Policy", "load_policy"]
+__all__ = ["Policy", "__version__", "load_policy"]
+__version__ = "0.1.0"

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -57,9 +58,15 @@ def require_writable(folder: Path) -> None:
     """Make `folder` and try a file in it, so that hours of work do not end in an error. Raises UserError."""
     if Path(folder).exists() and not Path(folder).is_dir():
         raise UserError(f"{folder} is a file where a folder is expected; choose another")
-    probe = Path(folder) / "probe"
-    write_atomically(probe, lambda temporary: temporary.touch())
-    probe.unlink()
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # has a name of its own, if any: nobody's file is touched
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"cannot write to {folder}: {reason}; free space or choose a folder that you may write to"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 
 
 class Progress:
@@ -13,8 +14,8 @@ class Progress:
         self.first: int | None = None  # units done when the clock of the rate started
         self.started = self.printed = time.monotonic()
 
-    def advance(self, count: int = 1) -> None:
-        """Count finished units and print if it is time to."""
+    def advance(self, count: int = 1, note: Callable[[], str] = str) -> None:
+        """Count finished units and print if it is time to, with what `note` says, asked only then."""
         now = time.monotonic()
         self.done += count
         if self.first is None:  # the first unit may include compilation: the rate starts after it
@@ -31,7 +32,8 @@ class Progress:
             count = f"{self.done}/{self.total} {self.unit} ({100 * self.done // self.total} %)"
             # Two digits where one decimal would show a slow rate as none.
             speed = f"{rate:.1f}" if rate >= 0.05 else f"{rate:.2g}"
-            say(f"{self.what}: {count}, {f'{speed} {self.unit}/s, ' if rate > 0 else ''}{left}")
+            line = f"{self.what}: {count}, {f'{speed} {self.unit}/s, ' if rate > 0 else ''}{left}"
+            say(", ".join(filter(None, [line, note()])))
 
 
 def say(line: str) -> None:

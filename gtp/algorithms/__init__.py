@@ -28,6 +28,17 @@ def get(name: str) -> type[Algorithm]:
         ) from error
 
 
+def sort_out() -> tuple[dict[str, type[Algorithm]], list[str]]:
+    """The classes of all methods by name, and what `get` says of those whose file is unsound."""
+    sound, problems = {}, []
+    for name in names():
+        try:
+            sound[name] = get(name)
+        except UserError as error:
+            problems.append(str(error))
+    return sound, problems
+
+
 def name_of(algorithm: Algorithm) -> str:
     """The name under which `get` finds an algorithm: its module's."""
     return type(algorithm).__module__.rpartition(".")[2]

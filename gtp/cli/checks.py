@@ -9,7 +9,7 @@ import tyro
 
 from gtp.algorithms.gtp import GTP
 from gtp.config import TrainConfig
-from gtp.errors import told_to_the_user
+from gtp.errors import UserError, told_to_the_user
 from gtp.evaluation.bench import BenchConfig
 from gtp.evaluation.bench import bench as run_bench
 from gtp.evaluation.oracle import MIXTURES, check_numbers, measure_accuracy
@@ -51,13 +51,17 @@ def bench(config: Annotated[BenchConfig, tyro.conf.arg(name="")]) -> None:
     run_bench(config)
 
 
-def inspect(policy: Path) -> None:
-    """Print what a policy file says about itself.
+def inspect(files: tyro.conf.Positional[tuple[Path, ...]] = (), policy: tuple[Path, ...] = ()) -> None:
+    """Print what policy files say about themselves: `gtp inspect FILE`.
 
     Args:
-        policy: A policy file.
+        files: Policy files.
+        policy: The same, as a flag.
     """
-    print(describe(policy))
+    if not (*files, *policy):
+        raise UserError("no file is named; say which: gtp inspect FILE")
+    for path in (*files, *policy):
+        print(describe(path))
 
 
 VERBS = {"oracle": oracle, "bench": bench, "inspect": inspect}

@@ -24,7 +24,7 @@ def evaluate(
     environment: str | None = None,
     threads: int = 1,
 ) -> None:
-    """Roll out every seed of policy files in the task's environment and write one row per episode.
+    """Roll out every seed of policy files in the task's environment: a row per episode, and mean scores.
 
     Args:
         policy: Policy files of one run.
@@ -40,6 +40,7 @@ def evaluate(
         threads: CPU threads of this process.
     """
     from gtp.evaluation import rollouts as evaluation
+    from gtp.evaluation.summary import summary
 
     with told_to_the_user():
         use_threads(threads)
@@ -55,6 +56,7 @@ def evaluate(
     write_rows(output, evaluation.Episode, rows)
     if rollouts:
         write_rows(rollouts, evaluation.Position, positions)
+    print("\n".join(summary(rows)))
 
 
 def cost(

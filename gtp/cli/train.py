@@ -1,6 +1,5 @@
 """The verbs that make policies: `gtp train` and `gtp derive`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Union
 
@@ -9,7 +8,7 @@ import tyro
 from gtp import algorithms
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import load_transitions
-from gtp.errors import UserError, told_to_the_user
+from gtp.errors import told_to_the_user
 from gtp.progress import say
 from gtp.training import variant
 from gtp.training.loop import DEFAULT_EXECUTION, check_inputs, closing_line
@@ -17,12 +16,9 @@ from gtp.training.loop import train as run_training
 
 DEFAULT_BUDGET = TrainConfig()
 
-try:
-    AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
-        tuple(Annotated[algorithms.get(name), tyro.conf.subcommand(name)] for name in algorithms.names())
-    ]
-except UserError as error:  # a method's file that cannot be imported
-    sys.exit(f"gtp: error: {error}")
+AnyAlgorithm = Union[  # noqa: UP007 (the members are known at run time only)
+    tuple(Annotated[method, tyro.conf.subcommand(name)] for name, method in algorithms.sort_out()[0].items())
+]
 
 
 def train(
@@ -34,6 +30,7 @@ def train(
     label: str = "",
     train: TrainConfig = DEFAULT_BUDGET,
     execution: Execution = DEFAULT_EXECUTION,
+    overwrite: bool = False,
 ) -> None:
     """Train one method on prepared transitions, all seeds in one process; resumes a run that was cut off.
 
@@ -46,6 +43,7 @@ def train(
         label: Name of the run in messages and files; the method's by default.
         train: The budget and everything else that methods share.
         execution: Where and how fast; not meant to change what is learned.
+        overwrite: Whether to replace a run that the folder holds.
     """
     transitions = load_transitions(data)
     with told_to_the_user():
@@ -59,6 +57,7 @@ def train(
         checkpoints=checkpoints,
         execution=execution,
         label=label,
+        overwrite=overwrite,
     )
     say(closing_line(record, seeds, output, train.steps))
 

@@ -22,7 +22,7 @@ from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import Transitions, observation_statistics, save_transitions
 from gtp.errors import UserError
-from gtp.files import require_writable, sha256_of, write_text
+from gtp.files import sha256_of, write_text
 from gtp.online.agent import Agent
 from gtp.online.evaluation import Examiner
 from gtp.online.origin import Origin
@@ -35,9 +35,9 @@ from gtp.randomness import derive_seed
 from gtp.schema import Measurement, OnlineEpisode, column_values, write_rows
 from gtp.training.checkpoint import CheckpointHeader, read_checkpoint, save_checkpoint
 from gtp.training.learner import Learner
-from gtp.training.loop import Interval, choose_compiled, choose_device, measurements, use_threads
+from gtp.training.loop import Interval, choose_compiled, choose_device, measurements, rate, use_threads
 from gtp.training.replay import GrowingSampler
-from gtp.training.run import exclusive, publish
+from gtp.training.run import claimed, exclusive, publish
 
 TABLES = ("online.csv", "training.csv")
 
@@ -91,8 +91,7 @@ def train_online(
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     output, scratch = Path(output), Path(checkpoints) / digest[:16]
-    with exclusive(scratch):
-        require_writable(output)
+    with exclusive(scratch), claimed(output):
         agent = new_agent(algorithm, config, frame, origin, seed, device, compiled, label)
         run = OnlineRun(agent, scratch, digest, execution)
         record = {**settings, **run.complete()}
@@ -188,7 +187,7 @@ class OnlineRun:
             "seconds": time.monotonic() - self.began,
             "updates": learner.steps_done,
             "seed_steps": self.config.seed_steps,
-            "updates_per_second": (learner.steps_done - updates) / (time.monotonic() - began),
+            "updates_per_second": rate(learner.steps_done - updates, time.monotonic() - began),
             "episodes": self.episode,
             "diverged_at": None if learner.diverged_at < 0 else int(learner.diverged_at),
             "resumed_at": first or None,

@@ -14,13 +14,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from gtp.config import DIVERGED_SCORE
 from gtp.errors import UserError
 from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.report.results import REMEDY, read_results
 
 CONFIDENCE = 0.95
-DIVERGED_SCORE = 0.0
-"""Normalised score of a seed whose training diverged: that of the reference policy at the bottom."""
 
 
 @dataclass(frozen=True)

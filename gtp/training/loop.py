@@ -12,6 +12,7 @@ import resource
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,14 +25,14 @@ from gtp.data.batches import window_starts
 from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
-from gtp.files import require_writable, write_text
+from gtp.files import write_text
 from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
 from gtp.schema import Measurement, write_rows
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
 from gtp.training.compiler import compiler_available, find_compiler_problem
 from gtp.training.learner import Learner
-from gtp.training.run import Run, exclusive, publish
+from gtp.training.run import Run, claimed, exclusive, finished_before, publish
 from gtp.training.samplers import sampler_for
 
 DEFAULT_EXECUTION = Execution()
@@ -86,13 +87,15 @@ def train(
     checkpoints: Path,
     execution: Execution = DEFAULT_EXECUTION,
     label: str = "",
+    overwrite: bool = True,
 ) -> dict:
     """Train all `seeds` of a method on a task and write the results into the folder `output`.
 
     Results: policy-<step>.safetensors per snapshot, training.csv (step, seed, quantity, value) and
     run.json (settings, provenance, seconds, diverged seeds), which is returned. They are written when
     the run is complete; until then its state is in a folder of its own under `checkpoints`. A seed whose loss
-    or gradient stops being finite is recorded with its step and does not disturb the others.
+    or gradient stops being finite is recorded with its step and does not disturb the others. Without
+    `overwrite` the very same run, if `output` holds it, is not trained again, and another one is refused.
     Raises ValueError as `check_inputs` does; UserError for a missing device, files that cannot be read or
     written, or a checkpoint that is damaged.
     """
@@ -105,8 +108,10 @@ def train(
     algorithm = algorithm.for_discount(config.discount)
     run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
-    with exclusive(scratch):
-        require_writable(output)
+    if not overwrite and (record := finished_before(run, output)):
+        say(f"{output} holds this very run already; --overwrite True trains it again")
+        return record
+    with exclusive(scratch), claimed(output):
         record = _train(run, scratch, execution)
         publish(scratch, output)
     shutil.rmtree(scratch, ignore_errors=True)
@@ -158,7 +163,7 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         logged = learner.update(sampler, *next(inputs))
         warm_up.setdefault(phase, time.monotonic() - before)
         interval.add(learner.quantities, logged)
-        progress.advance()
+        progress.advance(note=partial(losses, learner.quantities, logged))
         if step in snapshots:
             path = scratch / f"policy-{step}.safetensors"
             save_policy(
@@ -189,9 +194,10 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         ),
         "training_seconds": seconds_before + finished - started,
         "compilation_seconds": sum(warm_up.values()),
-        "seed_updates_per_second": len(run.seeds)
-        * (config.steps - first - len(warm_up))
-        / (finished - started - sum(warm_up.values())),
+        "seed_updates_per_second": rate(
+            len(run.seeds) * (config.steps - first - len(warm_up)),
+            finished - started - sum(warm_up.values()),
+        ),
         "peak_memory_mb": peak_memory_mb(run.device),
         "diverged_at": {
             str(seed): step
@@ -228,6 +234,20 @@ class Interval:
                 before, counted = sums.get(name, (0.0, 0))
                 sums[name] = (before + row, counted + count)
         return list(sums), [(total / count).tolist() for total, count in sums.values()]
+
+
+def rate(updates: int, seconds: float) -> float | None:
+    """Updates per second of this session; None of a session too short to have any beside its first ones."""
+    return updates / seconds if updates > 0 else None
+
+
+def losses(names: list[str], values: Tensor) -> str:
+    """What an update minimised, as `loss/actor 0.123, loss/q 4.5`: means over the seeds, but for NaN.
+
+    Shapes: values (Q, S).
+    """
+    means = zip(names, values.nanmean(dim=1).tolist(), strict=True)
+    return ", ".join(f"{name} {mean:.3g}" for name, mean in means if name.startswith("loss/"))
 
 
 def measurements(log: list, seeds: tuple[int, ...]) -> Iterator[Measurement]:

@@ -1,7 +1,9 @@
 """A training run: the settings that determine it, the lock of its folder, and publishing its results."""
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from gtp.algorithms.common.interface import Algorithm
 from gtp.config import TrainConfig
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
-from gtp.files import sha256_of, write_atomically
+from gtp.files import read_json, require_writable, sha256_of, write_atomically
 from gtp.provenance import ROOT, files_behind
 
 COLUMNS = (
@@ -108,12 +110,53 @@ def exclusive(scratch: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def claimed(output: Path) -> Iterator[None]:
+    """Hold the output folder, which is made, against other runs. Raises UserError when one holds it."""
+    require_writable(output)
+    folder = os.open(output, os.O_RDONLY)  # locked itself, so that no file of ours is left in it
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another run is writing to {output}; wait for it to end or choose another --output"
+            ) from error
+        except OSError:  # a file system that cannot lock folders
+            pass
+        yield
+    finally:
+        os.close(folder)
+
+
+def finished_before(run: Run, output: Path) -> dict | None:
+    """The record of the very same run if `output` holds it, None if it holds none.
+
+    Raises UserError when there is another run.
+    """
+    policies = list(output.glob("policy-*.safetensors"))
+    if not policies and not (output / "run.json").exists():
+        return None
+    try:
+        record = read_json(output / "run.json")
+        settings = json.loads(json.dumps(run.settings()))
+        names = {f"policy-{step}.safetensors" for step in run.config.snapshot_steps()}
+        if settings == {name: record[name] for name in settings} and names == {p.name for p in policies}:
+            return record
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise UserError(f"{output} holds another run; choose another --output or --overwrite True")
+
+
 def publish(scratch: Path, output: Path, tables: tuple[str, ...] = ("training.csv",)) -> None:
     """Copy a finished run's policies and tables into `output`, run.json last: a folder with it is complete.
 
-    Policies of an older run are removed before, and its run.json first.
+    Policies of an older run are removed before, and its run.json first; and what a publishing that was killed
+    left half-written.
     """
-    for old in [output / "run.json", *output.glob("policy-*.safetensors")]:
+    names = ("policy-*.safetensors", *tables, "run.json")
+    halves = [half for name in names for half in output.glob(f".{name}.????????.partial")]
+    for old in [output / "run.json", *output.glob("policy-*.safetensors"), *halves]:
         old.unlink(missing_ok=True)
     for source in [*sorted(scratch.glob("policy-*")), *(scratch / name for name in (*tables, "run.json"))]:
         write_atomically(output / source.name, partial(shutil.copyfile, source))

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,18 +22,19 @@ QUICK = ["--train.steps", "20", "--train.batch_size", "8", "--train.hidden_size"
 EAGER = ["--execution.device", "cpu", "--execution.compile", "off"]
 
 
-def gtp(*arguments, cwd: Path) -> subprocess.CompletedProcess:
+ROOT = Path(__file__).parents[2]
+
+
+def gtp(*arguments, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess:
     """Run `python -m gtp` from another folder than the repository's."""
-    root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "gtp", *map(str, arguments)]
     environment = {"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_reader_that_stops_early_sees_no_traceback():
-    root = Path(__file__).parents[2]
     command = f"{shlex.quote(sys.executable)} -m gtp train gtp --help | true"
-    result = subprocess.run(command, shell=True, cwd=root, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stderr == ""
 
 
@@ -56,11 +59,18 @@ def test_one_run_without_the_workflow(tmp_path):
         f"cost {policy} --run run/run.json --output cost.csv --nfe 1 --batch-sizes 1",
         f"trajectories {policy} --data u.safetensors --output flow.csv --samples 3",
         f"inspect {policy}",
+        "inspect run/policy-20.safetensors",
     ]
+    said = {}
     for command in commands:
         result = gtp(*shlex.split(command), cwd=tmp_path)
         assert result.returncode == 0, result.stderr
+        said[command.split()[0]] = result
     assert json.loads(result.stdout)["seeds"] == [0, 1]
+    lines = said["evaluate"].stdout.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [f"step 20, K = {k}, sample" for k in (1, 2)]
+    assert all(line.endswith("95 % Student t over 2 seeds") for line in lines)
+    assert re.search(r"20/20 steps .*, loss/\S+ -?\d", said["train"].stderr)
     assert len(list(csv.DictReader((tmp_path / "scores.csv").open()))) == 2 * 2 * 2
     for name in ("coverage.csv", "rollouts.csv", "cost.csv", "flow.csv"):
         assert len((tmp_path / name).read_text().splitlines()) > 1, name
@@ -91,7 +101,10 @@ POLICY = ["--policy", "run/policy-1.safetensors"]
 DATA = ["--data", "data.safetensors", "--output", "out"]
 DATASET = ["--id", "generated/none-v0", "--root", "minari"]
 MISTAKES = {
-    "unknown verb": (["trian"], "Unrecognized options: trian"),
+    "unknown verb": (["trian"], "did you mean 'train'?"),
+    "unknown verb of a group": (["dataset", "prepar"], "did you mean 'prepare'?"),
+    "flag cut short": (["train", "gtp", *DATA, "--train.step", "3"], "did you mean --train.steps?"),
+    "nothing to inspect": (["inspect"], "gtp inspect FILE"),
     "unknown method": (["train", "gpt", *DATA], "gaussian_bc, gmpg, gmpo, gtp"),
     "unknown flag": (["train", "gtp", *DATA, "--etta", "1"], "--etta, 1; did you mean --eta?"),
     "wrong type": (
@@ -182,3 +195,36 @@ def test_help_lists_typed_flags(folder):
     assert result.returncode == 0
     for flag in ("--eta FLOAT", "--train.steps INT", "--execution.device {auto,cpu,cuda}"):
         assert flag in result.stdout
+
+
+def test_no_verb_at_all_asks_for_help(tmp_path):
+    bare, asked = gtp(cwd=tmp_path), gtp("--help", cwd=tmp_path)
+    assert bare.returncode == 0
+    assert bare.stdout == asked.stdout
+    assert "evaluate" in bare.stdout
+
+
+def test_the_version_is_the_citations(tmp_path):
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert gtp("--version", cwd=tmp_path).stdout == f"gtp {re.search('^version: (.*)$', citation, re.M)[1]}\n"
+
+
+def test_the_documentation_spells_flags_as_help_does():
+    """With underscores, which are also what `set` of a method wants."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "config").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages).replace("\\\n", " ")
+    calls = re.findall(r"^\s*(?:python -m )?gtp .*$", text, re.MULTILINE)
+    assert len(calls) >= 4
+    assert not [flag for call in calls for flag in re.findall(r"--[\w.]+-[\w-]+", call)]
+
+
+@pytest.mark.parametrize("name", ["unsound", "gtp", "mbdpo"])
+def test_an_unsound_file_of_a_method_disables_only_what_needs_it(tmp_path, name):
+    shutil.copytree(ROOT / "gtp", tmp_path / "gtp", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / f"gtp/algorithms/{name}.py").write_text("def broken(:")
+    without = gtp("derive", "gaussian_bc", "--help", cwd=tmp_path, root=tmp_path)
+    assert without.returncode == 0, without.stderr
+    wanted = gtp("train", name, "--data", "none", "--output", "out", cwd=tmp_path, root=tmp_path)
+    assert wanted.returncode == 2
+    assert f"gtp/algorithms/{name}.py is not a method" in wanted.stderr.splitlines()[-1]
+    assert "Traceback" not in wanted.stderr

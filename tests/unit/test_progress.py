@@ -40,5 +40,14 @@ def test_a_rate_of_nothing_is_not_printed_and_a_slow_one_is_not_zero(monkeypatch
     assert evaluated == "evaluate: 2/3 episodes (66 %), 0.025 episodes/s, 40 s left"
 
 
+def test_a_note_is_asked_for_only_where_a_line_is_printed(monkeypatch, capsys):
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 0.0)
+    bar, asked = Progress("train", 3, "steps"), []
+    for _ in range(3):
+        bar.advance(note=lambda: f"loss {asked.append(1) or 2.5}")
+    assert capsys.readouterr().err.endswith("done, loss 2.5\n")
+    assert len(asked) == 1
+
+
 def test_durations():
     assert [duration(s) for s in (0.4, 59.6, 200, 3900)] == ["0 s", "1 min 0 s", "3 min 20 s", "1 h 5 min"]

@@ -120,7 +120,7 @@ rule online_pretrain:
     message:
         "training {wildcards.online} offline for {wildcards.environment}, seed {wildcards.seed}"
     shell:
-        'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train mbdpo'
+        'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train mbdpo --overwrite True'
         " --data {input.data:q} --output {params.folder:q} --checkpoints checkpoints"
         " {params.options:q} 2>&1 | tee {log:q}"
 

@@ -71,7 +71,7 @@ for suite, tasks in PLAN.suites().items():
         shell:
             'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train {params.algorithm:q}'
             " --data {input.data:q} --output {params.folder:q} --checkpoints checkpoints"
-            " {params.options:q} {params.execution:q} 2>&1 | tee {log:q}"
+            " --overwrite True {params.options:q} {params.execution:q} 2>&1 | tee {log:q}"
 
     rule:
         name:
