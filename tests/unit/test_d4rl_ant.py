@@ -48,8 +48,7 @@ def at(environment, x: float, y: float, height: float = 0.6, yaw: float = 0.0):
 
 def test_model_is_gymnasiums_but_for_what_d4rl_sets_differently(environment):
     ours = environment.unwrapped.model
-    with pytest.warns(DeprecationWarning, match="out of date"):
-        gymnasiums = make_simulator("AntMaze_UMaze-v4", max_episode_steps=9).unwrapped.model
+    gymnasiums = make_simulator("AntMaze_UMaze-v4", max_episode_steps=9).unwrapped.model
     differing = {
         name
         for name in dir(ours)
