@@ -20,7 +20,7 @@ from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.files import read_tensors, write_tensors
 from gtp.policy_file import FORMAT, SCALING, read_policy_file
-from gtp.randomness import ActingNoise, derive_seed
+from gtp.randomness import ActingNoise, start_seed
 
 
 class Frame(NamedTuple):
@@ -93,7 +93,7 @@ class Policy:
 
     def start_seed(self, episode: int) -> int:
         """The seed with which `gtp evaluate` resets an episode's environment; equal for all methods."""
-        return derive_seed(self.seed, "evaluation", episode) % 2**31
+        return start_seed(self.seed, "evaluation", episode)
 
     @torch.inference_mode()
     def act(self, obs, nfe: int = 5, acting: str | ActingRule = "sample") -> np.ndarray:
@@ -185,7 +185,7 @@ def save_policy(
     `params` are `network/leaf` -> (S, ...); diverged_at has -1 for seeds that did not.
     """
     tensors = {f"params/{name}": value for name, value in params.items()}
-    for name in ("observation_mean", "observation_std", "action_low", "action_high"):
+    for name in SCALING:
         tensors[f"scaling/{name}"] = getattr(frame, name)
     header = {
         "format": FORMAT,

@@ -32,6 +32,11 @@ def derive_seed(seed: int, stream: str, block: int = 0) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def start_seed(seed: int, stream: str, episode: int) -> int:
+    """The seed with which an episode's environment is reset: below 2^31, as simulators want it."""
+    return derive_seed(seed, stream, episode) % 2**31
+
+
 def generator(seed: int, stream: str, block: int = 0, device: str | torch.device = "cpu") -> torch.Generator:
     """A fresh generator for (seed, stream, block) on `device`; CPU and CUDA give different numbers."""
     return torch.Generator(device).manual_seed(derive_seed(seed, stream, block))

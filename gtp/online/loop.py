@@ -31,7 +31,7 @@ from gtp.online.world import make_world
 from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
 from gtp.provenance import ROOT, files_behind
-from gtp.randomness import derive_seed
+from gtp.randomness import start_seed
 from gtp.schema import Measurement, OnlineEpisode, column_values, write_rows
 from gtp.training.checkpoint import CheckpointHeader, read_checkpoint, save_checkpoint
 from gtp.training.learner import Learner
@@ -198,7 +198,7 @@ class OnlineRun:
         """One episode, or what the run's last steps hold of it, with its updates and evaluations."""
         agent, config, frame = self.agent, self.config, self.agent.frame
         agent.begin(self.episode)
-        seed = derive_seed(agent.seed, "episode", self.episode) % 2**31
+        seed = start_seed(agent.seed, "episode", self.episode)
         obs = self.normalize(self.world.reset(seed=seed)[0])
         observations, actions, rewards = [obs], [], []
         interval, terminated, truncated = Interval(), False, False

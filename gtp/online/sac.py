@@ -18,7 +18,7 @@ from gtp.online.evaluation import Examiner
 from gtp.online.settings import OnlineConfig
 from gtp.online.world import make_world, task_of
 from gtp.progress import Progress, say
-from gtp.randomness import derive_seed
+from gtp.randomness import start_seed
 from gtp.schema import OnlineEpisode, write_rows
 
 
@@ -32,7 +32,7 @@ class Actor:
 
     def start_seed(self, episode: int) -> int:
         """As Policy.start_seed: the same starts as those of the other methods."""
-        return derive_seed(self.seed, "evaluation", episode) % 2**31
+        return start_seed(self.seed, "evaluation", episode)
 
     def reset(self, episodes) -> None:
         """Nothing is remembered."""

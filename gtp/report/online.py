@@ -1,15 +1,14 @@
 """Results of methods that train online: the record of a study, and returns by seed at each evaluation."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from gtp.errors import UserError
-from gtp.report.results import REMEDY, read_results
+from gtp.report.results import REMEDY, built, pick, read_object, read_results
 from gtp.report.statistics import Estimate, mean_estimate
 
 WAYS = {"search": "search", "prior": "prior alone", "actor": "actor"}
@@ -31,14 +30,7 @@ class OnlineRecord:
 
 def read_record(path: Path) -> OnlineRecord:
     """The content of a record. Raises UserError naming the file and what it lacks."""
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-        values = {field.name: data[field.name] for field in fields(OnlineRecord)}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read; {REMEDY}") from error
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path} lacks the key {error}; {REMEDY}") from error
-    return OnlineRecord(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    return built(OnlineRecord, pick(OnlineRecord, read_object(path), path), path)
 
 
 @dataclass(frozen=True)

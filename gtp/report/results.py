@@ -6,7 +6,7 @@ that names the file and the column.
 
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,26 +19,36 @@ from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.schema import OPTIONAL, OPTIONAL_WHOLE, TABLES, TEXT, WHOLE
 
 REMEDY = "delete it and run snakemake again"
+T = TypeVar("T")
 
 
 def read_study(path: Path) -> StudyRecord:
     """The content of a study.json. Raises UserError naming the file and the key that is missing."""
-    try:
-        data = read_json(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({_reason(error)}); {REMEDY}") from error
-    known = _pick(StudyRecord, data, path, "")
+    known = pick(StudyRecord, read_object(path), path)
     for name in ("tasks", "methods", "seeds", "nfe", "acting"):
         if not (isinstance(known[name], list) and known[name]):
             raise UserError(f"{path}: the key '{name}' is not a list with something in it; {REMEDY}")
     for name, kind in (("tasks", TaskRecord), ("methods", MethodRecord)):
-        known[name] = [_pick(kind, entry, path, f"{name}[{i}].") for i, entry in enumerate(known[name])]
-    try:
-        study = build(StudyRecord, known)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}; {REMEDY}") from error
+        known[name] = [pick(kind, entry, path, f"{name}[{i}].") for i, entry in enumerate(known[name])]
+    study = built(StudyRecord, known, path)
     _check_sources(study, path)
     return study
+
+
+def read_object(path: Path) -> Any:
+    """The content of a JSON file. Raises UserError when it cannot be read."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({_reason(error)}); {REMEDY}") from error
+
+
+def built(kind: type[T], values: dict[str, Any], path: Path) -> T:
+    """A dataclass of what `pick` found. Raises UserError naming the file and the field that is wrong."""
+    try:
+        return build(kind, values)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {REMEDY}") from error
 
 
 def _check_sources(study: StudyRecord, path: Path) -> None:
@@ -115,7 +125,7 @@ def _checked(column: pd.Series, content: str, path: Path) -> pd.Series:
     return values
 
 
-def _pick(kind: type, data: Any, path: Path, where: str) -> dict[str, Any]:
+def pick(kind: type, data: Any, path: Path, where: str = "") -> dict[str, Any]:
     """The fields of a dataclass from a JSON object; others are left, and fields with a default may lack."""
     data = data if isinstance(data, dict) else {}
     names = [field.name for field in fields(kind) if field.default is MISSING or field.name in data]

@@ -73,14 +73,19 @@ def _check_labels(methods: dict[str, Method], file: str) -> None:
             raise UserError(f"{where}: '{method.label}' is {owners[method.label]}'s label; choose another")
 
 
+def _require_known(parent: str, methods: dict[str, Method], where: str, file: str) -> None:
+    """Raises UserError when there is no method of the name that an entry refers to."""
+    if parent not in methods:
+        raise UserError(f"{where}: unknown method '{parent}'; {suggest(parent, methods, file)}")
+
+
 def _check_weights(methods: dict[str, Method], file: str) -> None:
     """Who acts from another's weights has that one's algorithm and what belongs to its training."""
     for name, method in methods.items():
         parent, where = method.weights_of, place(file, (name, "weights_of"))
         if parent is None:
             continue
-        if parent not in methods:
-            raise UserError(f"{where}: unknown method '{parent}'; {suggest(parent, methods)}")
+        _require_known(parent, methods, where, file)
         other = methods[parent]
         if other.algorithm != method.algorithm or other.weights_of:
             raise UserError(
@@ -103,8 +108,7 @@ def _check_ablations(methods: dict[str, Method], file: str) -> None:
         parent, where = method.ablation_of, place(file, (name, "ablation_of"))
         if parent is None:
             continue
-        if parent not in methods:
-            raise UserError(f"{where}: unknown method '{parent}'; {suggest(parent, methods, file)}")
+        _require_known(parent, methods, where, file)
         short = name.removeprefix(f"{parent}-")
         if short == name:
             raise UserError(f"{where}: an ablation of {parent} is named {parent}-<what>; rename '{name}'")

@@ -9,7 +9,7 @@ from pathlib import Path
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
 from gtp.errors import UserError
-from gtp.files import read_tensors, require_writable, write_atomically, write_tensors, write_text
+from gtp.files import read_json, read_tensors, require_writable, write_atomically, write_tensors, write_text
 from gtp.policy import FORMAT
 
 
@@ -23,7 +23,7 @@ def derive(run: Path, algorithm: Algorithm, output: Path, label: str) -> None:
     name = algorithms.name_of(algorithm)
     remedy = "name the folder of a finished run"
     try:
-        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        record = read_json(run / "run.json")
         own, trained, weights = record["algorithm"], record["hyperparameters"], record["label"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{run} has no run.json of a training; {remedy}") from error
