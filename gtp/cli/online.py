@@ -10,9 +10,9 @@ import tyro
 
 from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import Execution
-from gtp.errors import UserError
+from gtp.errors import UserError, told_to_the_user
 from gtp.online.settings import ModelBasedConfig, OnlineConfig
-from gtp.training.loop import DEFAULT_EXECUTION
+from gtp.training.loop import DEFAULT_EXECUTION, use_threads
 
 
 def mbdpo(
@@ -75,7 +75,9 @@ def sac(
     except ImportError as error:
         raise UserError(f"{error.name} is missing; pip install 'gtp[behaviour]'") from error
 
-    train_sac(config, seed, output=output, threads=threads, label=label)
+    with told_to_the_user():
+        use_threads(threads)
+    train_sac(config, seed, output=output, label=label)
 
 
 VERBS = {"mbdpo": mbdpo, "sac": sac}

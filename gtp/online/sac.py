@@ -66,14 +66,13 @@ class Evaluations(BaseCallback):
         self.rows += self.examiner.rows(actor, 1, "actor")
 
 
-def train_sac(config: OnlineConfig, seed: int, *, output: Path, threads: int, label: str) -> dict:
+def train_sac(config: OnlineConfig, seed: int, *, output: Path, label: str) -> dict:
     """Train SAC with its defaults and write online.csv and run.json into `output`; begins anew when cut off.
 
     Raises UserError for an environment that does not fit and for a folder that cannot be written.
     """
     if seed < 0:
         raise UserError(f"seed must not be negative, got {seed}")
-    torch.set_num_threads(threads)
     task = task_of(config)
     world = make_world(task)
     require_writable(output)

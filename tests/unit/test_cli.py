@@ -145,6 +145,10 @@ MISTAKES = {
         ["online", "mbdpo", "--environment", "Pendulun-v1", "--output", "out"],
         "did you mean 'Pendulum-v",
     ),
+    "sac without threads": (
+        ["online", "sac", "--environment", "Pendulum-v1", "--output", "out", "--threads", "0"],
+        "threads ",
+    ),
     "discrete actions": (
         ["online", "sac", "--environment", "CartPole-v1", "--output", "out"],
         "has the actions Discrete(2)",

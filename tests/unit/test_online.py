@@ -280,7 +280,7 @@ def test_sac_is_evaluated_on_the_same_steps_and_starts(tmp_path):
         environment="Pendulum-v1", max_episode_steps=10, steps=30, evaluate_every=20, evaluation_episodes=2
     )
     for folder in ("one", "two"):
-        train_sac(config, 0, output=tmp_path / folder, threads=1, label="sac")
+        train_sac(config, 0, output=tmp_path / folder, label="sac")
     with (tmp_path / "one/online.csv").open() as file:
         rows = [(int(r["step"]), r["way"], int(r["episode"])) for r in csv.DictReader(file)]
     assert rows == [(step, "actor", episode) for step in (0, 20, 30) for episode in (0, 1)]
