@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from importlib.util import find_spec
 
 import torch
 
@@ -13,7 +14,7 @@ UNQUOTED = re.compile(r"[\w./+-]+", re.ASCII)
 def compiler_available(device: torch.device) -> bool:
     """Whether torch.compile has what it needs: a C++ compiler, and Triton for CUDA."""
     if device.type == "cuda":
-        return torch.utils._triton.has_triton() and bool(shutil.which("gcc") or shutil.which("clang"))
+        return find_spec("triton") is not None and any(shutil.which(name) for name in ("gcc", "clang"))
     return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 
 

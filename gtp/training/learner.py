@@ -8,7 +8,7 @@ compiled function, and which one runs follows from the number of steps alone.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from gtp.algorithms.common.interface import Algorithm, Networks, Update, bind
 from gtp.config import TrainConfig
 from gtp.networks import Sizes
 from gtp.randomness import BLOCK, derive_seed, draw_block
+from gtp.training.captured import Captured
 from gtp.training.optimizer import adam_, average_, clip_by_global_norm
 from gtp.training.samplers import Columns, Sampler, minibatch
 
@@ -52,10 +53,12 @@ class Learner:
             config.critic_layer_norm,
         )
         self.algorithm, self.config, self.seeds, self.device = algorithm, config, list(seeds), device
+        # Asked for once: torch 2.11 cannot trace where their settings are made.
+        self.updates, self.averages = algorithm.updates(), algorithm.averages
         self.modules, self.params = initialise(algorithm, sizes, self.seeds, device)
         self.trained = {
             name: tuple(leaf for leaf, _ in self.modules[name].named_parameters())
-            for update in algorithm.updates()
+            for update in self.updates
             for name in update.moved
         }
         self.first, self.second = self._zeros(), self._zeros()
@@ -68,7 +71,7 @@ class Learner:
         self._update = (
             torch.compile(self.raw_update, dynamic=False, fullgraph=True) if compiled else self.raw_update
         )
-        self._graphs: dict[Phase, CapturedUpdate] = {}
+        self._graphs: dict[Phase, Captured] = {}
 
     def _zeros(self) -> dict[str, dict[str, Tensor]]:
         """A zero for each trained parameter: network -> leaf -> (S, ...)."""
@@ -87,11 +90,11 @@ class Learner:
         """The updates and moving averages of the next training step."""
         number = self.steps_done + 1
         updates = []
-        for i, update in enumerate(self.algorithm.updates()):
+        for i, update in enumerate(self.updates):
             begin, end = span(update, self.config.steps)
             if begin < number <= end and (number - begin) % update.every == 0:
                 updates.append(i)
-        averages = [i for i, average in enumerate(self.algorithm.averages) if number % average.every == 0]
+        averages = [i for i, average in enumerate(self.averages) if number % average.every == 0]
         return Phase(tuple(updates), tuple(averages))
 
     def inputs(self, sampler: Sampler) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
@@ -117,10 +120,14 @@ class Learner:
         if self.device.type != "cuda":
             logged = self._update(sampler.columns, rows, draws, phase)
         else:
+            inputs = (rows, *draws.values())
             if phase not in self._graphs:
-                update = partial(self._update, phase=phase)
-                self._graphs[phase] = CapturedUpdate(update, self.state(), sampler.columns, rows, draws)
-            logged = self._graphs[phase](rows, draws)
+
+                def update(rows: Tensor, *values: Tensor) -> Tensor:
+                    return self._update(sampler.columns, rows, dict(zip(draws, values, strict=True)), phase)
+
+                self._graphs[phase] = Captured(update, inputs, self.state())
+            logged = self._graphs[phase](*inputs)
         self.quantities = self._quantities.setdefault(phase, self.quantities)  # a graph does not set them
         return logged
 
@@ -130,7 +137,7 @@ class Learner:
             if round(copy.at * self.config.steps) == stage:
                 for name, value in self.params[copy.target].items():
                     value.copy_(self.params[copy.source][name])
-        for update in self.algorithm.updates():
+        for update in self.updates:
             if span(update, self.config.steps)[0] == stage:
                 for network in update.moved:
                     for value in (*self.first[network].values(), *self.second[network].values()):
@@ -148,8 +155,7 @@ class Learner:
         batch = minibatch(columns, rows, self.algorithm.window)
         logged: dict[str, Tensor] = {}
         finite = torch.ones_like(self.diverged_at, dtype=torch.bool)
-        updates, averages = self.algorithm.updates(), self.algorithm.averages
-        for update in (updates[i] for i in phase.updates):
+        for update in (self.updates[i] for i in phase.updates):
             gradient = vmap(partial(self._gradient, update), in_dims=(0, 0, 0, None))
             gradients, value, norm, extra, buffers = gradient(self.params, batch, draws, progress)
             for network, leaves in buffers.items():
@@ -158,7 +164,7 @@ class Learner:
             self._descend(update, gradients)
             finite = finite & value.isfinite() & norm.isfinite()
             logged |= {f"loss/{update.name}": value, f"gradient_norm/{update.name}": norm, **extra}
-        for average in (averages[i] for i in phase.averages):
+        for average in (self.averages[i] for i in phase.averages):
             decay = self.config.ema_decay if average.decay is None else average.decay
             average_(self.params[f"{average.network}_ema"], self.params[average.network], decay)
         self.diverged_at.copy_(torch.where(~finite & (self.diverged_at < 0), self.step, self.diverged_at))
@@ -233,34 +239,6 @@ class Learner:
         """Parameters of the networks that act, the critic among them: `network/leaf` -> (S, ...)."""
         networks = [*self.algorithm.acting_networks, *filter(None, [self.algorithm.critic])]
         return {f"{name}/{leaf}": v for name in networks for leaf, v in self.params[name].items()}
-
-
-class CapturedUpdate:
-    """One training step as a CUDA graph: launched as a whole, without Python between its kernels."""
-
-    def __init__(
-        self, update: Callable, state: dict[str, Tensor], columns: Columns, rows: Tensor, draws: dict
-    ):
-        self.rows, self.draws = rows.clone(), {name: value.clone() for name, value in draws.items()}
-        before = {name: tensor.clone() for name, tensor in state.items()}
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):  # compile, and let libraries allocate their workspaces outside the capture
-                update(columns, self.rows, self.draws)
-        torch.cuda.current_stream().wait_stream(stream)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.logged = update(columns, self.rows, self.draws)
-        for name, tensor in state.items():  # the warm-up must not count as training
-            tensor.copy_(before[name])
-
-    def __call__(self, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
-        self.rows.copy_(rows)
-        for name, value in draws.items():
-            self.draws[name].copy_(value)
-        self.graph.replay()
-        return self.logged
 
 
 def span(update: Update, steps: int) -> tuple[int, int]:

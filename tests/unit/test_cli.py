@@ -177,7 +177,7 @@ MISTAKES = {
         "try (1, 1)",
     ),
     "not D4RL's name": (["dataset", "fetch", "d4rl", "--id", "hopper", "--root", "minari"], "got 'hopper'"),
-    "no such method": (["bench", "--algorithm", "gpt"], "did you mean 'gtp'"),
+    "no such method": (["bench", "--algorithms", "gpt"], "did you mean 'gtp'"),
     "missing policy": (["evaluate", "--policy", "none", "--output", "s.csv"], "none does not exist"),
     "missing dataset": (["dataset", "verify", *DATASET], "generated/none-v0"),
 }

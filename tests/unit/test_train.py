@@ -275,19 +275,6 @@ def test_compiled_update_agrees_with_eager(tmp_path):
         torch.testing.assert_close(compiled[name], eager[name], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.gpu
-def test_a_cuda_run_repeats_and_agrees_with_the_cpu_in_kind(tmp_path):
-    """The captured graph must count every step once; the warm-up before the capture must not train."""
-    execution = Execution(device="cuda")
-    run(tmp_path / "first", execution=execution)
-    run(tmp_path / "second", execution=execution)
-    first = parameters(tmp_path / "first/policy-120.safetensors")
-    second = parameters(tmp_path / "second/policy-120.safetensors")
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    record = json.loads((tmp_path / "first/run.json").read_text())
-    assert record["device"] == "cuda"
-
-
 def test_config_values_out_of_range_are_refused():
     for settings, message in (
         ({"steps": 0}, "steps"),
