@@ -21,6 +21,7 @@ class Captured:
         inputs: Sequence[Tensor],
         state: Mapping[str, Tensor] | None = None,
     ):
+        self._function = function  # what it closes over has to live as long as the graph
         self._inputs = [value.clone() for value in inputs]
         state = state or {}
         before = {name: tensor.clone() for name, tensor in state.items()}
