@@ -104,34 +104,33 @@ def compare(study: Path, reference: Path) -> Comparison:
             remedy = "run the study first" if folder == study else "name another with --reference"
             raise UserError(f"{folder} has no tables of a study; {remedy}")
     ours, theirs = read_folder(study), read_folder(reference)
-    records = [name for name in RECORDS if (reference / name).exists()]
     # A table that the reference never keeps, such as the log of training, is no difference.
-    tables = [f"{name}.csv" for name in TABLES if name in theirs.files]
-    return Comparison(
-        study, reference, tuple(_compare_file(name, ours, theirs) for name in [*records, *tables])
-    )
+    names = [name for name in RECORDS if (reference / name).exists()]
+    names += [f"{name}.csv" for name in TABLES if name in theirs.files]
+    tables = [_compare_file((study / name, reference / name), ours, theirs) for name in names]
+    return Comparison(study, reference, tuple(tables))
 
 
-def _compare_file(file: str, ours: Results, theirs: Results) -> TableComparison:
-    """One file in both folders."""
-    folders = [next(iter(results.files.values())).parent for results in (ours, theirs)]
-    paths = [folder / file for folder in folders]
+def _compare_file(paths: tuple[Path, Path], ours: Results, theirs: Results) -> TableComparison:
+    """One file of a study and the same of its reference."""
+    file, name = paths[0].name, paths[0].stem
     if not paths[0].exists():
         return TableComparison(file, False, note="is not there")
     if paths[0].read_bytes() == paths[1].read_bytes():
         return TableComparison(file, True)
-    name = file.removesuffix(".csv")
     if file in RECORDS:
         return TableComparison(file, False, note=_keys_that_differ(*map(read_object, paths)))
     if name in CELLS:
-        return TableComparison(
-            file, False, compare_cells(*(seed_values(r, name) for r in (ours, theirs)), CELLS[name])
-        )
+        values = [seed_values(results, name) for results in (ours, theirs)]
+        return TableComparison(file, False, compare_cells(*values, CELLS[name]))
     if name == "cost":
         return TableComparison(file, False, note=compare_costs(ours.table(name), theirs.table(name)))
-    one, other = (results.table(name).drop(columns="study", errors="ignore") for results in (ours, theirs))
-    same = len(one.merge(other, how="inner").drop_duplicates()) if len(one) and len(other) else 0
-    return TableComparison(file, False, note=f"{same} of {len(other)} rows are the same")
+    one, other = (
+        Counter(results.table(name).astype(str).itertuples(index=False, name=None))
+        for results in (ours, theirs)
+    )
+    same = (one & other).total()
+    return TableComparison(file, False, note=f"{same} of {other.total()} rows are the same")
 
 
 def _keys_that_differ(ours: dict, theirs: dict) -> str:
