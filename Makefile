@@ -47,6 +47,11 @@ environment: $(INSTALLED)  ## Create .venv from requirements.lock
 .PHONY: reproduce
 reproduce: $(STUDY_FILE) $(INSTALLED)  ## Environment, then every figure and table of a study (STUDY=quick)
 	@"$(BIN)/snakemake" --cores all --configfile $(STUDY_FILE)
+	@"$(BIN)/python" workflow/scripts/tell_study.py results/$(STUDY)
+
+.PHONY: compare
+compare: $(INSTALLED)  ## A finished study (STUDY=quick) against its committed reference, cell by cell
+	@"$(BIN)/python" -m gtp compare --study results/$(STUDY)
 
 .PHONY: report
 report: $(STUDY_FILE) $(INSTALLED)  ## report.html with the figures and tables of a finished study (STUDY=quick)

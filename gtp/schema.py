@@ -140,6 +140,61 @@ class OnlineEpisode:
 
 
 @dataclass(frozen=True)
+class ClaimVerdict:
+    """What a study says of a claim of workflow/claims.yaml: a row of paper_tables/<study>/claims.csv.
+
+    Estimate and interval are of the comparison on which the verdict turns, empty where nothing was measured.
+    """
+
+    study: str
+    claim: str
+    """Its name there: `gtp claims --study results/<study> --claim <name>` prints the rows behind it."""
+    paper: str
+    title: str
+    text: str
+    """The whole claim."""
+    source: str
+    measure: str
+    """What is measured, in words."""
+    rule: str
+    """Which effects count, in words."""
+    why: str
+    """Where the rule's number comes from."""
+    verdict: str
+    """holds, does not hold, undecided, or cannot be tested."""
+    reason: str
+    comparison: str
+    """The one that is printed, of those that the claim makes."""
+    estimate: float | None
+    low: float | None
+    high: float | None
+    confidence: float | None
+    """Of the interval, from 0 to 1: above 0.95 where the claim makes several comparisons."""
+    line: float
+    """The smallest (or largest) effect that counts."""
+    unit: str
+    """points (of normalised score), percent, times (a ratio), goals, or of return."""
+    replicates: int | None
+    """How many the interval is over."""
+    replicate: str
+    """What they are: seeds, tasks or rounds of measurements."""
+    comparisons: int
+    """How many the claim makes."""
+    compared: int
+    """How many of them the study can make."""
+    tasks: str
+    """Names, with a space between two; so nfe and acting."""
+    left_out: str
+    """Tasks on which no method has learned anything."""
+    nfe: str
+    acting: str
+    updates: int | None
+    """Of training, of the longest run of the study."""
+    studies: str
+    """Those of config/ that can test the claim."""
+
+
+@dataclass(frozen=True)
 class MazeCell:
     """One cell of a task's maze; x and y are its centre in the simulator's units."""
 
@@ -224,5 +279,6 @@ TABLES = {
     "reference_returns": Table(Reference, ("study", "suite", "task"), "reference_returns.csv"),
     "mazes": Table(MazeCell, TASK),
     "online": Table(OnlineEpisode, ()),
+    "claims": Table(ClaimVerdict, ()),
 }
 """Name of a table, without .csv -> its columns and where they come from."""

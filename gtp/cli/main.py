@@ -50,7 +50,7 @@ def verbs_of(module: str, table: str = "VERBS") -> dict[str, Callable[..., Any]]
 UNSOUND = algorithms.sort_out()[1]
 """What is wrong with files of methods; a call that asks for what they take away is told."""
 VERBS = {
-    "": verbs_of("train") | verbs_of("evaluate") | verbs_of("checks"),
+    "": verbs_of("train") | verbs_of("evaluate") | verbs_of("checks") | verbs_of("claims"),
     "dataset": verbs_of("dataset"),
     "dataset fetch": verbs_of("dataset", "FETCH_VERBS"),
     "online": verbs_of("online"),

@@ -11,6 +11,8 @@ from gtp.report.record import StudyRecord
 
 PUBLISHED = "workflow/published"
 """Folder of the scores that others have published."""
+CLAIMS = "workflow/claims.yaml"
+"""The claims of papers, with the rules that decide them."""
 
 
 def always(study: StudyRecord) -> bool:
@@ -62,11 +64,15 @@ class Product:
     """What the report says below it: reStructuredText, in which {view} is the study or ablation shown."""
     tables: tuple[str, ...] = ()
     """The results tables that it needs: keys of gtp.schema.TABLES and names of its script's inputs."""
+    more: tuple[str, ...] = ()
+    """Those that it takes where they are, all together as its script's input of this name: a study of trials
+    has none of them, a committed reference those that lie in its folder."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Further inputs of its script: name -> committed file."""
     applies: Callable[[StudyRecord], bool] = always
-    """Whether a study has it; a study of trials has none but those with `of_trials`, which no other has."""
-    of_trials: bool = False
+    """Whether a study has it; a study of trials has none but those with `of_trials`."""
+    of_trials: bool | None = False
+    """Whether it is of studies of trials alone (True), of all others (False), or of both (None)."""
     of_ablations: bool = False
     """Whether it is made for the targets that compare an ablation with its parent as well."""
     script: str = ""
@@ -293,6 +299,21 @@ PRINTED_TABLES = (
         applies=has_published,
     ),
     Product(
+        name="claims",
+        label="claims",
+        caption=(
+            "What the papers claim, and what {view} says of it: holds, does not hold, undecided (the "
+            "interval covers both), or cannot be tested here, and why. Each claim has a rule that says which "
+            "effects count, taken from the papers (`workflow/claims.yaml`). Estimate and interval are of the "
+            "comparison on which the verdict turns, over the replicates named. `gtp claims`, with the folder "
+            "as `--study` and the claim's name as `--claim`, prints the rows that a verdict rests on."
+        ),
+        tables=("scores",),
+        more=("curves", "cost"),
+        files={"claims": CLAIMS},
+        of_trials=None,
+    ),
+    Product(
         name="trials",
         label="trials",
         caption=(
@@ -317,7 +338,7 @@ def of_study(
     return [
         product.name
         for product in products
-        if product.of_trials == study.tunes
+        if product.of_trials in (study.tunes, None)
         and product.applies(study)
         and (available is None or set(product.tables) <= set(available))
     ]

@@ -112,3 +112,16 @@ def acting_costs(costs: pd.DataFrame, study: StudyRecord, file: str) -> ActingCo
 def read_acting_costs(file: str, study: StudyRecord) -> ActingCosts:
     """The seconds per action from a cost.csv. Raises UserError as its two steps do."""
     return acting_costs(read_results(file, "cost"), study, file)
+
+
+def parameters(cost: pd.DataFrame, study: StudyRecord, task: TaskRecord, method: MethodRecord) -> float:
+    """Trained parameters of a method on a task, or on the one of its suite whose cost was measured."""
+    suite = [other.name for other in study.tasks if other.suite == task.suite]
+    rows = cost[(cost["quantity"] == "parameters") & (cost["method"] == method.name)]
+    for name in (task.name, *suite):
+        found = rows.loc[rows["task"] == name, "value"]
+        if len(found):
+            return float(found.iloc[0])
+    raise UserError(
+        f"the table of costs has no parameters of {method.name} on {task.name}; run snakemake again"
+    )

@@ -42,11 +42,17 @@ class Estimate:
         return self.low > 0.0 or self.high < 0.0
 
 
-def combine_means(samples: Sequence[ArrayLike], coefficients: Sequence[float]) -> Estimate:
+def combine_means(
+    samples: Sequence[ArrayLike],
+    coefficients: Sequence[float],
+    confidence: float = CONFIDENCE,
+    if_alike: Sequence[float] | None = None,
+) -> Estimate:
     """Estimate sum_i c_i E[X_i] from independent samples of possibly different variances.
 
     Shapes: samples[i] (n_i,), n_i >= 1. With one sample this is Student's t interval, with coefficients
     (1, -1) it is Welch's. The reported n is the smallest n_i; the interval is NaN when that is 1.
+    `if_alike`[i] is the variance of the mean of samples[i] that counts when its values are all the same.
     Source: Welch (1947); degrees of freedom by Satterthwaite (1946).
     """
     values = [np.asarray(sample, dtype=np.float64) for sample in samples]
@@ -54,11 +60,14 @@ def combine_means(samples: Sequence[ArrayLike], coefficients: Sequence[float]) -
     n = min(len(x) for x in values)
     if n < 2:
         return Estimate(mean, np.nan, np.nan, n)
-    variances = np.array([c**2 * x.var(ddof=1) / len(x) for c, x in zip(coefficients, values, strict=True)])
+    of_means = [x.var(ddof=1) / len(x) for x in values]
+    if if_alike is not None:
+        of_means = [own if own > 0.0 else other for own, other in zip(of_means, if_alike, strict=True)]
+    variances = np.array([c**2 * v for c, v in zip(coefficients, of_means, strict=True)])
     if variances.sum() == 0.0:  # all seeds agree: the degrees of freedom would be 0/0
         return Estimate(mean, mean, mean, n)
     freedom = variances.sum() ** 2 / sum(v**2 / (len(x) - 1) for v, x in zip(variances, values, strict=True))
-    half_width = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variances.sum()))
+    half_width = float(stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(variances.sum()))
     return Estimate(mean, mean - half_width, mean + half_width, n)
 
 
@@ -95,6 +104,59 @@ def tied_for_best(samples: Sequence[Sequence[ArrayLike]]) -> list[bool]:
     best = max(samples, key=lambda tasks: average_estimate(tasks).mean)
     differences = [average_difference(tasks, best) for tasks in samples]
     return [difference.low <= 0.0 <= difference.high for difference in differences]
+
+
+def paired_difference(
+    first: Sequence[ArrayLike],
+    second: Sequence[ArrayLike],
+    confidence: float = CONFIDENCE,
+    episodes: Sequence[int | None] | None = None,
+) -> Estimate:
+    """Average over tasks of first minus second, paired by task and seed; each a list of (n_i,) seeds' scores.
+
+    `episodes`[i] says that scores on task i are shares of that many episodes a seed, in percent. Where all
+    pairs of such a task differ by the same, the variance of the shares takes the place of that of the pairs,
+    which would be none (shares shrunk as Agresti and Caffo, 2000, do). When all tasks are shares the interval
+    stays within [-100, 100]. With differences alike on all tasks and no shares its width is 0.
+    """
+    counts = list(episodes or [None] * len(first))
+    pairs = [np.asarray(a, dtype=np.float64) - np.asarray(b) for a, b in zip(first, second, strict=True)]
+    if_alike = [
+        sum(_variance_of_share(scores, count) for scores in both) if count else 0.0
+        for *both, count in zip(first, second, counts, strict=True)
+    ]
+    value = combine_means(pairs, [1.0 / len(pairs)] * len(pairs), confidence, if_alike)
+    if not all(counts):
+        return value
+    return Estimate(value.mean, *np.clip([value.low, value.high], -100.0, 100.0).tolist(), value.n)
+
+
+def _variance_of_share(scores: ArrayLike, episodes: int) -> float:
+    """Binomial variance of the mean of seeds' shares in percent, of so many episodes each; never 0."""
+    trials = np.size(scores) * episodes
+    share = (np.mean(scores) / 100.0 * trials + 1.0) / (trials + 2.0)
+    return float(1e4 * share * (1.0 - share) / trials)
+
+
+def share_estimate(scores: ArrayLike, episodes: int, confidence: float = CONFIDENCE) -> Estimate:
+    """Mean over seeds of shares of episodes in percent, with an interval within [0, 100] that is never empty.
+
+    Shapes: scores (n,), each of `episodes` episodes. Wilson's interval, in which seeds that differ by more
+    than chance count as fewer episodes, and Student's quantile stands for the normal one. The interval is
+    NaN with one seed. Source: Wilson (1927); Korn and Graubard (1998) for shares in clusters.
+    """
+    values = np.asarray(scores, dtype=np.float64) / 100.0
+    n, mean = len(values), float(values.mean())
+    if n < 2:
+        return Estimate(100.0 * mean, np.nan, np.nan, n)
+    binomial = mean * (1.0 - mean) / episodes
+    effect = max(1.0, values.var(ddof=1) / binomial) if binomial > 0.0 else 1.0
+    trials = n * episodes / effect
+    z = float(stats.t.ppf(0.5 + confidence / 2, n - 1))
+    centre = (mean + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * np.sqrt(mean * (1 - mean) / trials + z**2 / (4 * trials**2))
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Estimate(100.0 * mean, 100.0 * float(low), 100.0 * float(high), n)
 
 
 def interquartile_mean(scores: ArrayLike, repetitions: int = 2_000, seed: int = 0) -> Estimate:

@@ -80,6 +80,8 @@ class Table:
     """Name for references in LaTeX, such as tab:main."""
     blocks: tuple[int, ...] = ()
     """Numbers of columns, after the first, of parts that stand below each other; empty for a single part."""
+    prose: bool = False
+    """Whether its cells are words, which stand to the left and which LaTeX breaks into lines."""
 
     def parts(self) -> Iterator[tuple[tuple[str, ...], tuple[Row, ...]]]:
         """Headings and rows of every part; each has the first column.
@@ -127,7 +129,7 @@ def markdown(table: Table) -> str:
     for headings, rows in table.parts():
         blank = [""] * (len(headings) - 1)
         lines += ["", line([heading.translate(MARKDOWN) for heading in headings])]
-        lines.append(line(["---", *["---:"] * len(blank)]))
+        lines.append(line(["---", *["---" if table.prose else "---:"] * len(blank)]))
         for row in rows:
             label = row.label.translate(MARKDOWN)
             cells = [label, *map(content, row.cells)] if row.cells else [f"*{label}*", *blank]
@@ -146,8 +148,13 @@ def latex(table: Table) -> str:
         text = cell.text.translate(LATEX)
         return rf"\textbf{{\boldmath {text}}}" if cell.bold else text
 
+    def columns(count: int) -> str:
+        if not table.prose:
+            return f"l{'r' * (count - 1)}"
+        return rf"*{{{count}}}{{>{{\raggedright\arraybackslash}}p{{{0.9 / count:.3f}\linewidth}}}}"
+
     def tabular(headings: Sequence[str], rows: Sequence[Row]) -> list[str]:
-        lines = [rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}", r"\toprule"]
+        lines = [rf"\begin{{tabular}}{{{columns(len(headings))}}}", r"\toprule"]
         first, *others = headings
         lines += [" & ".join([first.translate(LATEX), *map(heading, others)]) + r" \\", r"\midrule"]
         for row in rows:
@@ -157,16 +164,17 @@ def latex(table: Table) -> str:
             cells = [label, *map(content, row.cells)] if row.cells else [rf"\emph{{{label}}}"]
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}"]
-        if len(headings) > WIDE:
+        if len(headings) > WIDE and not table.prose:
             lines = [r"\resizebox{\linewidth}{!}{%", *lines[:-1], r"\end{tabular}}"]
         return lines
 
     parts = [tabular(*part) for part in table.parts()]
     wide = any(len(headings) > WIDE for headings, _ in table.parts())
+    packages = "booktabs, array" if table.prose else "booktabs, graphicx" if wide else "booktabs"
     top = [
-        f"% needs the packages {'booktabs, graphicx' if wide else 'booktabs'}",
+        f"% needs the packages {packages}",
         r"\begin{table}",
-        r"\centering",
+        r"\footnotesize" if table.prose else r"\centering",
         rf"\caption{{{table.caption.translate(LATEX)}}}",
         rf"\label{{{table.label}}}",
     ]

@@ -42,7 +42,11 @@ def make(checkout: Path, *words: str) -> list[str]:
 
 
 COMMANDS = {
-    "reproduce": ["[snakemake][--cores][all][--configfile][config/quick.yaml]"],
+    "reproduce": [
+        "[snakemake][--cores][all][--configfile][config/quick.yaml]",
+        "[python][workflow/scripts/tell_study.py][results/quick]",
+    ],
+    "compare": ["[python][-m][gtp][compare][--study][results/quick]"],
     "report": ["[snakemake][--configfile][config/quick.yaml][--report][report.html]"],
     "adopt-reference": [
         "[python][workflow/scripts/adopt_reference.py][config/quick.yaml]",

@@ -14,9 +14,11 @@ from gtp.report.statistics import (
     difference_estimate,
     interquartile_mean,
     mean_estimate,
+    paired_difference,
     performance_profile,
     probability_of_improvement,
     seed_scores,
+    share_estimate,
     tied_for_best,
 )
 
@@ -368,3 +370,44 @@ def test_a_cell_without_rows_is_refused_by_name(written):
     fewer = seed_scores(episodes[episodes["nfe"] != 5], study, "scores.csv")
     with pytest.raises(UserError, match="at nfe 5"):
         fewer.of(TASK, METHOD, 5)
+
+
+def test_a_paired_difference_is_students_interval_of_the_pairs():
+    first, second = [[10.0, 20.0, 33.0]], [[8.0, 18.0, 30.0]]  # 2, 2, 3 apart
+    value = paired_difference(first, second)
+    expected = stats.ttest_1samp([2.0, 2.0, 3.0], 0.0).confidence_interval(0.95)
+    assert (value.mean, value.n) == (pytest.approx(7 / 3), 3)
+    assert (value.low, value.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    wider = paired_difference(first, second, 0.99)
+    expected = stats.ttest_1samp([2.0, 2.0, 3.0], 0.0).confidence_interval(0.99)
+    assert wider.low == pytest.approx(expected.low)
+
+
+def test_pairs_of_shares_that_all_agree_have_the_spread_of_their_episodes():
+    everything, nothing = [[100.0] * 3], [[0.0] * 3]
+    apart = paired_difference(everything, nothing, episodes=[20])
+    assert apart.mean == apart.high == 100.0  # never above
+    assert 90.0 < apart.low < 100.0
+    same = paired_difference(everything, everything, episodes=[20])
+    assert (same.mean, same.low) == (0.0, -same.high)
+    # Sixty episodes each, with one success and one failure more: 4.303 sqrt(2 p (1 - p) / 60), p = 61/62.
+    half = stats.t.ppf(0.975, 2) * np.sqrt(2 * (61 / 62) * (1 / 62) / 60)
+    assert same.high == pytest.approx(100 * half)
+    assert paired_difference(everything, everything).high == 0.0  # nothing says that they are shares
+    differing = paired_difference([[100.0, 0.0, 100.0]], [[0.0] * 3], episodes=[20])
+    assert (differing.high, differing.low) == (100.0, pytest.approx(200 / 3 - 143.4, abs=0.1))
+    mixed = paired_difference([[100.0] * 3, [5.0] * 3], [[0.0] * 3, [5.0] * 3], episodes=[20, None])
+    assert mixed.low < 50.0 < mixed.high
+
+
+def test_a_share_has_an_interval_within_its_range():
+    solved = share_estimate([100.0] * 5, 20)
+    z = stats.t.ppf(0.975, 4)
+    assert (solved.mean, solved.high) == (100.0, 100.0)
+    assert solved.low == pytest.approx(100 * 100 / (100 + z**2))
+    even = share_estimate([50.0, 50.0, 50.0], 100)
+    assert even.low + even.high == pytest.approx(100.0)
+    uneven = share_estimate([0.0, 50.0, 100.0], 100)  # seeds that differ this much count as three episodes
+    assert uneven.high - uneven.low > 3 * (even.high - even.low)
+    assert (uneven.low >= 0.0) & (uneven.high <= 100.0)
+    assert np.isnan(share_estimate([50.0], 100).low)

@@ -1,5 +1,7 @@
 """Rendering of tables: Markdown and LaTeX, wide tables, numbers for print."""
 
+from dataclasses import replace
+
 import pytest
 
 from gtp.report.statistics import Estimate
@@ -101,3 +103,12 @@ def test_numbers_for_print(write, estimate, expected):
 
 def test_a_number_that_is_none_is_a_dash():
     assert signed(float("nan")) == "–"
+
+
+def test_a_table_of_words_is_set_to_the_left_and_broken_into_lines():
+    table = Table(("Claim", "Why"), (Row("x", (Cell("because"),)),), "Words.", "tab:words", prose=True)
+    assert "| --- | --- |" in markdown(table)
+    text = latex(table)
+    assert r"\begin{tabular}{*{2}{>{\raggedright\arraybackslash}p{0.450\linewidth}}}" in text
+    assert "% needs the packages booktabs, array" in text
+    assert r"\resizebox" not in latex(replace(table, headings=("Claim", *"ABCDEFG")))

@@ -31,7 +31,7 @@ def test_the_whole_study_is_its_scores_its_table_and_its_figure(tuned):
     assert {path.name for path in (tuned.folder / "results/pair").glob("*.*")} == {"scores.csv", "study.json"}
     assert {path.stem for path in (tuned.folder / "figures/pair").glob("*.*")} == {"trials"}
     assert {path.name for path in (tuned.folder / "paper_tables/pair").glob("*.*")} == {
-        f"trials.{ending}" for ending in ("md", "tex", "csv")
+        f"{table}.{ending}" for table in ("claims", "trials") for ending in ("md", "tex", "csv")
     }
     assert (
         "| 2: beta = 10.0, expectile = 0.9 | deterministic |"

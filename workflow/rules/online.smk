@@ -251,10 +251,39 @@ rule online_table:
         "../scripts/online_table.py"
 
 
+rule online_claims:
+    input:
+        online="<results>/{place}/online.csv",
+        record="<results>/{place}/record.json",
+        claims=CLAIMS,
+        code=files_imported_by("workflow/scripts/online_claims.py"),
+    output:
+        md="<tables>/{place}/claims.md",
+        tex="<tables>/{place}/claims.tex",
+        csv=report(
+            "<tables>/{place}/claims.csv",
+            caption="../report/online/claims.rst",
+            category="Tables",
+            subcategory="{place}",
+            labels={"table": "claims"},
+        ),
+    log:
+        "<logs>/{place}/online_claims.log",
+    wildcard_constraints:
+        place=one_of(ONLINE_PLACES),
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/online_claims.py"
+
+
 def online_products(place):
-    """The figure and the table of the study, or of its committed reference."""
+    """The figure and the tables of the study, or of its committed reference."""
     figures = expand("<figures>/{place}/online.{format}", place=place, format=["pdf", "png"])
-    return figures + expand("<tables>/{place}/online.{format}", place=place, format=["md", "tex", "csv"])
+    return figures + tables_of(place, ["online", "claims"])
 
 
 rule online:

@@ -1,6 +1,6 @@
 # Figures and tables: each is a function of the tidy tables of its view. What there is stands in the registry.
 from gtp.provenance import files_imported_by
-from gtp.report.registry import FIGURES, PRINTED_TABLES, of_study
+from gtp.report.registry import CLAIMS, FIGURES, PRINTED_TABLES, of_study
 
 
 def script_of(kind, product):
@@ -16,6 +16,21 @@ def figures_of(view, names):
 def tables_of(view, names):
     """The files of some tables of a view."""
     return expand("<tables>/{view}/{name}.{format}", view=view, name=names, format=["md", "tex", "csv"])
+
+
+def tables_if_there(product):
+    """Input function: further tables that a figure or table takes where its view has them."""
+
+    def files(wildcards):
+        folder = Path("results", wildcards.view)
+        if wildcards.view in VIEWS:
+            # Of trials only scores are wanted.
+            return (
+                [] if RECORD.tunes else [f"<results>/{wildcards.view}/{table}.csv" for table in product.more]
+            )
+        return [str(folder / f"{table}.csv") for table in product.more if (folder / f"{table}.csv").exists()]
+
+    return files
 
 
 def products_of_ablation(view):
@@ -47,6 +62,7 @@ for product in FIGURES:
         input:
             **{table: f"<results>/{{view}}/{table}.csv" for table in product.tables},
             **product.files,
+            more=tables_if_there(product),
             study="<results>/{view}/study.json",
             code=files_imported_by(script_of("figure", product)),
         output:
@@ -81,6 +97,7 @@ for product in PRINTED_TABLES:
         input:
             **{table: f"<results>/{{view}}/{table}.csv" for table in product.tables},
             **product.files,
+            more=tables_if_there(product),
             study="<results>/{view}/study.json",
             code=files_imported_by(script_of("table", product)),
         output:

@@ -88,10 +88,40 @@ for ablation in ABLATIONS:
         localrule: True
 
 
+def tables_of_references(wildcards):
+    """Input function: every table of every committed reference, online ones among them."""
+    folders = [Path("results/reference", name) for name in REFERENCES]
+    folders += [Path("results", place) for place in ONLINE_PLACES if place != "online"]
+    tables = [folder / f"{name}.csv" for folder in folders for name in TABLES]
+    return [str(table) for table in tables if table.exists()]
+
+
+# Every claim with the reference that tests it best.
+rule reference_claims:
+    input:
+        tables=tables_of_references,
+        claims=CLAIMS,
+        code=files_imported_by("workflow/scripts/reference_claims.py"),
+    output:
+        md="<tables>/reference/claims.md",
+        tex="<tables>/reference/claims.tex",
+        csv="<tables>/reference/claims.csv",
+    log:
+        "<logs>/reference/reference_claims.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "writing {output.md}"
+    script:
+        "../scripts/reference_claims.py"
+
+
 # Redraws every committed reference from its committed tables, byte for byte.
 rule reference:
     input:
         products_of_references,
+        tables_of("reference", ["claims"]),
         [file for place in ONLINE_PLACES if place != "online" for file in online_products(place)],
     localrule: True
 

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from gtp.errors import UserError, ending_in_one_line
+from gtp.errors import ending_in_one_line
 from gtp.report.layout import footnote, label_panels, legend_above, panel_grid, set_score_limits
-from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
+from gtp.report.record import StudyRecord
 from gtp.report.results import read_results, read_study
+from gtp.report.speed import parameters
 from gtp.report.statistics import (
     SeedScores,
     difference_estimate,
@@ -72,19 +73,6 @@ def draw_sizes(axes: Axes, sizes, own, color: str, line: str, label: str) -> lis
         label=label,
     )
     return [value for values in own for value in values]
-
-
-def parameters(cost: pd.DataFrame, study: StudyRecord, task: TaskRecord, method: MethodRecord) -> float:
-    """Trained parameters of a method on a task, or on the one of its suite whose cost was measured."""
-    suite = [other.name for other in study.tasks if other.suite == task.suite]
-    rows = cost[(cost["quantity"] == "parameters") & (cost["method"] == method.name)]
-    for name in (task.name, *suite):
-        found = rows.loc[rows["task"] == name, "value"]
-        if len(found):
-            return float(found.iloc[0])
-    raise UserError(
-        f"the table of costs has no parameters of {method.name} on {task.name}; run snakemake again"
-    )
 
 
 def verdict(own: list[np.ndarray]) -> str:
