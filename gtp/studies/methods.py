@@ -58,6 +58,7 @@ def load_methods(path: Path) -> dict[str, Method]:
             parse(algorithm, method.settings(suite), str(path), (name, "set_by_suite", suite))
     _check_ablations(methods, str(path))
     _check_weights(methods, str(path))
+    _check_sizes(methods, str(path))
     _check_labels(methods, str(path))
     return methods
 
@@ -97,6 +98,26 @@ def _check_weights(methods: dict[str, Method], file: str) -> None:
             wrong = [key for key in own if own[key] != shared[key] and key not in algorithm.acting_fields]
             if wrong:
                 raise UserError(f"{where}: '{wrong[0]}' belongs to training; train '{name}' itself")
+
+
+def _check_sizes(methods: dict[str, Method], file: str) -> None:
+    """Raises UserError when the method in `size_of` is unknown, of another algorithm, or a size itself.
+
+    Figures of scaling would draw it in a family of its own.
+    """
+    for name, method in methods.items():
+        parent, where = method.size_of, place(file, (name, "size_of"))
+        if parent is None:
+            continue
+        _require_known(parent, methods, where, file)
+        other = methods[parent]
+        if other.size_of:
+            raise UserError(f"{where}: '{parent}' is a size of '{other.size_of}' itself; name that")
+        if other.algorithm != method.algorithm:
+            raise UserError(
+                f"{where}: '{parent}' is {other.algorithm} and '{name}' {method.algorithm};"
+                " name a method of that algorithm"
+            )
 
 
 def _check_ablations(methods: dict[str, Method], file: str) -> None:

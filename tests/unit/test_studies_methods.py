@@ -45,6 +45,22 @@ METHOD = {"algorithm": "gtp", "label": "L", "group": "rl"}
             {"gtp": METHOD, "a": {**METHOD, "weights_of": "gtp", "label": "A", "set": {"rho": 3.0}}},
             "'rho' belongs",
         ),
+        (
+            {"gtp": METHOD, "a": {**METHOD, "size_of": "gpt", "label": "A"}},
+            "a.size_of: unknown method 'gpt'; did you mean 'gtp'?",
+        ),
+        (
+            {"fql": {**METHOD, "algorithm": "fql"}, "a": {**METHOD, "size_of": "fql", "label": "A"}},
+            "a.size_of: 'fql' is fql and 'a' gtp; name a method of that algorithm",
+        ),
+        (
+            {
+                "gtp": METHOD,
+                "a": {**METHOD, "size_of": "gtp", "label": "A"},
+                "b": {**METHOD, "size_of": "a", "label": "B"},
+            },
+            "b.size_of: 'a' is a size of 'gtp' itself; name that",
+        ),
         ({"gtp": METHOD, "no_x": {**METHOD, "ablation_of": "gtp"}}, "no_x.ablation_of: "),
         (
             {
