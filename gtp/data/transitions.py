@@ -138,7 +138,7 @@ def describe_outside(actions: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
         return None
     row, column = np.unravel_index(distance.argmax(), distance.shape)
     return (
-        f"{count} of {actions.size} entries of the actions ({100 * count / actions.size:.2g} %) lie outside"
+        f"{count} of {actions.size} entries of the actions ({100 * count / actions.size:.3g} %) lie outside"
         f" their box, the farthest {actions[row, column]:.6g} in dimension {column}, which goes from"
         f" {low[column]:.6g} to {high[column]:.6g}"
     )

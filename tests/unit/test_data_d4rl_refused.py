@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gtp.data.sources import FromD4RL, d4rl_file
+from gtp.data.sources.d4rl import fetch
 from gtp.data.sources.d4rl_tasks import URLS, find_task
 from gtp.data.store.card import verify_card
 from gtp.data.store.minari_store import open_dataset
@@ -56,7 +57,7 @@ BAD = {
     "counts": ({"timeouts": np.arange(8)}, "its 'timeouts' contain other values than 0 and 1"),
     "wide actions": (
         {"actions": np.full((8, 3), 1.0001, "f4")},
-        r"its 'actions' reach 1.0001, outside \[-1, 1\]",
+        r"24 of 24 entries of its 'actions' \(100 %\) lie outside \[-1, 1\], the largest of size 1.0001",
     ),
     "nothing known": ({"timeouts": np.ones(8, bool)}, "successor"),
 }
@@ -76,6 +77,27 @@ def test_bad_columns_are_one_line(change, message, root):
 def test_rounding_of_actions_is_clipped(root):
     _, episodes = convert(root, hopper_columns(4, actions=np.full((4, 3), 1 + 5e-6, "f4")))
     assert episodes[0].actions.max() == 1.0
+
+
+def test_actions_outside_the_box_are_counted_and_clipped_where_the_user_says_so(root, monkeypatch, capsys):
+    monkeypatch.setattr(d4rl_file, "BLOCK", 3)
+    actions = np.zeros((8, 3), "f4")
+    actions[2, 0], actions[7, 2] = -1.7, 1.2
+    path = write_file(root.parent / "wide.hdf5", hopper_columns(8, timeouts=[7], actions=actions))
+    with pytest.raises(
+        UserError, match=r"2 of 24 .*\(8.33 %\).*of size 1.7; set clip_actions: true"
+    ) as caught:
+        fetch_d4rl(HOPPER, root, path)
+    assert_one_line(caught.value, path)
+    clipped = FromD4RL(id=HOPPER, file=str(path), clip_actions=True)
+    card = fetch(clipped, clipped.own_id, root)
+    assert card["d4rl"]["clipped_actions"] == 2
+    assert "2 of 24 entries" in capsys.readouterr().err
+    (episode,) = open_dataset(clipped.own_id, root).iterate_episodes()
+    np.testing.assert_array_equal(episode.actions[2], [-1, 0, 0])
+    refused = FromD4RL(id=HOPPER, file=str(path))
+    with pytest.raises(UserError, match="2 of 24"):  # the recipe is another one: what is there is not taken
+        fetch(refused, refused.own_id, root)
 
 
 def test_no_rows(root):

@@ -132,3 +132,12 @@ def test_laptop_study_has_the_papers_tasks_and_the_point_mazes():
     tasks = read_mapping(CONFIG / "laptop.yaml")["tasks"]
     mazes = {f"pointmaze-{name}" for name in ("umaze", "medium", "large", "fork")}
     assert set(tasks) == {*PAPER_TASKS, *mazes, "multigoal"}
+
+
+def test_a_task_that_clips_actions_has_its_d4rl_file_converted_so(tmp_path):
+    entry = {**TASK, "sources": {"d4rl": {"id": "hopper-medium-v2"}}}
+    for clip in (True, False):
+        file = tmp_path / "tasks.yaml"
+        file.write_text(dump({"t": {**entry, "clip_actions": clip}}))
+        origin = load_tasks(file)["t"].origins["d4rl"]
+        assert origin.dataset.clip_actions is origin.spec.clip_actions is clip

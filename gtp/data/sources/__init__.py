@@ -171,6 +171,7 @@ class FromD4RL(Source):
     in_print: ClassVar[str] = "D4RL"
     prefix: ClassVar[str] = "d4rl/"
     used_by_paper: ClassVar[bool] = True
+    inherited: ClassVar[tuple[str, ...]] = ("clip_actions",)
 
     id: str
     """D4RL's name of the dataset, such as hopper-medium-v2; the Minari id is d4rl/<id>."""
@@ -178,6 +179,8 @@ class FromD4RL(Source):
     """Path or URL of the file; by default D4RL's folder is searched, then D4RL's server asked."""
     sha256: str | None = None
     """Checksum that the file must have."""
+    clip_actions: bool = False
+    """Clip recorded actions outside [-1, 1] to it; otherwise such a file is refused."""
 
     def __post_init__(self):
         if not re.fullmatch(r"[\w-]+-v\d+", self.id, re.ASCII):

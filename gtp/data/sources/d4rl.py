@@ -21,7 +21,7 @@ from gtp.progress import Progress, say
 VERSION = 1
 """Of the conversion: raised whenever the same file would give other data."""
 NOTICE = "D4RL's own data; see `d4rl` for what the conversion left out."
-REMADE = frozenset({"version", "file_sha256"})
+REMADE = frozenset({"version", "file_sha256", "clip_actions"})
 
 
 def fetch(dataset: FromD4RL, dataset_id: str, root: Path, *, command: str = "") -> dict:
@@ -42,14 +42,18 @@ def fetch(dataset: FromD4RL, dataset_id: str, root: Path, *, command: str = "") 
     file, url = find_file(task, dataset.file)
     found = sha256 if file is None else checked_sha256(file, sha256)
     recipe = {"name": FromD4RL.name, "version": VERSION, "id": task.id, "file_sha256": found}
+    if dataset.clip_actions:  # not said otherwise, as on the cards of older data
+        recipe["clip_actions"] = True
 
     def make(workshop: Workshop) -> Made:
         if file is not None:
-            return convert(file, task, dataset_id, workshop, {"file": str(file), "url": None})
+            origin = {"file": str(file), "url": None}
+            return convert(file, task, dataset_id, workshop, origin, dataset.clip_actions)
         downloaded = workshop.downloads / f"{task.id}.hdf5"
         received = fetch_file(task, url, downloaded, sha256, default=dataset.file is None)
         try:
-            made = convert(downloaded, task, dataset_id, workshop, {"file": None, "url": url})
+            origin = {"file": None, "url": url}
+            made = convert(downloaded, task, dataset_id, workshop, origin, dataset.clip_actions)
         except UserError:  # a file that was refused must not stand in the way of a better one
             shutil.rmtree(workshop.downloads, ignore_errors=True)
             raise
@@ -134,10 +138,14 @@ def fetch_file(task: D4RLTask, url: str, file: Path, sha256: str | None, *, defa
     return found
 
 
-def convert(file: Path, task: D4RLTask, dataset_id: str, workshop: Workshop, origin: dict) -> Made:
+def convert(
+    file: Path, task: D4RLTask, dataset_id: str, workshop: Workshop, origin: dict, clip_actions: bool
+) -> Made:
     """Write the dataset of a file; `origin` says where that came from."""
-    with open_d4rl(file, task, origin["url"] or str(file)) as data:
+    with open_d4rl(file, task, origin["url"] or str(file), clip_actions) as data:
         write_dataset(data, dataset_id, workshop.staging)
+        if data.report.clipped_actions:
+            say(f"{data.name}: {data.describe_outside()}; clipped to it")
         about = {**origin, **vars(data.report), "environment": task.environment}
     described = describe_dataset(dataset_id, workshop.staging)
     return Made(root=workshop.staging, entries={**described, "d4rl": about})

@@ -27,6 +27,7 @@ JUMP = 1.0
 """Metres in one step of 0.1 s that no ant walks: between two such rows the simulator was reset."""
 ACTION_TOLERANCE = 1e-5
 AGAIN = "use an intact copy of D4RL's file"
+CLIP = "set clip_actions: true in the task, or --clip_actions True, to clip them"
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Report:
     """Episodes of one step, which was left out."""
     borders: list[str] = field(default_factory=list)
     """What separates episodes."""
+    clipped_actions: int = 0
+    """Entries of the actions that lay outside [-1, 1] by more than rounding and were clipped."""
     desired_goal: str | None = None
     """Where AntMaze's desired_goal comes from."""
     rewarded_steps: int = 0
@@ -52,12 +55,12 @@ class Report:
 class D4RLFile:
     """An open file whose columns have been found to fit together, though not yet their values.
 
-    `observation_space` and `action_space` have the dtypes of the file, float32 for float16. Make
-    one with `open_d4rl`.
+    `observation_space` and `action_space` have the dtypes of the file, float32 for float16. Actions outside
+    [-1, 1] are refused unless they are to be clipped. Make one with `open_d4rl`.
     """
 
-    def __init__(self, name: str, file: h5py.File, task: D4RLTask):
-        self.name, self.file, self.task = name, file, task
+    def __init__(self, name: str, file: h5py.File, task: D4RLTask, clip_actions: bool = False):
+        self.name, self.file, self.task, self.clip_actions = name, file, task, clip_actions
         self.columns = {
             "observations": (task.observation_size,),
             "actions": (task.action_size,),
@@ -163,11 +166,28 @@ class D4RLFile:
                     raise self.refuse(f"its {name!r} contain other values than 0 and 1")
                 values = values.astype(bool)
             elif name == "actions":
-                if (worst := float(np.abs(values).max())) > 1 + ACTION_TOLERANCE:
-                    raise self.refuse(f"its 'actions' reach {worst:.6g}, outside [-1, 1]")
+                outside = int((np.abs(values) > 1 + ACTION_TOLERANCE).sum())
+                if outside and not self.clip_actions:
+                    raise UserError(
+                        f"{self.name}: {self.describe_outside()}; {CLIP}, or {AGAIN} of {self.task.id}"
+                    )
+                self.report.clipped_actions += outside
                 values = np.clip(values, -1, 1)
             block[name] = values if values.dtype == bool else values.astype(self.dtype(name), copy=False)
         return block
+
+    def describe_outside(self) -> str:
+        """How many entries of all actions leave [-1, 1] by more than rounding, and the largest of them."""
+        count, total, largest = 0, self.report.rows * self.task.action_size, 0.0
+        for start in range(0, self.report.rows, BLOCK):
+            with self.one_line():
+                sizes = np.abs(self.file["actions"][start : start + BLOCK])
+            count += int((sizes > 1 + ACTION_TOLERANCE).sum())
+            largest = max(largest, float(sizes.max()))
+        return (
+            f"{count} of {total} entries of its 'actions' ({100 * count / total:.3g} %) lie outside [-1, 1],"
+            f" the largest of size {largest:.6g}"
+        )
 
     def episodes(self, advance: Callable[[int], None] = lambda rows: None) -> Iterator[EpisodeBuffer]:
         """The episodes in order; memory is that of a block of rows and the longest episode.
@@ -180,7 +200,7 @@ class D4RLFile:
         step of any other episode is left out, as D4RL's qlearning_dataset leaves it out. On AntMaze
         recordings go on after terminals, so these do not end an episode and none is repeated.
 
-        Raises: UserError when values are missing, not finite, or outside their range.
+        Raises: UserError when values are missing, not finite, or outside their range and not to be clipped.
         """
         rows, pending = self.report.rows, None
         for start in range(0, rows, BLOCK):
@@ -273,7 +293,7 @@ class D4RLFile:
 
 
 @contextlib.contextmanager
-def open_d4rl(path: Path, task: D4RLTask, name: str) -> Iterator[D4RLFile]:
+def open_d4rl(path: Path, task: D4RLTask, name: str, clip_actions: bool = False) -> Iterator[D4RLFile]:
     """Open a file of a task; messages call it `name`.
 
     Raises: UserError when it is not HDF5 or its columns are not D4RL's.
@@ -283,7 +303,7 @@ def open_d4rl(path: Path, task: D4RLTask, name: str) -> Iterator[D4RLFile]:
     except Exception as error:
         raise unreadable(name, error) from error
     with contextlib.closing(file):
-        yield D4RLFile(name, file, task)
+        yield D4RLFile(name, file, task, clip_actions)
 
 
 def unreadable(name: str, error: Exception) -> UserError:
