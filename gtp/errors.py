@@ -7,7 +7,7 @@ border checks such values before the work begins (`told_to_the_user`).
 
 import difflib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -45,6 +45,16 @@ def told_to_the_user() -> Iterator[None]:
         yield
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+@contextmanager
+def resuming(kept: Callable[[], bool]) -> Iterator[None]:
+    """Let an interrupted program say whether there is a state, as `kept` tells, to go on from."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        advice = "resumes from the last checkpoint" if kept() else "begins anew: there is no checkpoint yet"
+        raise KeyboardInterrupt(f"the same command {advice}") from error
 
 
 def suggest(name: object, valid: Iterable[str], listing: str = "the documentation") -> str:

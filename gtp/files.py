@@ -10,6 +10,8 @@ import hashlib
 import io
 import json
 import os
+import resource
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,6 +69,36 @@ def require_writable(folder: Path) -> None:
         raise UserError(
             f"cannot write to {folder}: {reason}; free space or choose a folder that you may write to"
         ) from error
+
+
+def require_room(folder: Path, size: int, what: str, *, largest: int | None = None) -> None:
+    """Raises UserError unless `what`, of `size` bytes, has room on the disk of `folder`, which exists.
+
+    Its largest file, of as many bytes unless said otherwise, must be within the limit on the size of files.
+    """
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise UserError(
+            f"{what} needs {size / 1e6:.3g} MB and {folder} has room for {free / 1e6:.3g} MB;"
+            " free space or choose another folder"
+        )
+    limit, largest = resource.getrlimit(resource.RLIMIT_FSIZE)[0], size if largest is None else largest
+    if limit != resource.RLIM_INFINITY and largest > limit:
+        raise UserError(
+            f"{what} needs a file of {largest / 1e6:.3g} MB and none may be larger than {limit / 1e6:.3g} MB;"
+            " raise the limit on the size of files (ulimit -f)"
+        )
+
+
+def require_files(*paths: Path | None) -> None:
+    """`require_writable` for the folders of files that are to be written; None is passed over.
+
+    Raises UserError for a folder, too.
+    """
+    for path in filter(None, paths):
+        if Path(path).is_dir():
+            raise UserError(f"{path} is a folder where a file is to be written; name a file in it")
+        require_writable(Path(path).parent)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -87,8 +87,8 @@ def main() -> None:
         if "can't allocate memory" not in str(error):
             raise
         fail(OUT_OF_MEMORY)
-    except KeyboardInterrupt:
-        fail("interrupted; the same command resumes from the last checkpoint")
+    except KeyboardInterrupt as error:  # gtp.errors.resuming says what there is to go on from
+        fail("; ".join(filter(None, ["interrupted", str(error)])))
     except BrokenPipeError:  # whoever reads the output, `head` say, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again
         sys.exit(1)

@@ -25,6 +25,7 @@ def mbdpo(
     checkpoints: Path = Path("checkpoints"),
     label: str = "",
     execution: Execution = DEFAULT_EXECUTION,
+    overwrite: bool = False,
 ) -> None:
     """Train MBDPO in an environment; resumes a run that was cut off. With --eta 0 the search is MPPI's.
 
@@ -38,6 +39,7 @@ def mbdpo(
         checkpoints: Folder for the state of unfinished runs.
         label: Name of the run in messages and files; the method's by default.
         execution: Where and how fast; not meant to change what is learned.
+        overwrite: Whether to replace a run that the folder holds.
     """
     from gtp.online.loop import train_online
 
@@ -51,6 +53,7 @@ def mbdpo(
         start=start,
         data=data,
         label=label,
+        overwrite=overwrite,
     )
 
 
@@ -60,6 +63,7 @@ def sac(
     seed: int = 0,
     label: str = "sac",
     threads: int = 1,
+    overwrite: bool = False,
 ) -> None:
     """Train Stable-Baselines3's SAC with its defaults in an environment; begins anew when it was cut off.
 
@@ -69,6 +73,7 @@ def sac(
         seed: Of everything that is random.
         label: Name of the run in messages and files.
         threads: CPU threads of this process.
+        overwrite: Whether to replace a run that the folder holds.
     """
     try:
         from gtp.online.sac import train_sac
@@ -77,7 +82,7 @@ def sac(
 
     with told_to_the_user():
         use_threads(threads)
-    train_sac(config, seed, output=output, label=label)
+    train_sac(config, seed, output=output, label=label, overwrite=overwrite)
 
 
 VERBS = {"mbdpo": mbdpo, "sac": sac}

@@ -62,7 +62,7 @@ def train(
     say(closing_line(record, seeds, output, train.steps))
 
 
-def derive(algorithm: AnyAlgorithm, run: Path, output: Path, label: str) -> None:
+def derive(algorithm: AnyAlgorithm, run: Path, output: Path, label: str, overwrite: bool = False) -> None:
     """Write a finished run's policies such that they act otherwise from the same weights.
 
     Args:
@@ -70,9 +70,10 @@ def derive(algorithm: AnyAlgorithm, run: Path, output: Path, label: str) -> None
         run: Folder of the run.
         output: Folder for the policies, with the run's training.csv and a run.json that names the weights.
         label: Name of the new policies in messages and files.
+        overwrite: Whether to replace a run that the folder holds.
     """
-    variant.derive(run, algorithm, output, label)
-    say(f"wrote {output}: {label}, which acts from the weights in {run}")
+    if variant.derive(run, algorithm, output, label, overwrite=overwrite):
+        say(f"wrote {output}: {label}, which acts from the weights in {run}")
 
 
 VERBS = {"train": train, "derive": derive}

@@ -21,7 +21,7 @@ from gtp import algorithms
 from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import Transitions, observation_statistics, save_transitions
-from gtp.errors import UserError
+from gtp.errors import UserError, resuming
 from gtp.files import sha256_of, write_text
 from gtp.online.agent import Agent
 from gtp.online.evaluation import Examiner
@@ -35,9 +35,18 @@ from gtp.randomness import start_seed
 from gtp.schema import Measurement, OnlineEpisode, column_values, write_rows
 from gtp.training.checkpoint import CheckpointHeader, read_checkpoint, save_checkpoint
 from gtp.training.learner import Learner
-from gtp.training.loop import Interval, choose_compiled, choose_device, measurements, rate, use_threads
+from gtp.training.loop import (
+    CHECKPOINT,
+    Interval,
+    check_room,
+    choose_compiled,
+    choose_device,
+    measurements,
+    rate,
+    use_threads,
+)
 from gtp.training.replay import GrowingSampler
-from gtp.training.run import claimed, exclusive, publish
+from gtp.training.run import claimed, exclusive, finished_before, publish
 
 TABLES = ("online.csv", "training.csv")
 
@@ -53,12 +62,14 @@ def train_online(
     start: Path | None = None,
     data: Path | None = None,
     label: str = "",
+    overwrite: bool = True,
 ) -> dict:
     """Train one seed in an environment and write the results into the folder `output`.
 
     Results: policy-<steps>.safetensors, online.csv (an OnlineEpisode for each evaluation episode),
     training.csv (step, seed, quantity, value: means over the updates of an episode) and run.json, which is
-    returned; with `save_data` also transitions.safetensors.
+    returned; with `save_data` also transitions.safetensors. Without `overwrite` the very same run, if
+    `output` holds it, is not trained again, and another one is refused.
     Raises UserError for an environment that does not fit, files that cannot be read or written or do not fit,
     and a checkpoint that is damaged.
     """
@@ -91,14 +102,17 @@ def train_online(
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     output, scratch = Path(output), Path(checkpoints) / digest[:16]
-    with exclusive(scratch), claimed(output):
+    with exclusive(scratch), claimed(output), resuming((scratch / CHECKPOINT).exists):
+        if not overwrite and (record := finished_before(settings, [config.steps], output)):
+            return record
         agent = new_agent(algorithm, config, frame, origin, seed, device, compiled, label)
+        check_room(agent.learner, agent.learner.config, scratch, output)
         run = OnlineRun(agent, scratch, digest, execution)
         record = {**settings, **run.complete()}
         write_text(scratch / "run.json", json.dumps(record, indent=2))
         tables = (*TABLES, "transitions.safetensors") if config.save_data else TABLES
         publish(scratch, output, tables)
-    shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     say(f"wrote {output}: load_policy('{output}/policy-{config.steps}.safetensors')")
     return record
 
@@ -147,7 +161,7 @@ class OnlineRun:
     def __init__(self, agent: Agent, scratch: Path, digest: str, execution: Execution):
         self.agent, self.config, self.task = agent, agent.config, agent.frame.task
         self.scratch, self.digest, self.execution = scratch, digest, execution
-        self.checkpoint = scratch / "checkpoint.safetensors"
+        self.checkpoint = scratch / CHECKPOINT
         self.world = make_world(self.task)
         self.examiner = Examiner.of(self.task, self.config.evaluation_episodes, agent.label)
         self.recorded = agent.replay.steps

@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 import stable_baselines3
 import torch
+from gymnasium import Env
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 
 from gtp.acting import ActingRule
+from gtp.config import TaskSpec
 from gtp.errors import UserError
-from gtp.files import require_writable, write_text
+from gtp.files import write_text
 from gtp.online.evaluation import Examiner
 from gtp.online.settings import OnlineConfig
 from gtp.online.world import make_world, task_of
 from gtp.progress import Progress, say
 from gtp.randomness import start_seed
 from gtp.schema import OnlineEpisode, write_rows
+from gtp.training.run import claimed, finished_before
 
 
 class Actor:
@@ -66,22 +69,17 @@ class Evaluations(BaseCallback):
         self.rows += self.examiner.rows(actor, 1, "actor")
 
 
-def train_sac(config: OnlineConfig, seed: int, *, output: Path, label: str) -> dict:
+def train_sac(config: OnlineConfig, seed: int, *, output: Path, label: str, overwrite: bool = True) -> dict:
     """Train SAC with its defaults and write online.csv and run.json into `output`; begins anew when cut off.
 
-    Raises UserError for an environment that does not fit and for a folder that cannot be written.
+    Without `overwrite` the very same run, if `output` holds it, is not trained again, and another one is
+    refused. Raises UserError for an environment that does not fit and for a folder that cannot be written.
     """
     if seed < 0:
         raise UserError(f"seed must not be negative, got {seed}")
     task = task_of(config)
-    world = make_world(task)
-    require_writable(output)
-    began = time.monotonic()
-    progress = Progress(f"online {task.name} {label} seed {seed}", config.steps, "steps")
-    model = SAC("MlpPolicy", world, seed=seed, device="cpu")
-    callback = Evaluations(config, Examiner.of(task, config.evaluation_episodes, label), seed, progress)
-    model.learn(config.steps, callback=callback)
-    record = {
+    world, output = make_world(task), Path(output)
+    settings = {
         "algorithm": "sac",
         "label": label,
         "config": asdict(config),
@@ -89,10 +87,30 @@ def train_sac(config: OnlineConfig, seed: int, *, output: Path, label: str) -> d
         "task": asdict(task),
         "stable_baselines3": stable_baselines3.__version__,
         "torch": torch.__version__,
+    }
+    with claimed(output):
+        if not overwrite and (record := finished_before(settings, [], output)):
+            return record
+        record = _train(config, seed, task, world, output, label, settings)
+    say(f"wrote {output}/online.csv")
+    return record
+
+
+def _train(
+    config: OnlineConfig, seed: int, task: TaskSpec, world: Env, output: Path, label: str, settings: dict
+) -> dict:
+    began = time.monotonic()
+    progress = Progress(f"online {task.name} {label} seed {seed}", config.steps, "steps")
+    model = SAC("MlpPolicy", world, seed=seed, device="cpu")
+    callback = Evaluations(config, Examiner.of(task, config.evaluation_episodes, label), seed, progress)
+    model.learn(config.steps, callback=callback)
+    record = {
+        **settings,
         "seconds": time.monotonic() - began,
         "parameters": sum(leaf.numel() for leaf in model.policy.parameters()),
     }
-    write_rows(Path(output) / "online.csv", OnlineEpisode, callback.rows)
-    write_text(Path(output) / "run.json", json.dumps(record, indent=2))
-    say(f"wrote {output}/online.csv")
+    for old in (output / "run.json", *output.glob("policy-*.safetensors")):  # of another run
+        old.unlink(missing_ok=True)
+    write_rows(output / "online.csv", OnlineEpisode, callback.rows)
+    write_text(output / "run.json", json.dumps(record, indent=2))
     return record

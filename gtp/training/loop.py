@@ -24,8 +24,8 @@ from gtp.config import Execution, TrainConfig
 from gtp.data.batches import window_starts
 from gtp.data.reward_scale import reward_unit
 from gtp.data.transitions import Transitions
-from gtp.errors import UserError
-from gtp.files import write_text
+from gtp.errors import UserError, resuming
+from gtp.files import require_room, write_text
 from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
 from gtp.schema import Measurement, write_rows
@@ -36,6 +36,7 @@ from gtp.training.run import Run, claimed, exclusive, finished_before, publish
 from gtp.training.samplers import sampler_for
 
 DEFAULT_EXECUTION = Execution()
+CHECKPOINT = "checkpoint.safetensors"
 LOG_INTERVALS = 100
 """Rows of training.csv per seed and quantity; each is the mean over its interval."""
 
@@ -108,13 +109,12 @@ def train(
     algorithm = algorithm.for_discount(config.discount)
     run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
-    if not overwrite and (record := finished_before(run, output)):
-        say(f"{output} holds this very run already; --overwrite True trains it again")
-        return record
-    with exclusive(scratch), claimed(output):
-        record = _train(run, scratch, execution)
+    with exclusive(scratch), claimed(output), resuming((scratch / CHECKPOINT).exists):
+        if not overwrite and (record := finished_before(run.settings(), config.snapshot_steps(), output)):
+            return record
+        record = _train(run, scratch, execution, output)
         publish(scratch, output)
-    shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     return record
 
 
@@ -130,8 +130,17 @@ def closing_line(record: dict, seeds: tuple[int, ...], output: Path, steps: int)
     return f"{hint}; diverged at step {where}" if lost else hint
 
 
-def _train(run: Run, scratch: Path, execution: Execution) -> dict:
-    config, checkpoint = run.config, scratch / "checkpoint.safetensors"
+def check_room(learner: Learner, config: TrainConfig, scratch: Path, output: Path) -> None:
+    """Raises UserError when a checkpoint, beside the one that it replaces, or the policies have no room."""
+    state = sum(value.nbytes for value in learner.state().values())
+    policy = sum(value.nbytes for value in learner.acting_params().values())
+    policies, largest = len(config.snapshot_steps()) * policy, max(state, policy)
+    require_room(scratch, 2 * state + policies, "training", largest=largest)
+    require_room(output, policies, "training", largest=largest)
+
+
+def _train(run: Run, scratch: Path, execution: Execution, output: Path) -> dict:
+    config, checkpoint = run.config, scratch / CHECKPOINT
     sampler = sampler_for(run.algorithm, run.transitions, config, run.device)
     learner = Learner(
         run.algorithm,
@@ -142,6 +151,7 @@ def _train(run: Run, scratch: Path, execution: Execution) -> dict:
         run.device,
         run.compiled,
     )
+    check_room(learner, config, scratch, output)
     log, seconds_before, first = [], 0.0, 0
     if checkpoint.exists():
         state, header = load_checkpoint(checkpoint, run.digest, learner.state(), config.snapshot_steps())

@@ -5,8 +5,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from gtp.config import TrainConfig
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
 from gtp.files import read_json, require_writable, sha256_of, write_atomically
+from gtp.progress import say
 from gtp.provenance import ROOT, files_behind
 
 COLUMNS = (
@@ -107,6 +108,8 @@ def exclusive(scratch: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        with suppress(OSError):
+            scratch.rmdir()  # unless there is something to go on from
         lock.release()
 
 
@@ -129,19 +132,22 @@ def claimed(output: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def finished_before(run: Run, output: Path) -> dict | None:
+def finished_before(settings: dict, steps: Iterable[int], output: Path) -> dict | None:
     """The record of the very same run if `output` holds it, None if it holds none.
 
+    `settings` is what of the record determines the run, which leaves a policy of each of `steps`. The folder
+    must be claimed: while another process publishes its run, it holds half of that.
     Raises UserError when there is another run.
     """
-    policies = list(output.glob("policy-*.safetensors"))
+    policies = {path.name for path in output.glob("policy-*.safetensors")}
     if not policies and not (output / "run.json").exists():
         return None
     try:
         record = read_json(output / "run.json")
-        settings = json.loads(json.dumps(run.settings()))
-        names = {f"policy-{step}.safetensors" for step in run.config.snapshot_steps()}
-        if settings == {name: record[name] for name in settings} and names == {p.name for p in policies}:
+        settings = json.loads(json.dumps(settings))
+        names = {f"policy-{step}.safetensors" for step in steps}
+        if settings == {name: record[name] for name in settings} and names == policies:
+            say(f"{output} holds this very run already; --overwrite True makes it again")
             return record
     except (OSError, ValueError, KeyError, TypeError):
         pass

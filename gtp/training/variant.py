@@ -9,16 +9,19 @@ from pathlib import Path
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
 from gtp.errors import UserError
-from gtp.files import read_json, read_tensors, require_writable, write_atomically, write_tensors, write_text
+from gtp.files import read_json, read_tensors, write_atomically, write_tensors, write_text
 from gtp.policy import FORMAT
+from gtp.training.run import claimed, finished_before
 
 
-def derive(run: Path, algorithm: Algorithm, output: Path, label: str) -> None:
+def derive(run: Path, algorithm: Algorithm, output: Path, label: str, *, overwrite: bool = True) -> bool:
     """Write the policies of the folder `run` into `output`, with the acting fields of `algorithm`.
 
+    Returns whether they were written: without `overwrite` what `output` holds already is not.
     What belongs to training stays as it is. run.json says whose weights they are and comes last; training.csv
     is the run's. Raises UserError when the folder holds no finished run, when its method is another or has no
-    acting fields, and when `algorithm` differs from it in more.
+    acting fields, when `algorithm` differs from it in more, and when `output` is that folder or, without
+    `overwrite`, holds another run.
     """
     name = algorithms.name_of(algorithm)
     remedy = "name the folder of a finished run"
@@ -40,11 +43,19 @@ def derive(run: Path, algorithm: Algorithm, output: Path, label: str) -> None:
             raise UserError(
                 f"{field.name} = {asked} belongs to training, {weights} has {trained[field.name]}; train anew"
             )
-    require_writable(output)
-    (output / "run.json").unlink(missing_ok=True)
+    if output.resolve() == run.resolve():
+        raise UserError(f"{output} holds the weights themselves; choose another --output")
     settings = {"label": label, "hyperparameters": asdict(changed)}
-    for path in policies:
-        tensors, header = read_tensors(path, FORMAT, "train it again")
-        write_tensors(output / path.name, tensors, {**header, **settings})
-    write_atomically(output / "training.csv", partial(shutil.copyfile, run / "training.csv"))
-    write_text(output / "run.json", json.dumps({**record, **settings, "weights_of": weights}, indent=2))
+    record = {**record, **settings, "weights_of": weights}
+    steps = [path.stem.removeprefix("policy-") for path in policies]
+    with claimed(output):
+        if not overwrite and finished_before(record, steps, output):
+            return False
+        for old in (output / "run.json", *output.glob("policy-*.safetensors")):
+            old.unlink(missing_ok=True)
+        for path in policies:
+            tensors, header = read_tensors(path, FORMAT, "train it again")
+            write_tensors(output / path.name, tensors, {**header, **settings})
+        write_atomically(output / "training.csv", partial(shutil.copyfile, run / "training.csv"))
+        write_text(output / "run.json", json.dumps(record, indent=2))
+    return True

@@ -74,7 +74,7 @@ def test_interrupted_run_goes_on_from_its_last_state(tiny, monkeypatch, capsys):
     monkeypatch.setattr(training.Snapshots, "on_rollout_start", interrupt_after(128))
     with pytest.raises(KeyboardInterrupt):
         train_behaviour("hopper", work, output)
-    assert not output.exists()
+    assert list(output.iterdir()) == []
     monkeypatch.undo()
     monkeypatch.setitem(ROBOTS, "hopper", Robot(training=TINY))
     train_behaviour("hopper", work, output)

@@ -159,6 +159,23 @@ def test_a_variant_acts_otherwise_from_the_same_weights(run, tmp_path):
         assert (tmp_path / "prior" / name).read_bytes() == (run / name).read_bytes()
 
 
+def test_a_folder_keeps_its_policies_unless_told_otherwise(run, tmp_path, capsys):
+    settings, out = (run, replace(NANO, search=False), tmp_path / "out"), tmp_path / "out"
+    assert derive(*settings, "prior", overwrite=False)
+    assert not derive(*settings, "prior", overwrite=False)
+    assert "holds this very run already; --overwrite True" in capsys.readouterr().err
+    with pytest.raises(UserError, match="holds another run.*--overwrite"):
+        derive(*settings, "other", overwrite=False)
+    assert load_policy(out / "policy-20.safetensors").label == "prior"
+    (out / "policy-7.safetensors").write_text("of an older run")
+    assert derive(*settings, "other")
+    assert {path.name for path in out.glob("policy-*")} == {path.name for path in run.glob("policy-*")}
+    assert load_policy(out / "policy-20.safetensors").label == "other"
+    with pytest.raises(UserError, match="holds the weights themselves; choose another"):
+        derive(run, replace(NANO, search=False), run, "prior")
+    assert load_policy(run / "policy-20.safetensors").label == "mbdpo"
+
+
 def test_what_belongs_to_training_cannot_be_changed_afterwards(run, tmp_path):
     refused = partial(derive, run, output=tmp_path / "out", label="x")
     with pytest.raises(UserError, match="scrambled_pairs"):

@@ -3,13 +3,21 @@
 import pytest
 
 from gtp import algorithms
+from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import Execution
 from gtp.errors import UserError
 from gtp.files import require_writable
+from gtp.online.loop import train_online
+from gtp.online.sac import train_sac
+from gtp.online.settings import ModelBasedConfig, OnlineConfig
 from gtp.training.loop import rate, train
 from gtp.training.run import claimed
 
 from .training_fixtures import CONFIG, tiny_transitions
+
+SHORT = OnlineConfig(
+    environment="Pendulum-v1", max_episode_steps=10, steps=30, evaluate_every=20, evaluation_episodes=2
+)
 
 
 def run(folder, seed, overwrite=False):
@@ -32,6 +40,32 @@ def test_a_folder_keeps_its_run_unless_told_otherwise(tmp_path, capsys):
     half.write_text("half")
     assert run(tmp_path, 1, overwrite=True)["seeds"] == [1]
     assert not half.exists()
+
+
+def online(folder, seed, overwrite=False):
+    execution = Execution(device="cpu", compile="off")
+    method = MBDPO(size="nano", samples=8, elites=4, prior_sequences=2)
+    config = ModelBasedConfig(**vars(SHORT), seed_steps=15, batch_size=4, nfe=2)
+    paths = {"output": folder / "out", "checkpoints": folder / "checkpoints"}
+    return train_online(method, config, seed, execution=execution, overwrite=overwrite, **paths)
+
+
+def sac(folder, seed, overwrite=False):
+    return train_sac(SHORT, seed, output=folder / "out", label="sac", overwrite=overwrite)
+
+
+@pytest.mark.parametrize("train_anew", [online, sac])
+def test_a_folder_keeps_its_online_run_unless_told_otherwise(train_anew, tmp_path, capsys):
+    first = train_anew(tmp_path, 0)
+    before = (tmp_path / "out/online.csv").stat().st_mtime_ns
+    assert train_anew(tmp_path, 0)["seconds"] == first["seconds"]
+    assert "holds this very run already; --overwrite True" in capsys.readouterr().err
+    with pytest.raises(UserError, match="holds another run.*--overwrite"):
+        train_anew(tmp_path, 1)
+    with pytest.raises(UserError, match="holds another run.*--overwrite"):
+        run(tmp_path, 0)
+    assert (tmp_path / "out/online.csv").stat().st_mtime_ns == before
+    assert train_anew(tmp_path, 1, overwrite=True)["seed"] == 1
 
 
 def test_two_runs_do_not_share_a_folder_at_once(tmp_path):

@@ -227,6 +227,19 @@ def test_bad_requests_are_refused(tmp_path):
             run(tmp_path, execution=Execution(device="cuda"))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "advice"),
+    [(0, "resumes from the last checkpoint"), (60, "begins anew: there is no checkpoint yet")],
+)
+def test_an_interrupted_run_says_whether_there_is_a_checkpoint(tmp_path, monkeypatch, seconds, advice):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gtp.training.loop.save_policy", interrupt)  # after 40 of 120 steps
+    with pytest.raises(KeyboardInterrupt, match=advice):
+        run(tmp_path, execution=replace(EAGER, checkpoint_seconds=seconds))
+
+
 def test_two_processes_do_not_train_the_same_run_at_once(tmp_path):
     save_transitions(tmp_path / "data.safetensors", tiny_transitions())
     first, second = start(tmp_path, "gtp"), start(tmp_path, "gtp")

@@ -81,7 +81,7 @@ rule online_run:
         "training {wildcards.online} in {wildcards.environment}, seed {wildcards.seed}"
     shell:
         'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp online {params.command:q}'
-        " --output {params.folder:q} 2>&1 | tee {log:q}"
+        " --overwrite True --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
 use rule online_run as online_run_kept with:
@@ -153,7 +153,7 @@ rule online_continue:
         "going on with {wildcards.online} in {wildcards.environment}, seed {wildcards.seed}"
     shell:
         'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp online {params.command:q}'
-        " {params.start:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+        " {params.start:q} --overwrite True --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule collect_online:

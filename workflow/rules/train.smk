@@ -106,4 +106,4 @@ for suite, tasks in PLAN.suites().items():
             "{wildcards.method} on {wildcards.task}, {wildcards.seeds}: acting from the weights in {params.source}"
         shell:
             "python -m gtp derive {params.algorithm:q} --run {params.source:q} --output {params.folder:q}"
-            " --label {wildcards.method:q} {params.options:q} 2>&1 | tee {log:q}"
+            " --overwrite True --label {wildcards.method:q} {params.options:q} 2>&1 | tee {log:q}"

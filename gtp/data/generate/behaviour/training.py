@@ -22,7 +22,8 @@ from gtp.data.generate.behaviour.ant import AntGoals
 from gtp.data.generate.behaviour.policy import save_policies
 from gtp.data.generate.behaviour.robots import ROBOTS, Training
 from gtp.data.generate.behaviour.state import load_state, save_state
-from gtp.files import write_atomically, write_text
+from gtp.errors import resuming
+from gtp.files import require_writable, write_atomically, write_text
 from gtp.progress import Progress, say
 
 PACKAGES = ("gtp", "stable-baselines3", "torch", "gymnasium", "mujoco", "numpy")
@@ -41,7 +42,10 @@ def train_behaviour(robot: str, work: Path, output: Path, *, seed: int = 0, comm
     if robot not in ROBOTS:
         raise ValueError(f"no training is defined for the robot {robot!r}; choose one of {', '.join(ROBOTS)}")
     training = ROBOTS[robot].training
-    run_ppo(robot, training, work, seed)
+    for folder in (output, work):
+        require_writable(folder)
+    with resuming(lambda: any(work.glob("state-*.safetensors"))):
+        run_ppo(robot, training, work, seed)
     ship(robot, training, work, output, seed=seed, command=command)
 
 
