@@ -167,6 +167,7 @@ def write_dataset(data: D4RLFile, dataset_id: str, staging: Path) -> None:
         staging,
         dataset_id,
         buffer=buffer(),
+        steps=data.report.rows,
         env=recording_environment(data.task),
         observation_space=data.observation_space,
         action_space=data.action_space,

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from gtp.files import read_json, sha256_of, write_text
+from gtp.files import read_json, require_room, sha256_of, write_text
 from gtp.progress import Progress, say
 
 PIECE = 1 << 20
@@ -34,7 +34,7 @@ def download(url: str, path: Path) -> str:
     starts again otherwise. A `path` that exists is complete, and kept if it came from this URL.
 
     Raises: DownloadError when the server cannot be reached, refuses, or sends something else than it
-    announced; OSError when the file cannot be written.
+    announced; UserError when there is no room for the file, OSError when it cannot be written.
     """
     source = path.with_name(f"{path.name}.source.json")
     partial = path.with_name(f"{path.name}.partial")
@@ -94,6 +94,8 @@ def fetch_rest(url: str, partial: Path, source: Path) -> None:
         elif not fits(response, start, known.get("size")):
             partial.unlink()
             raise http.client.HTTPException("the server went on with another file")
+        if total is not None:
+            require_room(partial.parent, total - start, url, largest=total)
         write_text(source, json.dumps(describe(url, response)) + "\n")
         say(f"downloading {url}: {amount(total)}{f' from byte {start}' * (start > 0)}")
         receive(response, partial, start, total)

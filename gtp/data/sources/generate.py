@@ -38,6 +38,7 @@ def generate_dataset(
             buffer=record_episodes(
                 recipe, workers, Progress(f"generate {dataset_id}", recipe.steps, "steps")
             ),
+            steps=recipe.steps,
             env=recipe.make_collector(),
             algorithm_name=recipe.algorithm,
             description=recipe.notice,

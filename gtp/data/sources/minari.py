@@ -23,8 +23,10 @@ from gtp.data.sources import COMBINED, FromMinari, expand_home, how_to_replace
 from gtp.data.store.build import Made, Order, Workshop, build_dataset
 from gtp.data.store.card import describe_episodes, read_card, verify_card
 from gtp.data.store.minari_store import dataset_folder, minari_root, open_dataset, read_episodes
+from gtp.data.store.room import guarded
 from gtp.data.store.trouble import find_foreign_layout, one_line, told_in_one_line
 from gtp.errors import UserError, suggest
+from gtp.files import require_room
 from gtp.progress import say
 
 VERSION = 1
@@ -68,6 +70,8 @@ def fetch(dataset: FromMinari, dataset_id: str, root: Path, *, command: str = ""
             return combine(ids, dataset_id, workshop, root)
         own, folder = find_own_copy(dataset_id, root), dataset_folder(dataset_id, root)
         if own is not None:
+            size = folder_bytes(dataset_folder(dataset_id, own))
+            require_room(workshop.staging, size, f"dataset {dataset_id}")
             with report_unusable(own):
                 return copy(dataset_id, own, workshop)
         if not FromMinari.obtainable(dataset_id) and read_card(folder) is not None:
@@ -135,6 +139,11 @@ def copy(dataset_id: str, own: Path, workshop: Workshop) -> Made:
     return Made(root=workshop.staging, entries={"remote": None, **described})
 
 
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def combine(ids: Sequence[str], dataset_id: str, workshop: Workshop, root: Path) -> Made:
     """Fetch datasets and put them together.
 
@@ -150,7 +159,12 @@ def combine(ids: Sequence[str], dataset_id: str, workshop: Workshop, root: Path)
                 raise UserError(
                     f"{ids[0]} and {other.id} cannot be combined: {what} {one} differs from {another}"
                 )
-    with minari_root(workshop.staging), warnings.catch_warnings():
+    size = sum(map(folder_bytes, (dataset_folder(part, root) for part in ids)))
+    with (
+        minari_root(workshop.staging),
+        warnings.catch_warnings(),
+        guarded(dataset_id, workshop.staging, size),
+    ):
         warnings.simplefilter("ignore", UserWarning)  # about metadata in which the parts differ
         create_namespace(dataset_id.rpartition("/")[0])
         try:
@@ -179,6 +193,9 @@ def download(dataset_id: str, workshop: Workshop) -> Made:
         remote = find_remote(dataset_id, organisation, storage)
         size = sum(file.size for file in remote.files.values())
         say(f"downloading {dataset_id} from hf://{organisation}: {size / 1e6:.1f} MB")
+        place.mkdir(parents=True, exist_ok=True)
+        largest = max(file.size for file in remote.files.values())
+        require_room(place, size - folder_bytes(place), f"dataset {dataset_id}", largest=largest)
         # A killed client leaves unfinished files under random names that it never looks at again.
         for unfinished in place.rglob("*.incomplete"):
             unfinished.unlink()

@@ -4,16 +4,18 @@ import contextlib
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import minari
 from filelock import FileLock, Timeout
+from minari.data_collector import EpisodeBuffer
 from minari.dataset.minari_dataset import DATASET_ID_RE
 
 from gtp.data.sources import how_to_get
 from gtp.data.store.card import CARD_NAME, verify_card
 from gtp.data.store.foreign import check_data
+from gtp.data.store.room import guarded, step_bytes
 from gtp.data.store.trouble import one_line, told_in_one_line
 from gtp.errors import UserError
 from gtp.files import write_text
@@ -98,6 +100,8 @@ def _one_line_os_error(dataset_id: str, root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(error, shutil.Error):  # of copying a folder: (from, to, reason) of each file
+            error = OSError(None, error.args[0][0][-1])
         raise UserError(
             f"cannot write dataset {dataset_id} under {root}: {error.strerror or one_line(error)};"
             " free space or choose a folder that you may write to"
@@ -119,14 +123,25 @@ def minari_root(root: Path) -> Iterator[None]:
             os.environ["MINARI_DATASETS_PATH"] = outside
 
 
-def create_dataset(staging: Path, dataset_id: str, **arguments) -> Path:
+def create_dataset(
+    staging: Path, dataset_id: str, *, buffer: Iterable[EpisodeBuffer], steps: int = 0, **arguments
+) -> Path:
     """`minari.create_dataset_from_buffers` under the root `staging`; returns the new dataset's folder.
 
-    `buffer` may be an iterator, so that episodes are written as they are made.
+    `buffer` may be an iterator, so that episodes are written as they are made. They have as many `steps`, if
+    that is known, which tells how much room they need.
+    Raises: UserError when there is no room for them (gtp.data.store.room).
     """
-    with minari_root(staging), warnings.catch_warnings():
+    staging.mkdir(parents=True, exist_ok=True)
+    names = ("observation_space", "action_space")
+    boxes = [arguments[name] if name in arguments else getattr(arguments["env"], name) for name in names]
+    with (
+        minari_root(staging),
+        warnings.catch_warnings(),
+        guarded(dataset_id, staging.resolve(), steps * step_bytes(*boxes)) as guard,
+    ):
         warnings.simplefilter("ignore", UserWarning)  # about metadata left out on purpose
-        minari.create_dataset_from_buffers(dataset_id, **arguments)
+        minari.create_dataset_from_buffers(dataset_id, buffer=guard.watch(buffer), **arguments)
     return dataset_folder(dataset_id, staging)
 
 
