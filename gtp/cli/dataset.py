@@ -20,7 +20,7 @@ from gtp.data.sources import COMBINED, SOURCES, Source, implementation
 from gtp.data.summaries.expectations import Expectations
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
-from gtp.files import write_text
+from gtp.files import require_files, write_text
 from gtp.progress import say
 from gtp.schema import write_rows
 
@@ -84,6 +84,7 @@ def prepare(
     from gtp.data.summaries.coverage import Bin, coverage_rows
     from gtp.data.summaries.episodes import RecordedEpisode, episode_rows
 
+    require_files(output, episodes, coverage)
     save_transitions(output, prepare_transitions(id, root, task))
     if episodes:
         write_rows(episodes, RecordedEpisode, episode_rows(id, root))
@@ -117,6 +118,7 @@ def validate(id: str, root: Path, output: Path, expect: Expectations, maze: str 
     """
     from gtp.data.summaries.expectations import validate_dataset
 
+    require_files(output)
     write_text(output, json.dumps(validate_dataset(id, root, expect, maze), indent=2) + "\n")
 
 
@@ -133,6 +135,7 @@ def reference_returns(
     """
     from gtp.data.summaries.reference_returns import Reference, measure_reference_returns
 
+    require_files(output)
     rows = measure_reference_returns(task, recipe, episodes)
     if output:
         write_rows(output, Reference, rows)
@@ -168,6 +171,7 @@ def calibrate(robot: Literal[tuple(RUNNERS)], output: Path | None = None, episod
     """
     from gtp.data.generate.calibration import Gain, matching_factor, measure_gains
 
+    require_files(output)
     rows = list(measure_gains(robot, episodes))
     if output:
         write_rows(output, Gain, rows)

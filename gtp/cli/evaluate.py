@@ -6,7 +6,7 @@ from gtp.data.transitions import load_transitions
 from gtp.errors import told_to_the_user
 from gtp.evaluation.cost import measure, ways_to_act, write_cost
 from gtp.evaluation.trajectories import Point, check_drawable, trajectories
-from gtp.files import require_writable
+from gtp.files import require_files
 from gtp.policy import load_policy
 from gtp.schema import write_rows
 from gtp.training.loop import use_threads
@@ -44,8 +44,7 @@ def evaluate(
 
     with told_to_the_user():
         use_threads(threads)
-    for path in filter(None, (output, rollouts)):
-        require_writable(path.parent)
+    require_files(output, rollouts)
     drawn = {"rollout_episodes": rollout_episodes if rollouts else 0, "rollout_nfe": rollout_nfe}
     first = load_policy(policy[0], environment=environment)
     with told_to_the_user():
@@ -81,6 +80,7 @@ def cost(
         environment: As of `gtp evaluate`.
         threads: CPU threads of this process.
     """
+    require_files(output)
     trained = load_policy(policy, environment=environment)
     with told_to_the_user():
         use_threads(threads)
@@ -106,6 +106,7 @@ def draw_trajectories(
         nfe: Jumps per path.
         environment: As of `gtp evaluate`.
     """
+    require_files(output)
     trained, transitions = load_policy(policy, environment=environment), load_transitions(data)
     with told_to_the_user():
         check_drawable(trained, transitions, samples, nfe)

@@ -7,7 +7,7 @@ import minari
 import numpy as np
 
 from gtp.config import TaskSpec
-from gtp.envs.make import make_task
+from gtp.envs.make import check_runs, make_task
 from gtp.envs.wrappers import select_boxes
 from gtp.errors import UserError
 from gtp.progress import say
@@ -31,9 +31,10 @@ def check_agreement(dataset: minari.MinariDataset, task: TaskSpec) -> None:
     What may be meant, such as another version of the environment, is said in one line on stderr.
     Raises: UserError naming both where a policy learned from the data would not fit the environment or would
     be misread by it: other shapes, another box, or a wrapper that changes what the numbers mean; and when
-    the task's environment does not exist.
+    the task's environment does not exist or does not work.
     """
     environment = make_task(task)
+    check_runs(environment, task.environment)
     owner, place = f"dataset {dataset.id}", f"the environment {task.environment} of task {task.name}"
     shapes = {
         "observations": [observation_shape(source, task) for source in (dataset, environment)],

@@ -1,8 +1,11 @@
 """Evaluation environments: any Gymnasium id, and mazes with one fixed start cell and one fixed goal."""
 
 import contextlib
+import importlib
 import io
+import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import gymnasium as gym
@@ -78,11 +81,37 @@ def make_maze_simulator(environment: str, grid: list[list], action_repeat: int =
 
 def make_simulator(environment: str, **options) -> gym.Env:
     """`gymnasium.make` whose errors are one line. Raises UserError."""
+    with told_of(environment), warnings.catch_warnings():
+        # An id names the version that is meant: D4RL's data belong to v4.
+        warnings.filterwarnings("ignore", r".*The environment \S+ is out of date")
+        return gym.make(environment, disable_env_checker=True, **options)
+
+
+def check_exists(environment: str) -> None:
+    """Raises UserError when there is no environment of an id, whose module, if it names one, is imported."""
+    with told_of(environment), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about versions, as above
+        module, _, name = environment.rpartition(":")
+        if module:
+            importlib.import_module(module)
+        if not any(re.fullmatch(rf"{re.escape(name)}(-v\d+)?", known) for known in gym.registry):
+            gym.spec(name)  # raises; an id without a version stands for the newest
+
+
+def check_runs(environment: gym.Env, name: str) -> None:
+    """Reset an environment and take one step in it. Raises UserError when it cannot."""
+    with told_of(name):
+        environment.reset(seed=0)
+        environment.step(environment.action_space.sample())
+
+
+@contextlib.contextmanager
+def told_of(environment: str) -> Iterator[None]:
+    """Turn whatever an environment raises while it is found, made or tried into a UserError."""
     try:
-        with warnings.catch_warnings():
-            # An id names the version that is meant: D4RL's data belong to v4.
-            warnings.filterwarnings("ignore", r".*The environment \S+ is out of date")
-            return gym.make(environment, disable_env_checker=True, **options)
+        yield
+    except (UserError, MemoryError):
+        raise
     except ImportError as error:  # of the module in an id such as some.module:Env-v0
         raise UserError(f"cannot make environment {environment!r}: {error}; install what it needs") from error
     except gym.error.Error as error:
@@ -91,3 +120,9 @@ def make_simulator(environment: str, **options) -> gym.Env:
             raise UserError(f"unknown environment {environment!r}; {advice}") from error
         reason = " ".join(str(error).split())
         raise UserError(f"cannot make environment {environment!r}: {reason}") from error
+    except Exception as error:  # of the simulator's own code
+        reason = " ".join([type(error).__name__, *str(error).split()])[:200]
+        raise UserError(
+            f"environment {environment!r} does not work here ({reason}); choose another, or install the"
+            " version of its package and of the simulator that belong together"
+        ) from error

@@ -35,7 +35,7 @@ from gtp.config import TaskSpec, TrainConfig
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError, told_to_the_user
 from gtp.evaluation.timing import seconds_per_call
-from gtp.files import write_text
+from gtp.files import require_files, write_text
 from gtp.progress import say
 from gtp.randomness import draw_block
 from gtp.training.captured import Captured
@@ -86,6 +86,7 @@ class BenchConfig:
 
 def bench(config: BenchConfig) -> dict:
     """Measure, print and write the record. Raises UserError for a missing device or an unwritable file."""
+    require_files(config.output)
     use_threads(config.threads)
     device = choose_device(config.device)
     rate = matrix_product_rate(device)

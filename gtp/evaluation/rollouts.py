@@ -17,7 +17,7 @@ from gtp.acting import ActingRule, applicable
 from gtp.config import TaskSpec
 from gtp.envs.make import make_environment
 from gtp.envs.success import succeeded
-from gtp.errors import UserError
+from gtp.errors import UserError, shorten
 from gtp.policy import Policy, load_policy
 from gtp.progress import Progress
 from gtp.schema import Episode, Position
@@ -99,6 +99,20 @@ class Rollouts:
         return rows, positions
 
 
+def check_spaces(policy: Policy, environment: gym.Env) -> None:
+    """Raises UserError when an environment has other observations or another box of actions than a policy."""
+    box, size = environment.action_space, len(policy.observation_mean)
+    low, high = policy.action_low.tolist(), policy.action_high.tolist()
+    same = environment.observation_space.shape == (size,) and box.shape == (len(low),)
+    if same and np.allclose(box.low, low) and np.allclose(box.high, high):
+        return
+    raise UserError(
+        f"{policy.label} was trained for {size} observations and actions from {low} to {high}, and"
+        f" {policy.task.environment} has observations {shorten(environment.observation_space)} and actions"
+        f" {shorten(box)}; install the version of it that the data were recorded in, or train anew"
+    )
+
+
 def diverged(policy: Policy, nfe: int, rule: ActingRule, step: int) -> Episode:
     """The one row of a policy that cannot act since a training step."""
     return Episode(policy.seed, policy.step, nfe, rule.name, -1, None, None, None, None, f"diverged@{step}")
@@ -131,6 +145,7 @@ def evaluate(
     first = load_policy(policies[0], environment=environment)
     steps_of, rules, rollout_nfe = settle(first, nfe, episodes, acting, rollout_episodes, rollout_nfe)
     rollouts = Rollouts(first.task, episodes)
+    check_spaces(first, rollouts.environments[0])
     settings = list(product(steps_of, rules))
     total = len(policies) * len(first.seeds) * len(settings) * episodes
     progress = Progress(f"evaluate {first.task.name} {first.label}", total, "episodes")

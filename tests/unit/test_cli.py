@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gtp import algorithms, load_policy
+from gtp.cli import main as cli
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import save_transitions
 from gtp.training.loop import train
@@ -141,6 +142,7 @@ MISTAKES = {
     ),
     "bench without threads": (["bench", "--threads", "0"], "threads "),
     "scores in a file": (["evaluate", "--policy", "none", "--output", "file/s.csv"], "file is a file where"),
+    "scores to a folder": (["evaluate", *POLICY, "--output", "run"], "run is a folder where a file"),
     "unknown environment": (
         ["online", "mbdpo", "--environment", "Pendulun-v1", "--output", "out"],
         "did you mean 'Pendulum-v",
@@ -192,6 +194,18 @@ def test_a_mistake_is_one_line_and_leaves_nothing(folder, name):
     assert result.stderr.splitlines()[-1:] == lines, result.stderr
     assert message in lines[0]
     assert not (folder / "out").exists()
+
+
+def test_an_interrupted_program_says_what_its_verb_does_next(monkeypatch, capsys):
+    for said in ("", "the same command resumes from the last checkpoint"):
+
+        def interrupted(said=said):
+            raise KeyboardInterrupt(*filter(None, [said]))
+
+        monkeypatch.setattr(cli, "parse", lambda call=interrupted: call)
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert capsys.readouterr().err == f"gtp: error: {'; '.join(filter(None, ['interrupted', said]))}\n"
 
 
 def test_help_lists_typed_flags(folder):

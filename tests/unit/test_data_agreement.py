@@ -109,3 +109,22 @@ def test_other_names_of_a_maze_with_the_same_map_need_no_word(generated, maze_ta
     root, dataset_id, _ = generated
     prepare_transitions(dataset_id, root, dataclasses.replace(maze_task, environment="PointMaze_Large-v3"))
     assert "was recorded in" not in capsys.readouterr().err
+
+
+class Breaking(gym.Env):
+    """Has Pendulum's shapes and cannot be reset."""
+
+    observation_space = spaces.Box(-9.0, 9.0, (3,), np.float32)
+    action_space = spaces.Box(-2.0, 2.0, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        raise AssertionError("its model is of another version")
+
+
+gym.register("test/Breaking-v0", entry_point=Breaking)
+
+
+def test_an_environment_that_cannot_be_reset_is_told_before_any_training(tmp_path, box_task):
+    task = dataclasses.replace(box_task, environment="test/Breaking-v0")
+    with pytest.raises(UserError, match="'test/Breaking-v0' does not work here .*its model is of another"):
+        prepare_transitions(*record(tmp_path, gym.make("Pendulum-v1")), task)

@@ -7,10 +7,11 @@ import warnings
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from gtp.config import TaskSpec
 from gtp.data.generate.waypoint import WaypointController, WaypointRecipe
-from gtp.envs.make import make_environment, make_simulator
+from gtp.envs.make import check_exists, check_runs, make_environment, make_simulator
 from gtp.envs.mazes import MAZES, cell_center, goal_position, maze_cells
 from gtp.errors import UserError
 
@@ -65,6 +66,49 @@ def test_goal_radius_decides_success(maze_task):
     near = drive_to_goal(make_environment(maze_task), maze_task)[1]
     task = dataclasses.replace(maze_task, goal_radius=1.2)
     assert len(drive_to_goal(make_environment(task), task)[1]) < len(near)
+
+
+class Broken(gym.Env):
+    """Breaks when it is made, as FetchReach does beside another MuJoCo, or later on."""
+
+    observation_space = spaces.Box(-1.0, 1.0, (3,), np.float32)
+    action_space = spaces.Box(-2.0, 2.0, (1,), np.float32)
+
+    def __init__(self, when="make"):
+        if when == "make":
+            raise AssertionError
+        self.when = when
+
+    def reset(self, *, seed=None, options=None):
+        if self.when == "reset":
+            raise AssertionError("no such joint")
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        raise RuntimeError("two\nlines")
+
+
+gym.register("test/Broken-v0", entry_point=Broken)
+
+
+def test_an_environment_that_breaks_is_one_line():
+    with pytest.raises(UserError, match=r"'test/Broken-v0' does not work here \(AssertionError\); choose"):
+        make_simulator("test/Broken-v0")
+    for when, reason in (("reset", "AssertionError no such joint"), ("step", "RuntimeError two lines")):
+        environment = make_simulator("test/Broken-v0", when=when)
+        with pytest.raises(UserError, match=rf"does not work here \({reason}\)") as caught:
+            check_runs(environment, "test/Broken-v0")
+        assert "\n" not in str(caught.value)
+    check_runs(make_simulator("Pendulum-v1"), "Pendulum-v1")
+
+
+def test_an_id_that_there_is_none_of_is_found_without_making_it():
+    for environment in ("test/Broken-v0", "Pendulum", "gymnasium.envs:Pendulum-v1", "Hopper-v4"):
+        check_exists(environment)
+    with pytest.raises(UserError, match="unknown environment 'Pendulun-v1'; did you mean 'Pendulum-v1'"):
+        check_exists("Pendulun-v1")
+    with pytest.raises(UserError, match="'no_such_module:Env-v0': .*install what it needs"):
+        check_exists("no_such_module:Env-v0")
 
 
 def test_horizon_truncates(maze_task):

@@ -197,3 +197,23 @@ def test_divided_state_finds_the_junction():
     assert row >= 100
     assert (near >= 100).all()
     assert torch.from_numpy(actions[near]).std() > 0.4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": MAZE},  # three observations, not four
+        {"action_high": np.float32([1, 2])},
+    ],
+)
+def test_a_policy_for_another_environment_is_refused_before_any_episode(tmp_path, change):
+    transitions = replace(maze_transitions() if "task" not in change else tiny_transitions(), **change)
+    settings = {"output": tmp_path, "checkpoints": tmp_path / "checkpoints"}
+    config = TrainConfig(steps=1, batch_size=16, hidden_size=16)
+    execution = Execution(device="cpu", compile="off")
+    train(algorithms.get("gaussian_bc")(), config, transitions, (0,), execution=execution, **settings)
+    with pytest.raises(
+        UserError, match=r"was trained for .* and PointMaze_UMaze-v3 has observations Box"
+    ) as e:
+        evaluate([tmp_path / "policy-1.safetensors"], [1], 1)
+    assert "\n" not in str(e.value)
