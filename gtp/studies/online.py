@@ -108,6 +108,13 @@ def load_online(path: Path) -> OnlineStudy:
     """The study in a file. Raises UserError, one line, about the first thing that is wrong."""
     file = str(path)
     study = parse(OnlineStudy, read_mapping(path), file)
+    from gtp.envs.make import check_exists
+
+    for environment in study.environments:
+        try:
+            check_exists(environment)
+        except UserError as error:
+            raise UserError(f"{file}: environments: {error}") from error
     for name, method in study.methods.items():
         check_entry(name, file)
         _check_settings(study, name, file)

@@ -13,7 +13,7 @@ from gtp.config import TrainConfig
 from gtp.errors import UserError, suggest
 from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.studies.methods import Method, load_methods
-from gtp.studies.reading import parse, place
+from gtp.studies.reading import Place, parse, place
 from gtp.studies.study import Study
 from gtp.studies.tasks import Origin, Task, load_tasks
 from gtp.studies.trials import Trial, load_trials
@@ -140,11 +140,12 @@ def load_plan(
     tasks_file: Path,
     trials_file: Path | None = None,
     *,
-    file: str = "the study",
+    file: Place = "the study",
 ) -> Plan:
     """Check a study's settings together with the methods and tasks that they name.
 
-    `settings` is the content of a study file, `file` what messages call it. In place of a list of methods it
+    `settings` is the content of a study file, `file` what messages call it, or the files and the command line
+    that the settings come from. In place of a list of methods it
     may say "trials", for all of them. Raises: UserError, one line, about the first thing that is wrong in any
     of the files.
     """
@@ -165,6 +166,7 @@ def load_plan(
             if name not in known:
                 advice = suggest(name, known, where)
                 raise UserError(f"{place(file, key)}: '{name}' has no entry in {where}; {advice}")
+    _check_environments(plan, str(tasks_file))
     _check_trials(plan, file)
     _check_trajectories(plan, file)
     _check_acting(plan, file, str(methods_file))
@@ -174,7 +176,19 @@ def load_plan(
     return plan
 
 
-def _check_trials(plan: Plan, file: str) -> None:
+def _check_environments(plan: Plan, tasks_file: str) -> None:
+    """Raises UserError when the environment of a task does not exist or its module cannot be imported."""
+    from gtp.envs.make import check_exists  # simulators, which reading a study does not need otherwise
+
+    for name in (name for names in plan.suites().values() for name in names):
+        origin = plan.origin(name)
+        try:
+            check_exists(origin.spec.environment)
+        except UserError as error:
+            raise UserError(f"{place(tasks_file, (name,))}: {error}") from error
+
+
+def _check_trials(plan: Plan, file: Place) -> None:
     """Raises UserError unless a study with trials lists only trials, as many of one method as of another."""
     known, where = plan.trials(), place(file, ("methods",))
     counts = Counter(known[name].trial_of for name in plan.study.methods if name in known)
@@ -191,20 +205,29 @@ def _check_trials(plan: Plan, file: str) -> None:
         )
 
 
-def _check_trajectories(plan: Plan, file: str) -> None:
+def _check_trajectories(plan: Plan, file: Place) -> None:
     """Raises UserError unless `trajectories` names methods with a solution map and a task in the plane."""
     wanted = plan.study.trajectories
     for name in wanted.methods:
         if not issubclass(algorithms.get(plan.methods[name].algorithm), SolutionMapPolicy):
             raise UserError(f"{place(file, ('trajectories', 'methods'))}: '{name}' learns no solution map")
-    if plan.origin(wanted.task).dataset.planar is False:
+    origin = plan.origin(wanted.task)
+    planar = origin.dataset.planar
+    if planar is None:  # known from the data alone, which are as the environment or are refused
+        from gtp.envs.make import make_task
+
+        try:
+            planar = make_task(origin.spec).action_space.shape == (2,)
+        except UserError as error:
+            raise UserError(f"{place(file, ('trajectories', 'task'))}: {error}") from error
+    if not planar:
         raise UserError(
             f"{place(file, ('trajectories', 'task'))}: actions of '{wanted.task}' have more than two"
             " dimensions; name a point maze or multigoal"
         )
 
 
-def _check_acting(plan: Plan, file: str, methods_file: str) -> None:
+def _check_acting(plan: Plan, file: Place, methods_file: Place) -> None:
     """Raises UserError when a method has other acting rules on some suites, or when `nfe_by_method` names one
     that cannot choose its number of function evaluations.
     """
@@ -223,7 +246,7 @@ def _check_acting(plan: Plan, file: str, methods_file: str) -> None:
                 )
 
 
-def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
+def _check_overrides(plan: Plan, file: Place, methods_file: Place) -> None:
     """Raises UserError for unknown suites in `train_by_suite` and `set_by_suite`, and for bad budgets."""
     suites = {task.suite for task in plan.tasks.values()}
     for name in dict.fromkeys([*plan.study.methods, *plan.study.trajectories.methods]):
@@ -238,7 +261,7 @@ def _check_overrides(plan: Plan, file: str, methods_file: str) -> None:
         parse(TrainConfig, {**asdict(plan.study.train), **overrides}, file, path)
 
 
-def _check_sources(plan: Plan, file: str) -> None:
+def _check_sources(plan: Plan, file: Place) -> None:
     """Raises UserError when the study's source lacks a task, or when tasks of a suite have different sources,
     whose scores are not comparable.
     """
@@ -247,24 +270,24 @@ def _check_sources(plan: Plan, file: str) -> None:
         origins, suite = plan.tasks[task].origins, plan.tasks[task].suite
         if source not in origins and len(origins) > 1:
             raise UserError(
-                f"{place(file, ('source',))}: {task} has no data from {source}, only from"
+                f"{place(file, ('source',), ('tasks',))}: {task} has no data from {source}, only from"
                 f" {' and '.join(origins)}; take it out of the tasks or choose another source"
             )
         other = first.setdefault(suite, task)
         if plan.origin(other).source != plan.origin(task).source:
             raise UserError(
-                f"{place(file, ('tasks',))}: {other} and {task} share the suite {suite} but not the source of"
-                " their data, so their scores cannot stand in one column; choose one source"
+                f"{place(file, ('tasks',), ('source',))}: {other} and {task} share the suite {suite} but not"
+                " the source of their data, so their scores cannot stand in one column; choose one source"
             )
 
 
-def _check_datasets(plan: Plan, file: str) -> None:
+def _check_datasets(plan: Plan, file: Place) -> None:
     """Raises UserError when two tasks give different datasets the same id."""
     first: dict[str, str] = {}
     for task in (name for names in plan.suites().values() for name in names):
         other = first.setdefault(plan.dataset_id(task), task)
         if plan.origin(other).dataset != plan.origin(task).dataset:
             raise UserError(
-                f"{place(file, ('tasks',))}: {other} and {task} both make {plan.dataset_id(task)} and differ"
-                " in how; rename one of them"
+                f"{place(file, ('tasks',), ('source',))}: {other} and {task} both make"
+                f" {plan.dataset_id(task)} and differ in how; rename one of them"
             )

@@ -11,9 +11,11 @@ import yaml
 
 from gtp.config import check_name
 from gtp.errors import UserError, shorten, suggest
+from gtp.studies.layers import KeyPath, Layers
 
 T = TypeVar("T")
-KeyPath = tuple[str | int, ...]
+Place = str | Layers
+"""A file, or several that make one study."""
 
 EXPECTED = {  # pydantic's error types in the words of this project
     "int_type": "a whole number",
@@ -101,7 +103,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
-def parse(kind: type[T], data: Any, file: str, path: KeyPath = ()) -> T:
+def parse(kind: type[T], data: Any, file: Place, path: KeyPath = ()) -> T:
     """An instance of the dataclass `kind` from plain data found in `file` at the key `path`.
 
     Nothing is converted except whole numbers to floats and lists to tuples; unknown keys are errors.
@@ -119,7 +121,7 @@ def parse(kind: type[T], data: Any, file: str, path: KeyPath = ()) -> T:
     except (ValueError, RecursionError) as error:  # of a number of thousands of digits
         raise UserError(f"{place(file, path)}: {shorten(str(error), 200)[1:-1]}") from error
     except UserError as error:  # of the dataclass itself
-        raise UserError(f"{place(file, path)}: {error}") from error
+        raise UserError(f"{place(file, path, message=str(error))}: {error}") from error
 
 
 def leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
@@ -134,9 +136,14 @@ def leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
         yield path, data
 
 
-def place(file: str, path: KeyPath) -> str:
-    """Where something stands: the file and the dotted key path."""
-    return f"{file}: {'.'.join(map(str, path))}" if path else file
+def place(file: Place, path: KeyPath, *others: KeyPath, message: str = "") -> str:
+    """Where something stands: the file and the dotted key path.
+
+    Of several files the last one that has a setting there, at one of the `others` that it is held against, or
+    that the `message` names (Layers.owner).
+    """
+    name = file if isinstance(file, str) else file.owner(path, *others, message=message)
+    return f"{name}: {'.'.join(map(str, path))}" if path else name
 
 
 def check_entry(name: str, file: str) -> None:
@@ -147,10 +154,11 @@ def check_entry(name: str, file: str) -> None:
         raise UserError(f"{file}: {error}") from error
 
 
-def _explain(errors: list[dict], kind: type, file: str, path: KeyPath) -> str:
+def _explain(errors: list[dict], kind: type, file: Place, path: KeyPath) -> str:
     """The first of pydantic's errors in our words."""
     error = errors[0]
-    where, value, context = place(file, path + error["loc"]), error["input"], error.get("ctx", {})
+    value, context = error["input"], error.get("ctx", {})
+    where = place(file, path + error["loc"], message=str(context.get("error", "")))
     match error["type"]:
         case "literal_error" if str(error["loc"][-1]).startswith("literal["):
             # A union, whose members pydantic names as if they were keys: the others' errors follow.

@@ -34,6 +34,11 @@ def test_the_shipped_study_has_the_rivals_that_a_reader_expects():
     assert len(study.seeds) >= 3
 
 
+def test_an_environment_that_there_is_none_of_is_told(tmp_path):
+    with pytest.raises(UserError, match="online.yaml: environments: unknown .* did you mean 'Pendulum-v1'"):
+        load(tmp_path, lambda study: study.update(environments=["Pendulun-v1"]))
+
+
 def test_options_of_runs_and_of_training_before_them(tmp_path):
     study = load(tmp_path)
     options = study.options("mbdpo", "Pendulum-v1")

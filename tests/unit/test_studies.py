@@ -1,14 +1,16 @@
 """Studies: the shipped files are sound, a mistake is one helpful line, and what follows from the settings."""
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gtp.errors import UserError
 from gtp.studies import read_mapping
 from gtp.studies.reading import leaves, parse
 from gtp.studies.study import Study
 
-from .study_fixtures import CONFIG, SMOKE, changed, message_of, plan_of
+from .study_fixtures import CONFIG, SMOKE, changed, dump, message_of, plan_of
 
 STUDIES = sorted(
     path for path in CONFIG.glob("*.yaml") if path.stem not in ("methods", "online", "tasks", "trials")
@@ -189,3 +191,25 @@ def test_chunk_names():
     assert names(seeds=[0, 1, 2], seeds_per_job="all") == ["seeds_0-2"]
     assert names(seeds=[0, 2, 3], seeds_per_job="all") == ["seeds_0_2_3"]
     assert names(seeds=[0, 1, 2], seeds_per_job=2) == ["seeds_0-1", "seeds_2"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ("PointMaze_UMase-v3", "unknown environment 'PointMaze_UMase-v3'; did you mean 'PointMaze_UMaze"),
+        ("no_such_module:Maze-v0", "cannot make environment 'no_such_module:Maze-v0': No module named"),
+    ],
+)
+def test_an_environment_that_there_is_none_of_is_told_by_the_plan(tmp_path, environment, expected):
+    tasks = yaml.safe_load((CONFIG / "tasks.yaml").read_text())
+    tasks["pointmaze-umaze"]["environment"] = environment
+    (tmp_path / "tasks.yaml").write_text(dump(tasks))
+    with pytest.raises(UserError, match=f"tasks.yaml: pointmaze-umaze: {expected}"):
+        plan_of(SMOKE, tasks_file=tmp_path / "tasks.yaml")
+
+
+def test_trajectories_of_more_than_two_dimensions_are_told_by_the_plan_whatever_the_source():
+    settings = changed("source", "minari") | {"tasks": ["hopper-medium"]}
+    settings["trajectories"] = settings["trajectories"] | {"task": "hopper-medium"}
+    with pytest.raises(UserError, match="trajectories.task: actions of 'hopper-medium' have more than two"):
+        plan_of(settings)

@@ -98,17 +98,27 @@ def test_chunks_of_seeds_are_jobs_of_their_own(checkout):
     [
         (["figurs"], "error: unknown target 'figurs'; did you mean 'figures'?"),
         (["ablation_no_guidence"], "did you mean 'ablation_no_guidance'?"),
-        (["--config", "stduy=x"], "error: config/quick.yaml: stduy: unknown key; did you mean 'study'?"),
+        (["--config", "stduy=x"], "error: --config: stduy: unknown key; did you mean 'study'?"),
         (
             ["--config", "train={'stesp': 5}"],
-            "quick.yaml: train.stesp: unknown key; did you mean 'steps'?",
+            "--config: train.stesp: unknown key; did you mean 'steps'?",
         ),
         (
             ["--config", "methods=['gpt']"],
             "'gpt' has no entry in config/methods.yaml; did you mean 'gtp'?",
         ),
         (["--config", "tasks=['pointmase-large']"], "did you mean 'pointmaze-large'?"),
-        (["--config", "seeds=[]"], "error: config/quick.yaml: seeds must not be empty"),
+        (["--config", "seeds=[]"], "error: --config: seeds must not be empty"),
+        (
+            ["--config", "train.steps=3"],
+            "error: --config train.steps=3: write a key inside another as --config 'train",
+        ),
+        (["--configfile", "config/smok.yaml"], "did you mean 'config/smoke.yaml'?"),
+        (
+            ["--configfile", "config/smoke.yaml", "figures"],
+            "snakemake figures --configfile config/smoke.yaml",
+        ),
+        (["--directory", "docs"], "run snakemake in the folder of the checkout, without --directory"),
     ],
 )
 def test_mistakes_are_one_line_without_a_traceback(checkout, arguments, expected):
@@ -124,6 +134,13 @@ def test_key_given_twice_in_a_study_is_refused(checkout):
     result = checkout.snakemake("-n", "--configfile", "twice.yaml")
     assert result.returncode != 0
     assert "error: twice.yaml, line 2: the key 'study' stands here twice" in result.stdout
+
+
+def test_a_mistake_is_told_of_the_file_that_makes_it(checkout):
+    (checkout.folder / "first.yaml").write_text("train: {stepz: 3}\n")
+    (checkout.folder / "second.yaml").write_text("seeds: [0]\n")
+    result = checkout.snakemake("-n", "--configfile", "first.yaml", "second.yaml", "--config", "study=mine")
+    assert "error: first.yaml: train.stepz: unknown key; did you mean 'steps'?" in result.stdout
 
 
 def test_lint_has_nothing_but_that_functions_stand_beside_their_rules(checkout):

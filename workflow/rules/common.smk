@@ -14,7 +14,7 @@ from gtp.errors import UserError, suggest
 from gtp.provenance import files_behind
 from gtp.report.results import read_study
 from gtp.schema import TABLES
-from gtp.studies import flags, load_plan, read_mapping
+from gtp.studies import Layers, flags, load_plan, read_mapping
 
 METHODS_FILE = "config/methods.yaml"
 TASKS_FILE = "config/tasks.yaml"
@@ -36,20 +36,23 @@ def numbers_in(value):
 
 def read_plan():
     """The checked study; a mistake in the configuration ends the program with one line."""
-    # The files of --configfile come first in the list, before the default study that they extend.
-    given = workflow.overwrite_configfiles or workflow.configfiles
-    files = [os.path.relpath(path) for path in given]
+    # In Snakemake's list the files of --configfile come before the default study that they extend.
+    given = workflow.overwrite_configfiles
+    default = [path for path in workflow.configfiles if path not in given]
+    layers = {}
     try:
-        for path in files:
+        for path in [*default, *given]:
             # Of two equal keys Snakemake keeps the last without a word, and it would merge what a study has by
             # suite or by method with what the default study has.
-            written = read_mapping(path)
+            written = layers[os.path.relpath(path)] = read_mapping(path)
             config["train_by_suite"] = written.get("train_by_suite", config["train_by_suite"])
             evaluation = written.get("evaluation", {})
             if isinstance(evaluation, dict) and "nfe_by_method" in evaluation:
                 config["evaluation"]["nfe_by_method"] = evaluation["nfe_by_method"]
-        update_config(config, numbers_in(workflow.config_settings.config))
-        return load_plan(config, METHODS_FILE, TASKS_FILE, TRIALS_FILE, file=files[-1])
+        if typed := numbers_in(workflow.config_settings.config):
+            layers["--config"] = typed
+            update_config(config, typed)
+        return load_plan(config, METHODS_FILE, TASKS_FILE, TRIALS_FILE, file=Layers(layers))
     except UserError as error:
         sys.exit(f"error: {error}")
 
