@@ -24,11 +24,14 @@ class Checkout:
         return self.run(sys.executable, "-m", "snakemake", *arguments)
 
     def run(self, *command: str) -> subprocess.CompletedProcess:
+        outputs = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.run(command, cwd=self.folder, env=self.environment(), **outputs)
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a command in here."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         # PYTHONPATH: an installed gtp is the original's.
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": "."}
-        outputs = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.run(command, cwd=self.folder, env=environment, **outputs)
+        return {**os.environ, "PATH": path, "PYTHONPATH": "."}
 
     @contextmanager
     def holding(self, path: str, content: bytes, *, unnoticed: bool = False) -> Iterator[None]:
