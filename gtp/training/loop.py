@@ -5,11 +5,11 @@ folder that holds its checkpoint. A run that was killed continues from the last 
 function of the step, so nothing else needs to be restored.
 """
 
+import contextlib
 import json
 import os
 import platform
 import resource
-import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -32,7 +32,7 @@ from gtp.schema import Measurement, write_rows
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
 from gtp.training.compiler import compiler_available, find_compiler_problem
 from gtp.training.learner import Learner
-from gtp.training.run import Run, claimed, exclusive, finished_before, publish
+from gtp.training.run import CHECKPOINT, Run, claimed, discard, exclusive, finished_before, publish
 from gtp.training.samplers import sampler_for
 
 DEFAULT_EXECUTION = Execution()
@@ -108,13 +108,17 @@ def train(
     algorithm = algorithm.for_discount(config.discount)
     run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
-    if not overwrite and (record := finished_before(run, output)):
+    if not overwrite and (record := finished_before(run, output, scratch)):
         say(f"{output} holds this very run already; --overwrite True trains it again")
+        # Left by a kill after publishing, unless another process trains the same run into another folder.
+        if scratch.exists():
+            with contextlib.suppress(UserError), exclusive(scratch):
+                discard(scratch)
         return record
     with exclusive(scratch), claimed(output):
         record = _train(run, scratch, execution)
         publish(scratch, output)
-    shutil.rmtree(scratch, ignore_errors=True)
+        discard(scratch)
     return record
 
 
@@ -131,7 +135,7 @@ def closing_line(record: dict, seeds: tuple[int, ...], output: Path, steps: int)
 
 
 def _train(run: Run, scratch: Path, execution: Execution) -> dict:
-    config, checkpoint = run.config, scratch / "checkpoint.safetensors"
+    config, checkpoint = run.config, scratch / CHECKPOINT
     sampler = sampler_for(run.algorithm, run.transitions, config, run.device)
     learner = Learner(
         run.algorithm,

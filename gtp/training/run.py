@@ -1,6 +1,7 @@
 """A training run: the settings that determine it, the lock of its folder, and publishing its results."""
 
 import fcntl
+import filecmp
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from gtp.errors import UserError
 from gtp.files import read_json, require_writable, sha256_of, write_atomically
 from gtp.provenance import ROOT, files_behind
 
+CHECKPOINT = "checkpoint.safetensors"
 COLUMNS = (
     "observations",
     "actions",
@@ -129,13 +131,15 @@ def claimed(output: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def finished_before(run: Run, output: Path) -> dict | None:
+def finished_before(run: Run, output: Path, scratch: Path) -> dict | None:
     """The record of the very same run if `output` holds it, None if it holds none.
 
+    Policies that publishing left there when it was killed are none: they are those of the folder `scratch`.
     Raises UserError when there is another run.
     """
     policies = list(output.glob("policy-*.safetensors"))
-    if not policies and not (output / "run.json").exists():
+    begun = all(is_copy(path, scratch / path.name) for path in policies)
+    if begun and not (output / "run.json").exists():
         return None
     try:
         record = read_json(output / "run.json")
@@ -148,15 +152,28 @@ def finished_before(run: Run, output: Path) -> dict | None:
     raise UserError(f"{output} holds another run; choose another --output or --overwrite True")
 
 
+def is_copy(path: Path, source: Path) -> bool:
+    """Whether two files are there and have the same bytes."""
+    return source.exists() and filecmp.cmp(path, source, shallow=False)
+
+
 def publish(scratch: Path, output: Path, tables: tuple[str, ...] = ("training.csv",)) -> None:
     """Copy a finished run's policies and tables into `output`, run.json last: a folder with it is complete.
 
-    Policies of an older run are removed before, and its run.json first; and what a publishing that was killed
-    left half-written.
+    Policies of an older run are removed before, and its run.json first; and halves of policies that a
+    publishing left when it was killed.
     """
-    names = ("policy-*.safetensors", *tables, "run.json")
-    halves = [half for name in names for half in output.glob(f".{name}.????????.partial")]
-    for old in [output / "run.json", *output.glob("policy-*.safetensors"), *halves]:
+    policies = "policy-*.safetensors"
+    for old in [output / "run.json", *output.glob(policies), *output.glob(f".{policies}.????????.partial")]:
         old.unlink(missing_ok=True)
     for source in [*sorted(scratch.glob("policy-*")), *(scratch / name for name in (*tables, "run.json"))]:
         write_atomically(output / source.name, partial(shutil.copyfile, source))
+
+
+def discard(scratch: Path) -> None:
+    """Remove the folder of a run that is published; its lock is held.
+
+    The checkpoint goes first: one without the policies before it is refused when the run comes again.
+    """
+    (scratch / CHECKPOINT).unlink(missing_ok=True)
+    shutil.rmtree(scratch, ignore_errors=True)
