@@ -8,9 +8,8 @@ bytes.
 
 import hashlib
 import json
-import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,14 @@ from gtp import algorithms
 from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import Transitions, observation_statistics, save_transitions
-from gtp.errors import UserError
+from gtp.errors import UserError, shorten
 from gtp.files import sha256_of, write_text
 from gtp.online.agent import Agent
 from gtp.online.evaluation import Examiner
 from gtp.online.origin import Origin
 from gtp.online.settings import ModelBasedConfig
 from gtp.online.world import make_world
+from gtp.plain import build
 from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
 from gtp.provenance import ROOT, files_behind
@@ -37,7 +37,7 @@ from gtp.training.checkpoint import CheckpointHeader, read_checkpoint, save_chec
 from gtp.training.learner import Learner
 from gtp.training.loop import Interval, choose_compiled, choose_device, measurements, rate, use_threads
 from gtp.training.replay import GrowingSampler
-from gtp.training.run import claimed, exclusive, publish
+from gtp.training.run import CHECKPOINT, claimed, discard, exclusive, publish
 
 TABLES = ("online.csv", "training.csv")
 
@@ -98,7 +98,7 @@ def train_online(
         write_text(scratch / "run.json", json.dumps(record, indent=2))
         tables = (*TABLES, "transitions.safetensors") if config.save_data else TABLES
         publish(scratch, output, tables)
-    shutil.rmtree(scratch, ignore_errors=True)
+        discard(scratch)
     say(f"wrote {output}: load_policy('{output}/policy-{config.steps}.safetensors')")
     return record
 
@@ -140,6 +140,20 @@ class OnlineHeader(CheckpointHeader):
     rows: list[Any]
     """Rows of online.csv so far."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        if min(self.episodes, default=1) < 1 or sum(self.episodes) != self.step:
+            raise ValueError(f"its episodes have {shorten(sum(self.episodes))} steps and it {self.step}")
+        self.evaluations()
+
+    def evaluations(self) -> list[OnlineEpisode]:
+        """The rows as what they stand for. Raises ValueError when one is something else."""
+        names = [field.name for field in fields(OnlineEpisode)]
+        for row in self.rows:
+            if not isinstance(row, list) or len(row) != len(names):
+                raise ValueError(f"its rows have the entry {shorten(row)}")
+        return [build(OnlineEpisode, dict(zip(names, row, strict=True)), "a row") for row in self.rows]
+
 
 class OnlineRun:
     """One run from its first step, or from its last checkpoint, to its end."""
@@ -147,7 +161,7 @@ class OnlineRun:
     def __init__(self, agent: Agent, scratch: Path, digest: str, execution: Execution):
         self.agent, self.config, self.task = agent, agent.config, agent.frame.task
         self.scratch, self.digest, self.execution = scratch, digest, execution
-        self.checkpoint = scratch / "checkpoint.safetensors"
+        self.checkpoint = scratch / CHECKPOINT
         self.world = make_world(self.task)
         self.examiner = Examiner.of(self.task, self.config.evaluation_episodes, agent.label)
         self.recorded = agent.replay.steps
@@ -286,8 +300,8 @@ class OnlineRun:
             )
             self.step, self.seconds, self.log = header.step, header.seconds, header.log
             self.episodes = header.episodes
-            self.rows = [OnlineEpisode(*row) for row in header.rows]
-        except (KeyError, RuntimeError, TypeError) as error:
+            self.rows = header.evaluations()
+        except (KeyError, RuntimeError) as error:
             raise UserError(
                 f"{self.checkpoint} lacks a part of its run; delete it: rm {self.checkpoint}"
             ) from error
