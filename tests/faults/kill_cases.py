@@ -90,7 +90,7 @@ CASES = (
         for method in ("gtp", "diffusion_ql", "iql", "fql", "mbdpo", "gmpg")
     ),
     Case("training, compiled", "training gtp, compiled", 4, training("gtp", *EXECUTION), fresh=True),
-    Case("evaluation", "evaluation", 8, evaluation),
-    Case("training online", "online mbdpo", 10, online),
-    Case("workflow", "smoke study", 12, study, workflow=True),
+    Case("evaluation", "evaluation", 10, evaluation),
+    Case("training online", "online mbdpo", 12, online),
+    Case("workflow", "smoke study", 8, study, workflow=True),
 )

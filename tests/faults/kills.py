@@ -26,6 +26,12 @@ from pathlib import Path
 
 import numpy as np
 
+# All that the verbs import, so that forked processes need not.
+import gtp.cli.main
+import gtp.data.prepare
+import gtp.data.sources.generate
+import gtp.evaluation.rollouts
+import gtp.online.loop
 from gtp.files import sha256_of
 from gtp.progress import say
 from tests.faults.kill_cases import CASES, STRAIGHT, Case
@@ -74,11 +80,18 @@ def comparable(path: Path) -> bytes:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Relative path -> digest of every file below a folder; locks and halves of files are files too."""
+    """Relative path -> digest of every file below a folder; locks and halves of files are files too.
+
+    What a copy of the repository began with is left out, so that an edited page of docs/ is no fault.
+    """
+    tracked: set[str] = set()
+    if (folder / ".git").exists():
+        command = ["git", "-C", str(folder), "ls-files", "-z"]
+        tracked = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0"))
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not name.startswith(UNCOMPARED):
+        if path.is_file() and name not in tracked and name.split("/")[0] not in UNCOMPARED:
             content = b"" if name in TIMED_FILES else comparable(path)
             found[name] = hashlib.sha256(content).hexdigest()
     return found
@@ -103,47 +116,38 @@ def start(case: Case, work: Path, folder: Path, variables: dict[str, str]) -> in
     """Start a case in a folder, in a session of its own; the number of its process."""
     words = case.words(work)
     variables = {**variables, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    log = folder.with_name(f"{folder.name}.log")
+    program = None
     if case.workflow or case.fresh:
-        program = ["-m", "snakemake"] if case.workflow else ["-m", "gtp"]
-        hook = folder / "tests/faults/on_start" if case.workflow else ROOT / "tests/faults/on_start"
+        code = folder if case.workflow else ROOT
+        program = [sys.executable, "-m", "snakemake" if case.workflow else "gtp", *words]
         variables |= {
-            "PYTHONPATH": os.pathsep.join([str(folder if case.workflow else ROOT), str(hook)]),
+            "PYTHONPATH": os.pathsep.join([str(code), str(code / "tests/faults/on_start")]),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "TORCHINDUCTOR_CACHE_DIR": str(folder / ".inductor"),
         }
-        with open(log, "wb") as output:
-            return subprocess.Popen(
-                [sys.executable, *program, *words],
-                cwd=folder,
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            ).pid
     child = os.fork()
     if child == 0:
-        become(words, folder, log, variables)
+        become(program, words, folder, variables)
     return child
 
 
-def become(words: list[str], folder: Path, log: Path, variables: dict[str, str]) -> None:
-    """What a forked process does: it is `gtp <words>` in a folder, and does not return."""
+def become(program: list[str] | None, words: list[str], folder: Path, variables: dict[str, str]) -> None:
+    """What a forked process does: it is `program`, or else `gtp <words>`, in a folder; it does not return."""
     code = 70
     try:
         os.setsid()
         os.chdir(folder)
         os.environ.update(variables)
-        with open(log, "wb") as output:
+        with open(log_of(folder), "wb") as output, open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
+        if program:
+            os.execv(program[0], program)
         sys.argv = ["gtp", *words]
         watch()
-        from gtp.cli.main import main
-
         try:
-            main()
+            gtp.cli.main.main()
             code = 0
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else bool(error.code)
@@ -152,6 +156,11 @@ def become(words: list[str], folder: Path, log: Path, variables: dict[str, str])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def log_of(folder: Path) -> Path:
+    """Where the last call of a case in a folder said what it said."""
+    return folder.with_name(f"{folder.name}.log")
 
 
 def run(case: Case, work: Path, folder: Path, moment: Moment | None, patience: float) -> tuple[int, int]:
@@ -191,13 +200,13 @@ def survivors(folder: Path) -> list[int]:
 
 
 def last_line(folder: Path) -> str:
-    log = folder.with_name(f"{folder.name}.log").read_text(errors="replace").split("\n")
+    log = log_of(folder).read_text(errors="replace").split("\n")
     return next((line for line in reversed(log) if line.strip()), "nothing was said")[:300]
 
 
 def free_lock(folder: Path) -> str | None:
     """Do what snakemake's message says of a lock that a kill left; None, or why it says something else."""
-    log = folder.with_name(f"{folder.name}.log").read_text(errors="replace")
+    log = log_of(folder).read_text(errors="replace")
     if "remaining lock was likely caused by a kill signal" not in log or "--unlock" not in log:
         return last_line(folder)
     command = [sys.executable, "-m", "snakemake", "--unlock"]
@@ -294,13 +303,6 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.resolve()
     record = Record(work / "record.jsonl", key_of(options.seed))
-    # So that forked processes need not.
-    import gtp.cli.main
-    import gtp.data.prepare
-    import gtp.data.sources.generate
-    import gtp.evaluation.rollouts
-    import gtp.online.loop  # noqa: F401
-
     for case in CASES:
         if options.case is None or case.name in options.case:
             complete(case, work, record, options.seed, options.share)
