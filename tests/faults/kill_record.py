@@ -77,7 +77,7 @@ TEXT = """Written by `python -m tests.faults.kills` (seed {seed}): **{good} of {
 the same command. A kill is SIGKILL of a whole process group. The same command follows, and may be killed
 again, until a run ends by itself. It must then have left the files of an undisturbed run, no more and no
 fewer, with the same bytes, but for what reads a clock (times, rates and memory in `run.json`, `training.csv`,
-`cost.csv` and the table of costs; logs), and no process.
+`cost.csv` and the tables of costs and claims; logs), and no process.
 
 {at_write} of the kills came at an act on a file, that is an opening, renaming or removing, exactly or up to 5
 ms later, and {by_clock} at a moment drawn from the whole life of the process. Processes are forked from one
