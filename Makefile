@@ -67,7 +67,8 @@ test: $(INSTALLED)  ## The whole test suite
 	@"$(BIN)/python" -m pytest -n 2 --dist loadfile
 
 .PHONY: faults
-faults: $(INSTALLED)  ## Damaged files of every kind: each must be one line (minutes; writes docs/faults.md)
+faults: $(INSTALLED)  ## 100 kills and 900 damaged files, what came of them (half an hour; writes docs/faults.md)
+	@"$(BIN)/python" -m tests.faults.kills --record docs/faults.md
 	@"$(BIN)/python" -m tests.faults.damaged_files --record docs/faults.md
 
 # A stage keeps its input functions beside its rules, which is all that Snakemake's own linter may find.

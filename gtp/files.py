@@ -6,6 +6,8 @@ never as a pickle: a file cannot choose what is run.
 
 import contextlib
 import csv
+import fcntl
+import glob
 import hashlib
 import io
 import json
@@ -35,17 +37,21 @@ JSON_LIMIT = 64 << 20
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary neighbour of `path`, flush it to disk, then rename it into place.
 
-    A reader sees the old file or the new one, never half of it, also after SIGKILL or power loss.
+    A reader sees the old file or the new one, never half of it, also after SIGKILL or power loss. What an
+    earlier writer of the same path left when it was killed is removed.
     Raises UserError when the folder cannot be written or the disk is full.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with open(temporary, "rb+") as handle:
+        with open(temporary, "xb") as handle:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_halves(path)
+            write(temporary)
             os.fsync(handle.fileno())
-        os.replace(temporary, path)
+            os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
@@ -54,6 +60,17 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         with contextlib.suppress(OSError):  # must not hide why the writing failed
             temporary.unlink()
+
+
+def remove_halves(path: Path) -> None:
+    """Remove what writers of `path` that were killed left beside it; the living hold locks on theirs.
+
+    The kernel frees a lock however its holder ends. Where a file system has none, nothing is removed.
+    """
+    for half in path.parent.glob(f".{glob.escape(path.name)}.????????.partial"):
+        with contextlib.suppress(OSError), open(half, "rb+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            half.unlink()
 
 
 def require_writable(folder: Path) -> None:

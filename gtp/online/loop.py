@@ -8,9 +8,8 @@ bytes.
 
 import hashlib
 import json
-import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,14 @@ from gtp import algorithms
 from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import Transitions, observation_statistics, save_transitions
-from gtp.errors import UserError, resuming
+from gtp.errors import UserError, resuming, shorten
 from gtp.files import sha256_of, write_text
 from gtp.online.agent import Agent
 from gtp.online.evaluation import Examiner
 from gtp.online.origin import Origin
 from gtp.online.settings import ModelBasedConfig
 from gtp.online.world import make_world
+from gtp.plain import build
 from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
 from gtp.provenance import ROOT, files_behind
@@ -36,7 +36,6 @@ from gtp.schema import Measurement, OnlineEpisode, column_values, write_rows
 from gtp.training.checkpoint import CheckpointHeader, read_checkpoint, save_checkpoint
 from gtp.training.learner import Learner
 from gtp.training.loop import (
-    CHECKPOINT,
     Interval,
     check_room,
     choose_compiled,
@@ -46,7 +45,7 @@ from gtp.training.loop import (
     use_threads,
 )
 from gtp.training.replay import GrowingSampler
-from gtp.training.run import claimed, exclusive, finished_before, publish
+from gtp.training.run import CHECKPOINT, claimed, discard, exclusive, finished_before, publish
 
 TABLES = ("online.csv", "training.csv")
 
@@ -103,7 +102,8 @@ def train_online(
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     output, scratch = Path(output), Path(checkpoints) / digest[:16]
     with exclusive(scratch), claimed(output), resuming((scratch / CHECKPOINT).exists):
-        if not overwrite and (record := finished_before(settings, [config.steps], output)):
+        if not overwrite and (record := finished_before(settings, [config.steps], output, scratch)):
+            discard(scratch)  # left by a kill after publishing
             return record
         agent = new_agent(algorithm, config, frame, origin, seed, device, compiled, label)
         check_room(agent.learner, agent.learner.config, scratch, output)
@@ -112,7 +112,7 @@ def train_online(
         write_text(scratch / "run.json", json.dumps(record, indent=2))
         tables = (*TABLES, "transitions.safetensors") if config.save_data else TABLES
         publish(scratch, output, tables)
-        shutil.rmtree(scratch, ignore_errors=True)
+        discard(scratch)
     say(f"wrote {output}: load_policy('{output}/policy-{config.steps}.safetensors')")
     return record
 
@@ -153,6 +153,20 @@ class OnlineHeader(CheckpointHeader):
     """Lengths of the episodes so far."""
     rows: list[Any]
     """Rows of online.csv so far."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if min(self.episodes, default=1) < 1 or sum(self.episodes) != self.step:
+            raise ValueError(f"its episodes have {shorten(sum(self.episodes))} steps and it {self.step}")
+        self.evaluations()
+
+    def evaluations(self) -> list[OnlineEpisode]:
+        """The rows as what they stand for. Raises ValueError when one is something else."""
+        names = [field.name for field in fields(OnlineEpisode)]
+        for row in self.rows:
+            if not isinstance(row, list) or len(row) != len(names):
+                raise ValueError(f"its rows have the entry {shorten(row)}")
+        return [build(OnlineEpisode, dict(zip(names, row, strict=True)), "a row") for row in self.rows]
 
 
 class OnlineRun:
@@ -300,8 +314,8 @@ class OnlineRun:
             )
             self.step, self.seconds, self.log = header.step, header.seconds, header.log
             self.episodes = header.episodes
-            self.rows = [OnlineEpisode(*row) for row in header.rows]
-        except (KeyError, RuntimeError, TypeError) as error:
+            self.rows = header.evaluations()
+        except (KeyError, RuntimeError) as error:
             raise UserError(
                 f"{self.checkpoint} lacks a part of its run; delete it: rm {self.checkpoint}"
             ) from error

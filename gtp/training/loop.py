@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import resource
-import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -32,11 +31,10 @@ from gtp.schema import Measurement, write_rows
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
 from gtp.training.compiler import compiler_available, find_compiler_problem
 from gtp.training.learner import Learner
-from gtp.training.run import Run, claimed, exclusive, finished_before, publish
+from gtp.training.run import CHECKPOINT, Run, claimed, discard, exclusive, finished_before, publish
 from gtp.training.samplers import sampler_for
 
 DEFAULT_EXECUTION = Execution()
-CHECKPOINT = "checkpoint.safetensors"
 LOG_INTERVALS = 100
 """Rows of training.csv per seed and quantity; each is the mean over its interval."""
 
@@ -110,11 +108,13 @@ def train(
     run = Run(algorithm, config, transitions, tuple(seeds), device, compiled, label)
     output, scratch = Path(output), Path(checkpoints) / run.digest[:16]
     with exclusive(scratch), claimed(output), resuming((scratch / CHECKPOINT).exists):
-        if not overwrite and (record := finished_before(run.settings(), config.snapshot_steps(), output)):
+        steps = config.snapshot_steps()
+        if not overwrite and (record := finished_before(run.settings(), steps, output, scratch)):
+            discard(scratch)  # left by a kill after publishing
             return record
         record = _train(run, scratch, execution, output)
         publish(scratch, output)
-        shutil.rmtree(scratch, ignore_errors=True)
+        discard(scratch)
     return record
 
 

@@ -106,7 +106,10 @@ class GrowingSampler(Sampler):
         return stored | {"starts": self.columns.starts[: self._starts]}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Copy a checkpoint into place. Raises KeyError or RuntimeError when names or shapes differ."""
+        """Copy a checkpoint into place. Raises KeyError or RuntimeError for other names, types or shapes."""
+        for name, column in self.columns._asdict().items():
+            if (state[name].dtype, state[name].shape[1:]) != (column.dtype, column.shape[1:]):
+                raise RuntimeError(f"{name} is {state[name].dtype} of shape {tuple(state[name].shape)}")
         self.steps, self._starts = len(state["act"]), len(state["starts"])
         for name, column in self.columns._asdict().items():
             column[: len(state[name])] = state[name]

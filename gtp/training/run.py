@@ -1,6 +1,7 @@
 """A training run: the settings that determine it, the lock of its folder, and publishing its results."""
 
 import fcntl
+import filecmp
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ from gtp.files import read_json, require_writable, sha256_of, write_atomically
 from gtp.progress import say
 from gtp.provenance import ROOT, files_behind
 
+CHECKPOINT = "checkpoint.safetensors"
 COLUMNS = (
     "observations",
     "actions",
@@ -132,21 +134,26 @@ def claimed(output: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def finished_before(settings: dict, steps: Iterable[int], output: Path) -> dict | None:
+def finished_before(
+    settings: dict, steps: Iterable[int], output: Path, scratch: Path | None = None
+) -> dict | None:
     """The record of the very same run if `output` holds it, None if it holds none.
 
     `settings` is what of the record determines the run, which leaves a policy of each of `steps`. The folder
-    must be claimed: while another process publishes its run, it holds half of that.
+    must be claimed: while another process publishes its run, it holds half of that. Policies that publishing
+    left there when it was killed are no run: they are those of the folder `scratch`.
     Raises UserError when there is another run.
     """
-    policies = {path.name for path in output.glob("policy-*.safetensors")}
-    if not policies and not (output / "run.json").exists():
+    policies = list(output.glob("policy-*.safetensors"))
+    begun = all(scratch is not None and is_copy(path, scratch / path.name) for path in policies)
+    if begun and not (output / "run.json").exists():
         return None
     try:
         record = read_json(output / "run.json")
         settings = json.loads(json.dumps(settings))
         names = {f"policy-{step}.safetensors" for step in steps}
-        if settings == {name: record[name] for name in settings} and names == policies:
+        complete = names == {path.name for path in policies}
+        if complete and settings == {name: record[name] for name in settings}:
             say(f"{output} holds this very run already; --overwrite True makes it again")
             return record
     except (OSError, ValueError, KeyError, TypeError):
@@ -154,15 +161,28 @@ def finished_before(settings: dict, steps: Iterable[int], output: Path) -> dict 
     raise UserError(f"{output} holds another run; choose another --output or --overwrite True")
 
 
+def is_copy(path: Path, source: Path) -> bool:
+    """Whether two files are there and have the same bytes."""
+    return source.exists() and filecmp.cmp(path, source, shallow=False)
+
+
 def publish(scratch: Path, output: Path, tables: tuple[str, ...] = ("training.csv",)) -> None:
     """Copy a finished run's policies and tables into `output`, run.json last: a folder with it is complete.
 
-    Policies of an older run are removed before, and its run.json first; and what a publishing that was killed
-    left half-written.
+    Policies of an older run are removed before, and its run.json first; and halves of policies that a
+    publishing left when it was killed.
     """
-    names = ("policy-*.safetensors", *tables, "run.json")
-    halves = [half for name in names for half in output.glob(f".{name}.????????.partial")]
-    for old in [output / "run.json", *output.glob("policy-*.safetensors"), *halves]:
+    policies = "policy-*.safetensors"
+    for old in [output / "run.json", *output.glob(policies), *output.glob(f".{policies}.????????.partial")]:
         old.unlink(missing_ok=True)
     for source in [*sorted(scratch.glob("policy-*")), *(scratch / name for name in (*tables, "run.json"))]:
         write_atomically(output / source.name, partial(shutil.copyfile, source))
+
+
+def discard(scratch: Path) -> None:
+    """Remove the folder of a run that is published; its lock is held.
+
+    The checkpoint goes first: one without the policies before it is refused when the run comes again.
+    """
+    (scratch / CHECKPOINT).unlink(missing_ok=True)
+    shutil.rmtree(scratch, ignore_errors=True)

@@ -26,10 +26,10 @@ import numpy as np
 import torch
 
 from gtp.errors import UserError
-from gtp.files import write_text
 from gtp.progress import say
 from tests.faults.damage import damages_of
 from tests.faults.kinds import KINDS, Kind, fingerprint
+from tests.faults.record import write_part
 
 LIMIT = 1 << 30
 SECONDS = 30
@@ -75,10 +75,12 @@ def outcome_of(kind: Kind, path: Path, expected: str | None) -> str:
     return digest if expected is None else "unchanged" if digest == expected else "changed"
 
 
-def run(cases: int, seed: int, folder: Path) -> list[tuple[str, str, str]]:
-    """(kind, damage, outcome with its message) of every case."""
+def run(cases: int, seed: int, folder: Path, names: list[str] | None = None) -> list[tuple[str, str, str]]:
+    """(kind, damage, outcome with its message) of every case, or of those of the kinds named."""
     found = []
     for number, kind in enumerate(KINDS):
+        if names and kind.name not in names:
+            continue
         sound = folder / f"sound-{number}"
         sound.mkdir()
         file = kind.write(sound).relative_to(sound)
@@ -110,13 +112,12 @@ def summary_of(found: list[tuple[str, str, str]]) -> str:
     )
 
 
-RECORD = """# Damaged files
-
-Written by `make faults` (seed {seed}, {seconds:.0f} s): **{summary}**. Each case
-is a sound file with one damage, read in a process of its own with {megabytes} MB beyond its imports and
-{limit} s. A damage is a flipped bit, a cut, another file's content, a link to itself, a field that is missing
-or has an impossible value, a bomb of brackets or digits, a column that declares more than it holds or lies in
-another file, and the like ([tests/faults/damage.py](../tests/faults/damage.py)).
+HEADING = "Damaged files"
+RECORD = """Written by `python -m tests.faults.damaged_files` (seed {seed}, {seconds:.0f} s): **{summary}**.
+Each case is a sound file with one damage, read in a process of its own with {megabytes} MB beyond its imports
+and {limit} s. A damage is a flipped bit, a cut, another file's content, a link to itself, a field that is
+missing or has an impossible value, a bomb of brackets or digits, a column that declares more than it holds or
+lies in another file, and the like ([tests/faults/damage.py](../tests/faults/damage.py)).
 
 Files with a checksum are tried with any flipped bit. YAML, results, `study.json`, `run.json` and data without
 a card have none: one digit for another there is another sound file, which nothing can tell, so they are
@@ -142,14 +143,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=900)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", nargs="*", help="names of kinds; by default all")
     parser.add_argument("--record", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)  # a forked process has none of its parent's threads
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        found = run(options.cases, options.seed, Path(folder))
+        found = run(options.cases, options.seed, Path(folder), options.kind)
     if options.record:
-        write_text(options.record, record_of(found, options.seed, time.monotonic() - started))
+        write_part(options.record, HEADING, record_of(found, options.seed, time.monotonic() - started))
     print(summary_of(found))
     sys.exit(any(answer.split("\n")[0] not in ACCEPTABLE for _, _, answer in found))
 

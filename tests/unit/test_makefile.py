@@ -54,7 +54,10 @@ COMMANDS = {
     ],
     "bench": ["[python][-m][gtp][bench][--device][cpu]"],
     "test": ["[python][-m][pytest][-n][2][--dist][loadfile]"],
-    "faults": ["[python][-m][tests.faults.damaged_files][--record][docs/faults.md]"],
+    "faults": [
+        "[python][-m][tests.faults.kills][--record][docs/faults.md]",
+        "[python][-m][tests.faults.damaged_files][--record][docs/faults.md]",
+    ],
     "lint": ["[ruff][check][.]", "[ruff][format][--check][.]", "[snakefmt][--check][Snakefile][workflow]"],
 }
 

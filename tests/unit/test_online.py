@@ -20,7 +20,7 @@ from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import load_transitions
 from gtp.envs.make import make_environment
 from gtp.errors import UserError
-from gtp.files import read_tensors
+from gtp.files import read_tensors, write_tensors
 from gtp.online.loop import OnlineRun, new_agent, train_online
 from gtp.online.origin import Origin
 from gtp.online.settings import ModelBasedConfig, OnlineConfig
@@ -178,6 +178,47 @@ def test_a_killed_run_ends_in_the_same_bytes(tmp_path, at):
     assert run(tmp_path / "straight")["resumed_at"] is None
     for name in FILES:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
+
+
+def lying(path: Path, tensors=None, **header) -> None:
+    """Give a checkpoint other tensors or entries of its header, under a checksum that holds."""
+    old_tensors, old = read_tensors(path, "gtp-checkpoint", "")
+    write_tensors(path, old_tensors | (tensors or {}), old | header)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"rows": [[1, 2]]}, "its rows have the entry"),
+        ({"rows": ["x" * 9]}, "its rows have the entry"),
+        ({"rows": [["E-v0", "m", 0, 5, "prior", 0, [[]], 3, "ok"]]}, "a row.episode_return is"),
+        ({"episodes": [10, 9]}, "have 19 steps and it 10"),
+        ({"episodes": [0, 10]}, "have 10 steps and it 10"),
+    ],
+)
+def test_a_checkpoint_that_lies_is_refused(tmp_path, header, message):
+    online = started()
+    online.checkpoint = tmp_path / "checkpoint.safetensors"
+    online.play()
+    online.save()
+    lying(online.checkpoint, **header)
+    with pytest.raises(UserError, match=message):
+        online.resume()
+
+
+@pytest.mark.parametrize("name", ["obs", "rew", "starts"])
+def test_a_replay_of_another_type_is_refused(tmp_path, name):
+    online = started()
+    online.checkpoint = tmp_path / "checkpoint.safetensors"
+    online.play()
+    online.save()
+    stored = online.agent.replay.state()[name]
+    lying(online.checkpoint, {f"replay/{name}": stored.to(torch.float16)})
+    with pytest.raises(UserError, match="lacks a part of its run"):
+        online.resume()
+    lying(online.checkpoint, {f"replay/{name}": stored[..., None]})
+    with pytest.raises(UserError, match="lacks a part of its run"):
+        online.resume()
 
 
 def test_eta_0_and_a_single_level_are_other_ways_to_act(tmp_path):
