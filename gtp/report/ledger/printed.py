@@ -174,10 +174,14 @@ def verdict_row(finding: Finding, results: Results) -> ClaimVerdict:
     )
 
 
-def verdict_lines(findings: Sequence[Finding]) -> list[str]:
-    """The ledger as plain text: a line for each claim, and how many there are of each verdict."""
+def verdict_lines(findings: Sequence[Finding], *, tested: bool = False) -> list[str]:
+    """The ledger as plain text: a line for each claim, and how many there are of each verdict.
+
+    With `tested` claims that cannot be tested have no line, and are counted only.
+    """
     lines: list[str] = []
-    for paper, group in groupby(findings, lambda finding: finding.claim.paper):
+    shown = [f for f in findings if f.verdict is not Verdict.UNTESTED or not tested]
+    for paper, group in groupby(shown, lambda finding: finding.claim.paper):
         lines += ["", paper]
         for finding in group:
             told = finding.reason
