@@ -124,6 +124,8 @@ def effect_in_words(effect: Estimate, unit: str) -> str:
 def protocol(results: Results) -> str:
     """The budget of a study in a sentence or two."""
     record = results.record
+    if record is None:
+        return ""
     if not isinstance(record, StudyRecord):
         return f"Budget: {record.steps} steps in the environment, {len(record.seeds)} seeds."
     budget = f"Budget: {record.steps} updates, {len(record.seeds)} seeds, {record.episodes} episodes of each."
