@@ -125,10 +125,8 @@ def _compare_file(paths: tuple[Path, Path], ours: Results, theirs: Results) -> T
         return TableComparison(file, False, compare_cells(*values, CELLS[name]))
     if name == "cost":
         return TableComparison(file, False, note=compare_costs(ours.table(name), theirs.table(name)))
-    one, other = (
-        Counter(results.table(name).astype(str).itertuples(index=False, name=None))
-        for results in (ours, theirs)
-    )
+    rows = [results.table(name).drop(columns="study", errors="ignore") for results in (ours, theirs)]
+    one, other = (Counter(table.astype(str).itertuples(index=False, name=None)) for table in rows)
     same = (one & other).total()
     return TableComparison(file, False, note=f"{same} of {other.total()} rows are the same")
 

@@ -131,6 +131,10 @@ def test_the_ledger_as_text_has_a_line_for_each_claim_and_their_number(claims, e
     counts = [int(count) for count in re.findall(r"(\d+) (?=holds|does|undecided|cannot)", lines[-1])]
     assert sum(counts) == len(claims)
     assert lines[-1].startswith(f"{len(claims)} claims: ")
+    tested = verdict_lines(everywhere["quick"], tested=True)
+    assert tested[-1] == lines[-1]
+    untested = [finding for finding in everywhere["quick"] if finding.verdict is Verdict.UNTESTED]
+    assert sum("(" in line for line in tested) == len(claims) - len(untested)
 
 
 @pytest.mark.parametrize("name", ["quick", "rivals", "online"])

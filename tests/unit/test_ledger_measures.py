@@ -393,7 +393,7 @@ def test_returns_need_their_method_and_way(online, made):
         ReturnDifference(**common, environment="Hop-v1", minus_way="actor").parts(online)
     with pytest.raises(Untestable, match="only in a study of training online"):
         measure.parts(made)
-    with pytest.raises(Untestable, match="not in a study of training online"):
+    with pytest.raises(Untestable, match="only in a study that trains on data"):
         ScoreDifference(method="mbdpo", minus=("sac",)).parts(online)
 
 
@@ -447,3 +447,12 @@ def test_distances_to_the_exact_map_are_a_ratio_for_each_mixture():
     assert averages(wide.evidence[0], made)["value"].tolist() == pytest.approx([0.4, 0.8])
     with pytest.raises(Untestable, match="no maps of gtp and none at K = 1"):
         MapDistance(method="gtp", over="none", nfe=1).parts(made)
+
+
+def test_a_folder_with_another_record_has_the_measures_of_its_tables_alone(tmp_path):
+    (tmp_path / "record.json").write_text('{"mixtures": {"corners": "Four modes"}}')
+    results = read_folder(tmp_path)
+    with pytest.raises(Untestable, match="only in a study that trains on data"):
+        ScoreDifference(method="gtp", minus=("dql",)).parts(results)
+    with pytest.raises(Untestable, match="no table theorem.csv"):
+        GapOrder(sweep="step", field="exact").parts(results)

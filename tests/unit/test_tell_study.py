@@ -48,6 +48,7 @@ def test_the_end_of_a_study_says_what_came_out_and_where_it_lies(finished):
     text = "\n".join(tell(finished))
     assert text.startswith("paper_tables/study/main.md:\nMethod (acting)")
     assert "Value guidance matters (gtp-guidance)" in text
+    assert "gtp-perfect_antmaze" not in text  # which a study without AntMaze cannot test
     assert "results/study repeats results/reference/study to the byte" in text
     assert "Figures: figures/study/. Tables for print: paper_tables/study/." in text
     assert (

@@ -1,4 +1,6 @@
 # Targets: names for `snakemake <target>`. Figures and tables of the study, its ablations, and the references.
+from gtp.report.ledger.results import RECORDS
+
 RECORD = PLAN.record(STUDY.methods)
 
 
@@ -89,9 +91,9 @@ for ablation in ABLATIONS:
 
 
 def tables_of_references(wildcards):
-    """Input function: every table of every committed reference, online ones among them."""
-    folders = [Path("results/reference", name) for name in REFERENCES]
-    folders += [Path("results", place) for place in ONLINE_PLACES if place != "online"]
+    """Input function: every table of every committed reference, those that train on data first."""
+    records = [path for name in RECORDS for path in sorted(Path("results/reference").glob(f"*/{name}"))]
+    folders = [path.parent for path in records]
     tables = [folder / f"{name}.csv" for folder in folders for name in TABLES]
     return [str(table) for table in tables if table.exists()]
 

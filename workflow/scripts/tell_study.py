@@ -55,14 +55,14 @@ def tell(folder: Path) -> Iterator[str]:
     yield from table_text(pages[0])
     yield ""
     yield f"The papers' claims, as {results.name} sees them:"
-    yield from verdict_lines(judge_all(load_claims(Path(CLAIMS)), results))
+    yield from verdict_lines(judge_all(load_claims(Path(CLAIMS)), results), tested=True)
     reference = Path("results/reference") / results.name
     if reference.exists() and reference != folder:
         yield ""
         yield from comparison_lines(compare(folder, reference))
     yield ""
     yield f"Figures: {figures}/. Tables for print: {tables}/. Rows behind them: {folder}/."
-    yield f"Rows behind a verdict: gtp claims --study {folder} --claim <name in brackets>"
+    yield f"What cannot be tested: gtp claims --study {folder}; rows behind a verdict: --claim <name>."
 
 
 if __name__ == "__main__":

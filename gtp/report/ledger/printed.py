@@ -124,6 +124,8 @@ def effect_in_words(effect: Estimate, unit: str) -> str:
 def protocol(results: Results) -> str:
     """The budget of a study in a sentence or two."""
     record = results.record
+    if record is None:
+        return ""
     if not isinstance(record, StudyRecord):
         return f"Budget: {record.steps} steps in the environment, {len(record.seeds)} seeds."
     budget = f"Budget: {record.steps} updates, {len(record.seeds)} seeds, {record.episodes} episodes of each."
@@ -174,10 +176,14 @@ def verdict_row(finding: Finding, results: Results) -> ClaimVerdict:
     )
 
 
-def verdict_lines(findings: Sequence[Finding]) -> list[str]:
-    """The ledger as plain text: a line for each claim, and how many there are of each verdict."""
+def verdict_lines(findings: Sequence[Finding], *, tested: bool = False) -> list[str]:
+    """The ledger as plain text: a line for each claim, and how many there are of each verdict.
+
+    With `tested` claims that cannot be tested have no line, and are counted only.
+    """
     lines: list[str] = []
-    for paper, group in groupby(findings, lambda finding: finding.claim.paper):
+    shown = [f for f in findings if f.verdict is not Verdict.UNTESTED or not tested]
+    for paper, group in groupby(shown, lambda finding: finding.claim.paper):
         lines += ["", paper]
         for finding in group:
             told = finding.reason

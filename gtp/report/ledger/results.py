@@ -10,7 +10,7 @@ import pandas as pd
 from gtp.errors import UserError
 from gtp.report.online import OnlineRecord, OnlineReturns, read_record, read_returns
 from gtp.report.record import MethodRecord, StudyRecord
-from gtp.report.results import read_results, read_study
+from gtp.report.results import read_object, read_results, read_study
 from gtp.report.speed import ActingCosts, acting_costs
 from gtp.report.statistics import SeedScores, seed_scores
 from gtp.schema import TABLES
@@ -28,7 +28,8 @@ class Results:
     """A study and its tables. Each is read when a measure first asks for it."""
 
     name: str
-    record: StudyRecord | OnlineRecord
+    record: StudyRecord | OnlineRecord | None
+    """None for tables that are no training on data or online, whose record no measure needs."""
     files: Mapping[str, Path]
     """Name of a table (gtp.schema.TABLES) -> its CSV."""
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -44,14 +45,14 @@ class Results:
 
     @property
     def study(self) -> StudyRecord:
-        """The record of a study that trains on data. Raises Untestable for one that trains online."""
+        """The record of a study that trains on data. Raises Untestable for another."""
         if not isinstance(self.record, StudyRecord):
-            raise Untestable("not in a study of training online")
+            raise Untestable("only in a study that trains on data")
         return self.record
 
     @property
     def online(self) -> OnlineRecord:
-        """The record of a study that trains online. Raises Untestable for one that trains on data."""
+        """The record of a study that trains online. Raises Untestable for another."""
         if not isinstance(self.record, OnlineRecord):
             raise Untestable("only in a study of training online")
         return self.record
@@ -98,6 +99,7 @@ def read_folder(folder: Path, tables: Iterable[str] | None = None) -> Results:
     names = TABLES if tables is None else tables
     files = {name: folder / f"{name}.csv" for name in names if (folder / f"{name}.csv").exists()}
     if records[0].name == "record.json":
-        return Results(folder.name, read_record(records[0]), files)
+        is_online = "environments" in read_object(records[0])
+        return Results(folder.name, read_record(records[0]) if is_online else None, files)
     study = read_study(records[0])
     return Results(study.study, study, files)
