@@ -75,6 +75,8 @@ class Product:
     """Whether it is of studies of trials alone (True), of all others (False), or of both (None)."""
     of_ablations: bool = False
     """Whether it is made for the targets that compare an ablation with its parent as well."""
+    record: str = "study.json"
+    """The file beside the tables that describes them, which its script is given as `study`."""
     script: str = ""
     """Its script in workflow/scripts without .py, when others share it."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -325,6 +327,65 @@ PRINTED_TABLES = (
         of_trials=True,
     ),
 )
+
+
+ORACLE_FIGURES = (
+    Product(
+        name="solution_map",
+        label="learned maps against the exact one",
+        caption=(
+            "Median distance of *K*-step samples to where the exact ODE carries the same noise, against the "
+            "number of function evaluations *K* (both axes logarithmic), a panel for each Gaussian mixture "
+            "that is cloned. Thick: mean over training seeds; thin: seeds. Each method acts as it was "
+            "trained: by jumps, by steps of the ODE, or by steps towards its end. The exact flow is "
+            "integrated with errors below 1e-8 a step. Lower is better; seeds that diverged are left out and "
+            "counted in the footnote."
+        ),
+        tables=("solution_map",),
+        record="record.json",
+    ),
+    Product(
+        name="theorem",
+        label="Theorem 1 in numbers",
+        caption=(
+            "Gap between the consistency loss with a solver and the ideal one, for known maps on a Gaussian "
+            "mixture (both axes logarithmic). Left: against the solver's step *h* at fixed times; right: "
+            "against the distance of the two times, crossed in one step. With the exact field the gap "
+            "vanishes at the solver's order, as the theorem says; with the surrogate that training uses it "
+            "does not vanish with *h*, but at second order with the distance. Numbers at the lines are "
+            "fitted slopes; dots are seeds, which mostly coincide. The verdicts are in the table."
+        ),
+        tables=("theorem",),
+        record="record.json",
+    ),
+)
+
+ORACLE_TABLES = (
+    Product(
+        name="solution_map",
+        label="learned maps against the exact one",
+        caption=(
+            "Median distance of *K*-step samples to where the exact ODE carries the same noise, for every "
+            "mixture and method, with the 95 % Student t interval over training seeds. The CSV has the other "
+            "quantities too: energy distance to the data, errors of mean and deviation, and the share of "
+            "samples on no mode."
+        ),
+        tables=("solution_map",),
+        record="record.json",
+    ),
+    Product(
+        name="theorem",
+        label="Theorem 1 in numbers",
+        caption=(
+            "The order at which the gap between the consistency loss with a solver and the ideal one "
+            "vanishes, beside the one that Theorem 1 predicts. The verdict compares the whole 95 % interval "
+            "of the fitted order with the predicted one less a quarter."
+        ),
+        tables=("theorem",),
+        record="record.json",
+    ),
+)
+"""Those of the study of known answers, config/oracle.yaml, which takes no other."""
 
 
 def of_study(

@@ -14,6 +14,7 @@ def refuse_target(wildcards):
         "reference_returns",
         "behaviour_policies",
         "online",
+        "oracle",
         *(["trials"] if RECORD.tunes else []),
         *(f"ablation_{name}" for name in ABLATIONS),
     ]
@@ -72,6 +73,12 @@ rule behaviour_policies:
         "cp -v {input:q} {params.folder:q} 2>&1 | tee {log:q}"
 
 
+rule oracle:
+    input:
+        products_of_oracle("oracle"),
+    localrule: True
+
+
 rule ablations:
     input:
         products_of_ablation(f"{STUDY.study}/ablations"),
@@ -123,6 +130,7 @@ rule reference:
         products_of_references,
         tables_of("reference", ["claims"]),
         [file for place in ONLINE_PLACES if place != "online" for file in online_products(place)],
+        [file for view in ORACLE_VIEWS if view != "oracle" for file in products_of_oracle(view)],
     localrule: True
 
 
