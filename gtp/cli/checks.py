@@ -3,8 +3,9 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+import torch
 import tyro
 
 from gtp.algorithms.gtp import GTP
@@ -15,7 +16,7 @@ from gtp.evaluation.bench import bench as run_bench
 from gtp.files import require_writable
 from gtp.policy import describe
 from gtp.schema import Accuracy, LossGap, write_rows
-from gtp.training.loop import use_threads
+from gtp.training.loop import choose_compiled, use_threads
 
 ORACLE_BUDGET = TrainConfig(steps=6000, batch_size=128, hidden_size=128)
 
@@ -28,6 +29,7 @@ def oracle(
     mixture: MixtureName = "corners",
     std: float | None = None,
     output: Path | None = None,
+    compile: Literal["auto", "off"] = "auto",
     threads: int = 1,
 ) -> None:
     """Clone a Gaussian mixture, whose exact flow is known, and print how far K-step samples are from it.
@@ -36,10 +38,11 @@ def oracle(
         algorithm: Hyperparameters of GTP; eta counts as 0.
         train: The budget.
         nfe: Numbers of function evaluations K.
-        seeds: One run for each; the figures that are printed are means over them.
+        seeds: Trained together on the same draws; the figures that are printed are means over them.
         mixture: Four equal modes at (+-0.6, +-0.6), four unequal ones around (0.4, 0.4), or two broad ones.
         std: Standard deviation of each mode; the mixture's own by default.
         output: CSV of the figures of each seed.
+        compile: Compile the update if there is a compiler, which pays for more than a few thousand updates.
         threads: CPU threads of this process.
     """
     from gtp.evaluation.oracle import MIXTURES, check_numbers, means_over_seeds, measure_accuracy
@@ -50,7 +53,8 @@ def oracle(
         check_numbers(modes, nfe, seeds)
     if output:
         require_writable(output.parent)
-    rows = measure_accuracy(replace(algorithm, eta=0.0), modes, train, nfe, seeds)
+    compiled = choose_compiled(compile, torch.device("cpu"))
+    rows = measure_accuracy(replace(algorithm, eta=0.0), modes, train, nfe, seeds, compiled)
     if output:
         write_rows(output, Accuracy, rows)
     print(json.dumps(means_over_seeds(rows)))

@@ -19,31 +19,37 @@ from gtp.generative.gaussian_mixture import GaussianMixture
 from gtp.randomness import generator
 from gtp.schema import Accuracy
 from gtp.training.learner import Learner
-from gtp.training.loop import choose_compiled
 from gtp.training.samplers import TransitionSampler
 
 ACTIONS = 20_000
 
 
 def clone_mixture(
-    algorithm: Algorithm, mixture: GaussianMixture, config: TrainConfig, seed: int, compiled: bool = False
-) -> Networks:
-    """Train `algorithm` on draws of `mixture` as the actions of a single state; its networks, on the CPU."""
+    algorithm: Algorithm,
+    mixture: GaussianMixture,
+    config: TrainConfig,
+    seeds: Sequence[int],
+    compiled: bool = False,
+) -> list[Networks]:
+    """Train `algorithm` on draws of `mixture` as the actions of a single state; each seed's networks.
+
+    It runs on the CPU. All seeds learn from the same draws, which are the first seed's.
+    """
     size, device = mixture.means.shape[1], torch.device("cpu")
     sampler = TransitionSampler(
         Batch(
             obs=torch.zeros(ACTIONS, 1),
-            act=mixture.sample(ACTIONS, generator(seed, "mixture")).float(),
+            act=mixture.sample(ACTIONS, generator(seeds[0], "mixture")).float(),
             rew=torch.zeros(ACTIONS),
             next_obs=torch.zeros(ACTIONS, 1),
             discount=torch.zeros(ACTIONS),
         )
     )
-    learner = Learner(algorithm, config, 1, size, [seed], device, compiled)
+    learner = Learner(algorithm, config, 1, size, list(seeds), device, compiled)
     inputs = learner.inputs(sampler)
     for _ in range(config.steps):
         learner.update(sampler, *next(inputs))
-    return learner.networks()
+    return [learner.networks(place) for place in range(len(seeds))]
 
 
 @torch.inference_mode()
@@ -84,19 +90,21 @@ def compare(
 
 
 def measure_accuracy(
-    algorithm: GTP, mixture: GaussianMixture, config: TrainConfig, nfe: Sequence[int], seeds: Sequence[int]
+    algorithm: GTP,
+    mixture: GaussianMixture,
+    config: TrainConfig,
+    nfe: Sequence[int],
+    seeds: Sequence[int],
+    compiled: bool,
 ) -> list[Accuracy]:
-    """`clone_mixture` and `compare` for each seed in turn.
-
-    The update is compiled if there is a compiler. Raises ValueError as `check_numbers` does.
-    """
+    """`clone_mixture`, and `compare` for each seed. Raises ValueError as `check_numbers` does."""
     check_numbers(mixture, nfe, seeds)
-    compiled = choose_compiled("auto", torch.device("cpu"))
-    rows = []
-    for seed in seeds:
-        networks = clone_mixture(algorithm, mixture, config, seed, compiled)
-        rows += compare(algorithm, networks, mixture, nfe, seed)
-    return rows
+    clones = clone_mixture(algorithm, mixture, config, seeds, compiled)
+    return [
+        row
+        for seed, networks in zip(seeds, clones, strict=True)
+        for row in compare(algorithm, networks, mixture, nfe, seed)
+    ]
 
 
 def means_over_seeds(rows: Sequence[Accuracy]) -> list[dict[str, float | None]]:

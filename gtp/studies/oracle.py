@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gtp.config import MixtureName, TrainConfig
+from gtp.config import Execution, MixtureName, TrainConfig
 from gtp.errors import UserError, suggest
 from gtp.report.oracle import MappedMethod, OracleRecord
 from gtp.studies.methods import Method
@@ -27,8 +27,8 @@ class OracleStudy:
     train: TrainConfig
     samples: int
     """Draws behind each gap of Theorem 1."""
-    threads: int
-    """CPU threads of each job."""
+    execution: Execution
+    """On the CPU; of its fields, `compile` and `threads` count."""
 
     def __post_init__(self):
         for name in ("mixtures", "methods", "seeds", "nfe"):
@@ -40,19 +40,19 @@ class OracleStudy:
         for name, least in (("seeds", 0), ("nfe", 1)):
             if min(getattr(self, name)) < least:
                 raise ValueError(f"{name} must be at least {least}, got {min(getattr(self, name))}")
-        for name in ("samples", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.samples < 1:
+            raise ValueError(f"samples must be at least 1, got {self.samples}")
 
     def options(self, mixture: str) -> dict[str, Any]:
         """Flags of `gtp oracle` for every method on a mixture, but for its output."""
         budget = {f"train.{name}": value for name, value in asdict(self.train).items()}
-        shared = {"mixture": mixture, "nfe": self.nfe, "seeds": self.seeds, "threads": self.threads}
-        return shared | budget
+        execution = {"compile": self.execution.compile, "threads": self.execution.threads}
+        return {"mixture": mixture, "nfe": self.nfe, "seeds": self.seeds, **execution, **budget}
 
     def theorem_options(self, mixture: str) -> dict[str, Any]:
         """Flags of `gtp theorem` on a mixture, but for its output."""
-        return {"mixture": mixture, "seeds": self.seeds, "samples": self.samples, "threads": self.threads}
+        threads = self.execution.threads
+        return {"mixture": mixture, "seeds": self.seeds, "samples": self.samples, "threads": threads}
 
 
 def load_oracle(path: Path, methods: Mapping[str, Method]) -> OracleStudy:

@@ -40,7 +40,7 @@ rule clone_mixture:
         mixture=one_of(ORACLE.mixtures),
     conda:
         "../../environment.yml"
-    threads: ORACLE.threads
+    threads: ORACLE.execution.threads
     resources:
         mem_mb=4000,
         runtime="4h",
@@ -66,7 +66,7 @@ rule measure_theorem:
         mixture=one_of(ORACLE.mixtures),
     conda:
         "../../environment.yml"
-    threads: ORACLE.threads
+    threads: ORACLE.execution.threads
     resources:
         mem_mb=4000,
         runtime="1h",

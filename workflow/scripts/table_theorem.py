@@ -13,7 +13,8 @@ from gtp.report.theorem import FIELDS, SOLVERS, SWEEPS, TOLERANCE, Order, read_o
 CAPTION = (
     "Theorem 1 says that the consistency loss with a solver of order p and step h is within O(h^p) of the"
     " ideal one. The fitted order is the slope of log |gap| over log h: mean over n = {seeds} seeds of"
-    f" {{samples}} samples ± half-width of the 95 % interval. It holds where the whole interval is above p − {TOLERANCE}."
+    " {samples} samples ± half-width of the 95 % interval. It holds where the whole interval is above"
+    " p − {tolerance}."
 )
 HEADINGS = (
     "Field and solver",
@@ -47,7 +48,7 @@ def theorem_table(orders: list[Order], record: OracleRecord) -> tuple[Table, pd.
                 slope = {"slope": order.slope.mean, "low": order.slope.low, "high": order.slope.high}
                 known = {key: value for key, value in asdict(order).items() if key != "slope"}
                 numbers.append({**known, **slope, "seeds": order.slope.n, "verdict": order.verdict})
-    caption = CAPTION.format(seeds=len(record.seeds), samples=record.samples)
+    caption = CAPTION.format(seeds=len(record.seeds), samples=record.samples, tolerance=TOLERANCE)
     return Table(HEADINGS, tuple(rows), caption, "tab:theorem"), pd.DataFrame(numbers)
 
 
