@@ -53,6 +53,11 @@ def has_sizes(study: StudyRecord) -> bool:
     return bool(study.sizes())
 
 
+def trains_long(study: StudyRecord) -> bool:
+    """Whether a study trains long enough to tell what a tenth of its budget would have said."""
+    return study.steps >= 50_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Product:
     """A figure or a table: a function of study.json and of some results tables."""
@@ -99,6 +104,20 @@ FIGURES = (
         of_ablations=True,
     ),
     Product(
+        name="budget",
+        label="score against the budget",
+        caption=(
+            "Normalised score of the policies kept during training against gradient updates (logarithmic "
+            "axis), one panel for each task: what a smaller budget would have said. Thick: mean over "
+            "training seeds; thin: seeds. The dotted line is a tenth of the budget. Where lines cross to its "
+            "right, a study of that length ends with another order of methods. Policies act by one sample, "
+            "those without noise in their one way. Learning rates are constant, so a policy on the way is "
+            "one that a shorter run ends with."
+        ),
+        tables=("curves",),
+        applies=trains_long,
+    ),
+    Product(
         name="nfe",
         label="score against the number of function evaluations",
         caption=(
@@ -129,6 +148,23 @@ FIGURES = (
             "suite. Intervals that leave the frame are cut by it."
         ),
         tables=("scores", "cost"),
+    ),
+    Product(
+        name="support",
+        label="support and over-estimation",
+        caption=(
+            "Where the final policies act, and whether their critics know what follows. Above: share of "
+            "actions, in states of the data, that are farther from the nearest transition than 95 % of the "
+            "data's own actions; distances in (state, action), each coordinate in its standard deviations. "
+            "The dashed line is the share that the data have, 5 %. Below: mean of the smaller Q at the "
+            "actions that a policy takes in its own episodes (markers), joined to the mean discounted return "
+            "of the same episodes from there on (bars), in the rewards of training: a marker to the right "
+            "of its bar is over-estimation. Filled: one sample, or the one way of methods without noise; "
+            "hollow: the other rules. Means over training seeds; small dots above are seeds. Methods "
+            "without a critic have no Q. Episodes run on after the task's horizon until what follows weighs "
+            "1 %."
+        ),
+        tables=("support",),
     ),
     Product(
         name="profiles",
