@@ -10,6 +10,7 @@ from gtp.report.layout import footnote, label_panels, legend_above, panel_grid
 from gtp.report.oracle import OracleRecord, read_oracle_record
 from gtp.report.results import read_results
 from gtp.report.style import COLORS, MethodStyle, house_style, save_figure
+from gtp.report.tables import signed
 from gtp.report.theorem import FIELDS, SOLVERS, SWEEPS, Order, read_orders
 
 LOOKS = {
@@ -53,7 +54,7 @@ def draw_gaps(axes: Axes, rows: pd.DataFrame, order: Order, look: MethodStyle) -
     means = gaps.groupby("step")["gap"].mean()
     axes.plot(means.index, means, **look.line())
     place = {"textcoords": "offset points", "xytext": (-3, 3), "ha": "right", "fontsize": 6}
-    axes.annotate(f"{order.slope.mean:.1f}", (means.index[0], means.iloc[0]), color=look.color, **place)
+    axes.annotate(signed(order.slope.mean), (means.index[0], means.iloc[0]), color=look.color, **place)
 
 
 def label_of(field: str, solver: str) -> str:

@@ -41,7 +41,7 @@ def theorem_table(orders: list[Order], record: OracleRecord) -> tuple[Table, pd.
                     plus_minus(order.slope, 2),
                     f"{order.first:.2g}",
                     f"{order.last:.2g}",
-                    f"{100 * order.share:.2g} %",
+                    f"{100 * order.share:.3g} %",
                     order.verdict,
                 )
                 rows.append(Row(f"{FIELDS[order.field]}, {SOLVERS[order.solver]}", tuple(map(Cell, cells))))
