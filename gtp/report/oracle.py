@@ -1,46 +1,15 @@
 """Results of the study of known answers: its record, and how far each method's samples are from the truth."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from gtp.errors import UserError
+from gtp.report.record import MappedMethod, OracleRecord
 from gtp.report.results import REMEDY, built, pick, read_object, read_results
 from gtp.report.statistics import Estimate, mean_estimate
 from gtp.report.style import MethodStyle, style_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class MappedMethod:
-    """A method whose solution map is compared with the exact one."""
-
-    name: str
-    label: str
-    order: int
-    """Its place in the methods file, ablations counted apart; decides how figures draw it."""
-    ablation: bool
-
-    @property
-    def style(self) -> MethodStyle:
-        """How figures draw it, as those of other studies do."""
-        return style_of(self.order, self.ablation)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OracleRecord:
-    """What figures and tables of known answers need to know beside the numbers."""
-
-    mixtures: Mapping[str, str]
-    """Name -> what it is called in print."""
-    methods: tuple[MappedMethod, ...]
-    seeds: tuple[int, ...]
-    nfe: tuple[int, ...]
-    steps: int
-    """Gradient updates."""
-    samples: int
-    """Draws behind each gap of Theorem 1."""
 
 
 def read_oracle_record(path: Path) -> OracleRecord:
@@ -52,6 +21,11 @@ def read_oracle_record(path: Path) -> OracleRecord:
         pick(MappedMethod, entry, path, f"methods[{i}].") for i, entry in enumerate(known["methods"])
     ]
     return built(OracleRecord, known, path)
+
+
+def look_of(method: MappedMethod) -> MethodStyle:
+    """How figures draw a method, as those of other studies do."""
+    return style_of(method.order, method.ablation)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gtp.config import Execution, MixtureName, TrainConfig
 from gtp.errors import UserError, suggest
-from gtp.report.oracle import MappedMethod, OracleRecord
+from gtp.report.record import MappedMethod, OracleRecord
 from gtp.studies.methods import Method
 from gtp.studies.plan import Plan
 from gtp.studies.reading import parse, read_mapping

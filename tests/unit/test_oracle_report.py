@@ -3,16 +3,22 @@
 import json
 from dataclasses import asdict
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from gtp.errors import UserError
-from gtp.report.oracle import MappedMethod, OracleRecord, read_accuracies, read_oracle_record
+from gtp.report.ledger.claims import judge
+from gtp.report.ledger.printed import protocol
+from gtp.report.ledger.results import read_folder
+from gtp.report.oracle import read_accuracies, read_oracle_record
+from gtp.report.record import MappedMethod, OracleRecord
 from gtp.report.results import read_results
 from gtp.report.style import save_figure
 from gtp.report.theorem import read_orders
+from gtp.studies.claims import load_claims
 from workflow.scripts import figure_solution_map, figure_theorem, table_solution_map, table_theorem
 
 from .figure_fixtures import note_of
@@ -163,3 +169,17 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     path.write_text(json.dumps(asdict(RECORD) | {"methods": []}))
     with pytest.raises(UserError, match="'methods' is not a list"):
         read_oracle_record(path)
+
+
+def test_the_ledger_judges_by_these_tables(tmp_path):
+    accuracy_rows().assign(
+        method=lambda rows: rows["method"].str.replace("no_flow", "no_consistency")
+    ).to_csv(tmp_path / "solution_map.csv", index=False)
+    theorem_rows().to_csv(tmp_path / "theorem.csv", index=False)
+    (tmp_path / "record.json").write_text(json.dumps(asdict(RECORD)))
+    results = read_folder(tmp_path)
+    claims = load_claims(Path(__file__).parents[2] / "workflow/claims.yaml")
+    names = ("gtp-theorem_1", "gtp-theorem_1_distance", "gtp-consistency_map", "gtp-shortcut")
+    found = [judge(claims[name], results).verdict.value for name in names]
+    assert found == ["does not hold", "holds", "holds", "cannot be tested"]
+    assert protocol(results) == "Budget: 10 updates, 3 seeds, on mixtures with a known flow."

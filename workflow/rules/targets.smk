@@ -96,9 +96,10 @@ for ablation in ABLATIONS:
 
 
 def tables_of_references(wildcards):
-    """Input function: every table of every committed reference, online ones among them."""
+    """Input function: every table of every committed reference, those beside other studies among them."""
     folders = [Path("results/reference", name) for name in REFERENCES]
-    folders += [Path("results", place) for place in ONLINE_PLACES if place != "online"]
+    beside = [*ONLINE_PLACES, *ORACLE_VIEWS]
+    folders += [Path("results", place) for place in beside if place.startswith("reference/")]
     tables = [folder / f"{name}.csv" for folder in folders for name in TABLES]
     return [str(table) for table in tables if table.exists()]
 

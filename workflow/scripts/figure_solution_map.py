@@ -6,7 +6,8 @@ from matplotlib.ticker import NullLocator
 
 from gtp.errors import ending_in_one_line
 from gtp.report.layout import footnote, label_panels, legend_above, panel_grid
-from gtp.report.oracle import Accuracies, OracleRecord, read_accuracies, read_oracle_record
+from gtp.report.oracle import Accuracies, look_of, read_accuracies, read_oracle_record
+from gtp.report.record import OracleRecord
 from gtp.report.style import house_style, save_figure
 
 
@@ -16,12 +17,10 @@ def draw(accuracies: Accuracies, record: OracleRecord) -> Figure:
     figure, panels = panel_grid(len(record.mixtures))
     for axes, mixture in zip(panels[0], record.mixtures, strict=True):
         for place, method in enumerate(record.methods):
-            curves = accuracies.seeds(mixture, method.name)
+            curves, look = accuracies.seeds(mixture, method.name), look_of(method)
             layer = 5 - place / len(record.methods)
-            axes.plot(
-                curves.index, curves, color=method.style.color, linewidth=0.4, alpha=0.5, zorder=layer - 2
-            )
-            axes.plot(curves.index, curves.mean(axis=1), zorder=layer, **method.style.line())
+            axes.plot(curves.index, curves, color=look.color, linewidth=0.4, alpha=0.5, zorder=layer - 2)
+            axes.plot(curves.index, curves.mean(axis=1), zorder=layer, **look.line())
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks(record.nfe, [str(k) for k in record.nfe])
@@ -30,7 +29,7 @@ def draw(accuracies: Accuracies, record: OracleRecord) -> Figure:
     label_panels(
         panels, list(record.mixtures.values()), "function evaluations $K$", ["distance to the exact map"]
     )
-    legend_above(figure, [Line2D([], [], label=m.label, **m.style.line()) for m in record.methods])
+    legend_above(figure, [Line2D([], [], label=m.label, **look_of(m).line()) for m in record.methods])
     footnote(
         figure,
         f"Median over samples, in action units; {len(record.seeds)} seeds (thin) and their mean;"

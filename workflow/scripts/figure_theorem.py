@@ -7,7 +7,8 @@ from matplotlib.lines import Line2D
 
 from gtp.errors import ending_in_one_line
 from gtp.report.layout import footnote, label_panels, legend_above, panel_grid
-from gtp.report.oracle import OracleRecord, read_oracle_record
+from gtp.report.oracle import read_oracle_record
+from gtp.report.record import OracleRecord
 from gtp.report.results import read_results
 from gtp.report.style import COLORS, MethodStyle, house_style, save_figure
 from gtp.report.tables import signed

@@ -3,7 +3,8 @@
 import pandas as pd
 
 from gtp.errors import ending_in_one_line
-from gtp.report.oracle import Accuracies, OracleRecord, read_accuracies, read_oracle_record
+from gtp.report.oracle import Accuracies, read_accuracies, read_oracle_record
+from gtp.report.record import OracleRecord
 from gtp.report.statistics import CONFIDENCE
 from gtp.report.tables import Cell, Row, Table, plus_minus, write_table
 from gtp.schema import Accuracy, column_kinds

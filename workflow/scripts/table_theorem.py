@@ -5,7 +5,8 @@ from dataclasses import asdict
 import pandas as pd
 
 from gtp.errors import ending_in_one_line
-from gtp.report.oracle import OracleRecord, read_oracle_record
+from gtp.report.oracle import read_oracle_record
+from gtp.report.record import OracleRecord
 from gtp.report.results import read_results
 from gtp.report.tables import Cell, Row, Table, plus_minus, write_table
 from gtp.report.theorem import FIELDS, SOLVERS, SWEEPS, TOLERANCE, Order, read_orders
