@@ -60,13 +60,15 @@ def adopt(study_file: Path) -> None:
 
 
 def adopt_standalone(study_file: Path) -> None:
-    """Replace results/reference/<name>/ by the tables of a study of STANDALONE.
+    """Replace results/reference/<name>/ by the tables of a study of STANDALONE, those that are finished.
 
     Raises: UserError as `adopt`.
     """
     name, source = study_file.stem, Path("results", study_file.stem)
-    tables = [source / file for file in STANDALONE[study_file]]
-    check_up_to_date([name])
+    tables = [path for file in STANDALONE[study_file] if (path := source / file).exists()]
+    if not any(path.suffix == ".csv" for path in tables) or not (source / "record.json").exists():
+        raise UserError(f"{source} has no finished table; run snakemake {name} --cores all")
+    check_up_to_date([str(path) for path in tables])
     record = {
         "study": name,
         "commit": commit(),
