@@ -17,7 +17,7 @@ DEVICE ?= cpu
 # Not `abspath`, and quoted wherever it is used: the path of the checkout or of VENV may hold spaces.
 BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
 STUDY_FILE := config/$(STUDY).yaml
-STUDIES = $(filter-out methods online tasks trials,$(basename $(notdir $(wildcard config/*.yaml))))
+STUDIES = $(filter-out methods online oracle tasks trials,$(basename $(notdir $(wildcard config/*.yaml))))
 EMPTY :=
 INSTALLED := $(subst $(EMPTY) $(EMPTY),\ ,$(VENV))/.gtp-installed
 PIP_FLAGS := --disable-pip-version-check

@@ -11,6 +11,8 @@ from typing import Literal
 NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 NAME_LENGTH = 100
 """Characters of the longest name; file systems have 255 for a name with its ending."""
+MixtureName = Literal["corners", "off_centre", "wide"]
+"""The Gaussian mixtures of gtp.evaluation.oracle."""
 DIVERGED_SCORE = 0.0
 """Normalised score of a seed whose training diverged: that of the reference policy at the bottom."""
 

@@ -195,6 +195,89 @@ class ClaimVerdict:
 
 
 @dataclass(frozen=True)
+class Accuracy:
+    """How far K-step samples of a cloned mixture are from the data, and from the exact flow of their noise.
+
+    Distances are in action units. Figures of a policy that is not finite are empty.
+    """
+
+    seed: int
+    nfe: int
+    mean_error: float | None
+    """Distance of the samples' mean to the data's."""
+    deviation_ratio: float | None
+    """Root of the samples' total variance over the data's: below 1 they are too narrow."""
+    energy_distance: float | None
+    """2 E|x - y| - E|x - x'| - E|y - y'| between samples and data; 0 for equal laws."""
+    off_mode_share: float | None
+    """Share of samples farther than four standard deviations from every mode."""
+    median_distance: float | None
+    """Median distance to the exact end point."""
+    smallest_mode_share: float | None
+    """Share of the samples nearest to the mode that got fewest."""
+
+
+@dataclass(frozen=True)
+class LossGap:
+    """How far the consistency loss with a solver is from the ideal one, at fixed times (GTP, Theorem 1)."""
+
+    seed: int
+    sweep: str
+    """What changes from row to row: step, the solver's at fixed t and u; distance, t - u with one step."""
+    field: str
+    """What the solver integrates from a_t to a_u: surrogate, (x - a) / t of the sample, or exact."""
+    solver: str
+    """euler or heun."""
+    order: int
+    """The solver's order p: the theorem says that the gap is O(h^p)."""
+    t: float
+    u: float
+    tau: float
+    steps: int
+    """Equal steps of the solver from t to u."""
+    step: float
+    """h, the length of one."""
+    ideal: float
+    """L_ideal, with a_u on the exact trajectory through a_t."""
+    practical: float
+    """L_prac, with a_u as the solver has it."""
+    gap: float
+    """L_prac - L_ideal, of the same samples."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """Whether one seed's actions lie where the data are, and whether its critic is right about them.
+
+    Distances are to the nearest of a part of the data in (state, action), each coordinate in its standard
+    deviations over the data, from states of another part.
+    """
+
+    seed: int
+    nfe: int
+    acting: str
+    """Name of an acting rule (gtp.acting)."""
+    pairs: int
+    """States from which distances are taken."""
+    distance: float | None
+    """Median distance of the policy's actions."""
+    data_distance: float
+    """Median distance of the actions that the data took there."""
+    far_share: float | None
+    """Share of the policy's actions farther away than 95 % of the data's; 0.05 for those of the data."""
+    visited: int
+    """States of the policy's own episodes at which Q and returns are compared; 0 without a critic."""
+    q: float | None
+    """Mean over them of min_j Q_j at the action taken, in training's rewards; empty without a critic."""
+    mc_return: float | None
+    """Mean discounted return of the same episodes from there on, in the same units."""
+    over_share: float | None
+    """Share of them at which Q is above the return."""
+    status: str
+    """ok, or diverged@<step> for a policy that is not finite."""
+
+
+@dataclass(frozen=True)
 class MazeCell:
     """One cell of a task's maze; x and y are its centre in the simulator's units."""
 
@@ -244,7 +327,7 @@ class Table:
     labels: tuple[str, ...]
     """Columns that tell the collected files apart, all text."""
     file: str | None = None
-    """The file that each run or task has of it; None for a table that is not put together from files."""
+    """The file that each run or task of a study has of it; None for a table of no study."""
     first: tuple[str, ...] = ()
     """Columns of the rows that follow the labels before all others."""
     last: tuple[str, ...] = ()
@@ -278,7 +361,10 @@ TABLES = {
     "episodes": Table(RecordedEpisode, ("study", "suite", "task"), "episodes.csv"),
     "reference_returns": Table(Reference, ("study", "suite", "task"), "reference_returns.csv"),
     "mazes": Table(MazeCell, TASK),
+    "support": Table(Support, RUN, "support.csv"),
     "online": Table(OnlineEpisode, ()),
     "claims": Table(ClaimVerdict, ()),
+    "solution_map": Table(Accuracy, ("mixture", "method")),
+    "theorem": Table(LossGap, ("mixture",)),
 }
 """Name of a table, without .csv -> its columns and where they come from."""

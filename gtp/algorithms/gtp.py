@@ -19,10 +19,12 @@ from gtp.generative.solution_map import (
     Map,
     Preconditioning,
     heun,
+    identity_target,
     later_target,
     solution_map,
     steps_of_ode,
     steps_to_data,
+    two_jumps_target,
 )
 from gtp.randomness import Draw
 
@@ -35,6 +37,11 @@ class GTP(SolutionMapPolicy):
     """Weight of L_cons, the consistency calibration along trajectories (equation 17); 0 switches it off."""
     lambda_flow: float = 1.0
     """Weight of L_flow, the instantaneous matching loss (equation 18); 0 switches it off."""
+    consistency: Literal["trajectory", "shortcut", "mean_flow"] = "trajectory"
+    """What L_cons holds a jump from t to tau against: the teacher's jump to tau from a later point of the
+    trajectory (equation 17), the teacher's two jumps over the grid point in the middle (shortcut models;
+    Frans et al., 2025), or the identity of mean flows (Geng et al., 2025). The last two need no later point.
+    """
     score: Literal["surrogate", "ode_solver"] = "surrogate"
     """Where a_u comes from: a + u z in closed form, or `ode_steps` Heun steps of the EMA field from a_t."""
     ode_steps: int = 3
@@ -67,6 +74,12 @@ class GTP(SolutionMapPolicy):
             raise ValueError(
                 "lambda_consistency and lambda_flow must not both be 0: nothing would be learned"
             )
+        if self.consistency != "trajectory" and self.score != "surrogate":
+            raise ValueError(f"consistency '{self.consistency}' has no later point for score '{self.score}'")
+        if self.consistency == "shortcut" and self.tau == "zero":
+            raise ValueError("consistency 'shortcut' needs jumps to all times; leave tau at 'uniform'")
+        if self.consistency == "shortcut" and self.lambda_flow == 0.0:
+            raise ValueError("consistency 'shortcut' needs lambda_flow: nothing else knows the data")
         if self.ode_steps < 1:
             raise ValueError(f"ode_steps must be at least 1, got {self.ode_steps}")
 
@@ -97,7 +110,7 @@ class GTP(SolutionMapPolicy):
         return draws
 
     def times(self, uniform: Tensor, progress: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Times t > u >= tau on the grid, whose last time is 0.
+        """Times t > u >= tau on the grid, whose last time is 0; t >= u > tau for shortcuts, with u halfway.
 
         Shapes: uniform (B, 3) in [0, 1), progress () -> three of (B,).
         """
@@ -109,6 +122,9 @@ class GTP(SolutionMapPolicy):
         skip = (uniform[:, 1] * later).floor() if self.pairs == "uniform" else torch.zeros_like(start)
         middle = start + 1.0 + skip
         end = middle + (uniform[:, 2] * (points - middle + 1.0)).floor()
+        if self.consistency == "shortcut":
+            end = start + 1.0 + (uniform[:, 2] * later).floor()
+            middle = (0.5 * (start + end)).floor()
         t, u, tau = (self.time_scale.on_grid(position, points) for position in (start, middle, end))
         return t, u, torch.zeros_like(t) if self.tau == "zero" else tau
 
@@ -122,9 +138,7 @@ class GTP(SolutionMapPolicy):
         importance = weight * self.noise_level_weight(t)
         loss, logged = torch.zeros_like(weight).mean(), {}
         if self.lambda_consistency > 0.0:
-            a_u = self.earlier_point(teacher, a_t, batch.act, draws["noise"], t, u)
-            target = later_target(teacher, a_u, u, tau, t).detach()
-            error = (solution_map(online, a_t, t, tau) - target).square().sum(dim=-1)
+            error = self.consistency_error(online, teacher, a_t, batch.act, draws["noise"], (t, u, tau))
             loss = loss + self.lambda_consistency * (importance * error).mean()
             logged["loss/consistency"] = error.mean()
         if self.lambda_flow > 0.0:
@@ -139,6 +153,30 @@ class GTP(SolutionMapPolicy):
             loss = loss + self.linear_q * q_term
             logged["loss/linear_q"] = q_term
         return loss, logged
+
+    def consistency_error(
+        self,
+        online: Map,
+        teacher: Map,
+        a_t: Tensor,
+        act: Tensor,
+        noise: Tensor,
+        times: tuple[Tensor, Tensor, Tensor],
+    ) -> Tensor:
+        """Squared distance of the jump from t to tau to its target. Shapes: (B, A), times (B,) -> (B,).
+
+        Of mean flows it is the distance of phi, as in L_flow, which is the same loss at tau = t.
+        """
+        t, u, tau = times
+        if self.consistency == "mean_flow":
+            target = identity_target(teacher, a_t, noise, t, tau).detach()
+            return (online(a_t, t, tau) - target).square().sum(dim=-1)
+        if self.consistency == "shortcut":
+            target = two_jumps_target(teacher, a_t, t, u, tau).detach()
+        else:
+            a_u = self.earlier_point(teacher, a_t, act, noise, t, u)
+            target = later_target(teacher, a_u, u, tau, t).detach()
+        return (solution_map(online, a_t, t, tau) - target).square().sum(dim=-1)
 
     def noise_level_weight(self, t: Tensor) -> Tensor:
         """Weight of both losses at time t. Shapes: (B,) -> (B,). Source: Karras et al., 2022, section 5."""

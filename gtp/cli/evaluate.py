@@ -1,4 +1,4 @@
-"""The verbs that measure trained policies: `gtp evaluate`, `cost` and `trajectories`."""
+"""The verbs that measure trained policies: `gtp evaluate`, `cost`, `trajectories` and `support`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from gtp.evaluation.cost import measure, ways_to_act, write_cost
 from gtp.evaluation.trajectories import Point, check_drawable, trajectories
 from gtp.files import require_files
 from gtp.policy import load_policy
-from gtp.schema import write_rows
+from gtp.schema import Support, write_rows
 from gtp.training.loop import use_threads
 
 
@@ -113,8 +113,45 @@ def draw_trajectories(
     write_rows(output, Point, trajectories(trained, transitions, samples, nfe))
 
 
+def support(
+    policy: Path,
+    data: Path,
+    output: Path,
+    discount: float,
+    nfe: int = 5,
+    acting: tuple[str, ...] = ("sample",),
+    pairs: int = 1000,
+    episodes: int = 5,
+    environment: str | None = None,
+    threads: int = 1,
+) -> None:
+    """Measure how far every seed's actions are from the data, and Q there beside the returns that follow.
+
+    Args:
+        policy: A policy file.
+        data: The transitions it was trained on.
+        output: CSV, a row for each seed and rule.
+        discount: That of training, by which returns are discounted.
+        nfe: Number of function evaluations K per action.
+        acting: Rules as of `gtp evaluate`.
+        pairs: States of the data from which distances are taken.
+        episodes: Episodes whose returns are compared with Q, for each seed and rule.
+        environment: As of `gtp evaluate`.
+        threads: CPU threads of this process.
+    """
+    from gtp.evaluation.support import measure_support
+
+    require_files(output)
+    transitions = load_transitions(data)
+    with told_to_the_user():
+        use_threads(threads)
+        rows = measure_support(policy, transitions, nfe, acting, pairs, episodes, discount, environment)
+    write_rows(output, Support, rows)
+
+
 VERBS = {
     "evaluate": evaluate,
     "cost": cost,
     "trajectories": draw_trajectories,
+    "support": support,
 }

@@ -5,62 +5,51 @@ exact solution map carries the same noise.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 
 from gtp.algorithms.common.interface import Algorithm, Batch, Networks
 from gtp.algorithms.gtp import GTP
-from gtp.config import TrainConfig
+from gtp.config import MixtureName, TrainConfig
+from gtp.evaluation.exact_flow import exact_flow
 from gtp.generative.gaussian_mixture import GaussianMixture
 from gtp.randomness import generator
+from gtp.schema import Accuracy
 from gtp.training.learner import Learner
-from gtp.training.loop import choose_compiled
 from gtp.training.samplers import TransitionSampler
 
 ACTIONS = 20_000
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """How far K-step samples are from the data, and from what the exact ODE makes of the same noise."""
-
-    nfe: int
-    mean_error: float
-    """Distance of the samples' mean to the data's, in action units."""
-    deviation_ratio: float
-    """Root of the samples' total variance over the data's: below 1 they are too narrow."""
-    energy_distance: float
-    """2 E|x - y| - E|x - x'| - E|y - y'| between samples and data, in action units; 0 for equal laws."""
-    off_mode_share: float
-    """Share of samples farther than four standard deviations from every mode."""
-    median_distance: float
-    """Median distance to the exact end point, in action units."""
-    smallest_mode_share: float
-    """Share of the samples nearest to the mode that got fewest."""
-
-
 def clone_mixture(
-    algorithm: Algorithm, mixture: GaussianMixture, config: TrainConfig, seed: int, compiled: bool = False
-) -> Networks:
-    """Train `algorithm` on draws of `mixture` as the actions of a single state; its networks, on the CPU."""
+    algorithm: Algorithm,
+    mixture: GaussianMixture,
+    config: TrainConfig,
+    seeds: Sequence[int],
+    compiled: bool = False,
+) -> list[Networks]:
+    """Train `algorithm` on draws of `mixture` as the actions of a single state; each seed's networks.
+
+    It runs on the CPU. All seeds learn from the same draws, which are the first seed's.
+    """
     size, device = mixture.means.shape[1], torch.device("cpu")
     sampler = TransitionSampler(
         Batch(
             obs=torch.zeros(ACTIONS, 1),
-            act=mixture.sample(ACTIONS, generator(seed, "mixture")).float(),
+            act=mixture.sample(ACTIONS, generator(seeds[0], "mixture")).float(),
             rew=torch.zeros(ACTIONS),
             next_obs=torch.zeros(ACTIONS, 1),
             discount=torch.zeros(ACTIONS),
         )
     )
-    learner = Learner(algorithm, config, 1, size, [seed], device, compiled)
+    learner = Learner(algorithm, config, 1, size, list(seeds), device, compiled)
     inputs = learner.inputs(sampler)
     for _ in range(config.steps):
         learner.update(sampler, *next(inputs))
-    return learner.networks()
+    return [learner.networks(place) for place in range(len(seeds))]
 
 
 @torch.inference_mode()
@@ -68,24 +57,26 @@ def compare(
     algorithm: GTP,
     networks: Networks,
     mixture: GaussianMixture,
-    nfe: list[int],
+    nfe: Sequence[int],
     seed: int,
     samples: int = 4000,
 ) -> list[Accuracy]:
-    """Samples of a trained policy beside the data and the exact flow of the same noise.
+    """Samples of a trained policy, acting as it was trained, beside the data and the exact flow of its noise.
 
-    The flow is 2000 Heun steps in float64 from T down to a twentieth of the modes' width.
+    Those of a policy that is not finite have no figures.
     """
     noise = torch.randn(samples, mixture.means.shape[1], generator=generator(seed, "oracle"))
-    ends = math.log10(algorithm.t_start), math.log10(0.05 * mixture.std)
-    times = torch.logspace(*ends, 2001, dtype=torch.float64)
-    exact = mixture.solve(algorithm.t_start * noise.double(), times)
+    exact = exact_flow(mixture, algorithm.t_start * noise.double(), algorithm.t_start, 0.0)
     data = mixture.sample(samples, generator(seed, "oracle data"))
     results = []
     for k in nfe:
         actions = algorithm.act(networks, torch.zeros(samples, 1), noise, k).double()
+        if not actions.isfinite().all():
+            results.append(Accuracy(seed, k, None, None, None, None, None, None))
+            continue
         results.append(
             Accuracy(
+                seed,
                 k,
                 float((actions.mean(dim=0) - data.mean(dim=0)).norm()),
                 float((actions.var(dim=0).sum() / data.var(dim=0).sum()).sqrt()),
@@ -99,22 +90,31 @@ def compare(
 
 
 def measure_accuracy(
-    algorithm: GTP, mixture: GaussianMixture, config: TrainConfig, nfe: Sequence[int], seeds: Sequence[int]
-) -> list[dict]:
-    """`clone_mixture` and `compare` for each seed; per K, the means over the seeds.
-
-    The update is compiled if there is a compiler. Raises ValueError as `check_numbers` does.
-    """
+    algorithm: GTP,
+    mixture: GaussianMixture,
+    config: TrainConfig,
+    nfe: Sequence[int],
+    seeds: Sequence[int],
+    compiled: bool,
+) -> list[Accuracy]:
+    """`clone_mixture`, and `compare` for each seed. Raises ValueError as `check_numbers` does."""
     check_numbers(mixture, nfe, seeds)
-    compiled = choose_compiled("auto", torch.device("cpu"))
-    runs = [
-        compare(algorithm, clone_mixture(algorithm, mixture, config, seed, compiled), mixture, nfe, seed)
-        for seed in seeds
-    ]
+    clones = clone_mixture(algorithm, mixture, config, seeds, compiled)
     return [
-        {name: sum(getattr(run[i], name) for run in runs) / len(runs) for name in Accuracy.__annotations__}
-        for i in range(len(nfe))
+        row
+        for seed, networks in zip(seeds, clones, strict=True)
+        for row in compare(algorithm, networks, mixture, nfe, seed)
     ]
+
+
+def means_over_seeds(rows: Sequence[Accuracy]) -> list[dict[str, float | None]]:
+    """For each K, in order, the mean over seeds of every quantity; None where a seed diverged."""
+    names = [field.name for field in fields(Accuracy) if field.name != "seed"]
+    means = []
+    for k in dict.fromkeys(row.nfe for row in rows):
+        columns = {name: [getattr(row, name) for row in rows if row.nfe == k] for name in names}
+        means.append({n: None if None in found else sum(found) / len(found) for n, found in columns.items()})
+    return means
 
 
 def check_numbers(mixture: GaussianMixture, nfe: Sequence[int], seeds: Sequence[int]) -> None:
@@ -154,5 +154,9 @@ def wide(std: float = 0.3) -> GaussianMixture:
     return GaussianMixture(means, torch.tensor([0.7, 0.3], dtype=torch.float64), std)
 
 
-MIXTURES = {"corners": four_corners, "off_centre": off_centre, "wide": wide}
+MIXTURES: dict[MixtureName, Callable[..., GaussianMixture]] = {
+    "corners": four_corners,
+    "off_centre": off_centre,
+    "wide": wide,
+}
 """Name -> the mixture, given the standard deviation of its modes; each has a customary one."""

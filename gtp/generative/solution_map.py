@@ -125,6 +125,34 @@ def later_target(phi: Map, x: Tensor, u: Tensor, tau: Tensor, t: Tensor) -> Tens
     return torch.where(arrived[:, None], x, carried)
 
 
+def two_jumps_target(phi: Map, x: Tensor, t: Tensor, u: Tensor, tau: Tensor) -> Tensor:
+    """Phi(Phi(x, t, u), u, tau), which one jump from t to tau should equal: no data, no noise.
+
+    Where u = t, no time lies between t and tau, and the target is a step of the diagonal's ODE.
+    Shapes: x (B, A), t (B,) >= u (B,) > tau (B,) >= 0 -> (B, A).
+    Source: shortcut models (Frans et al., 2025).
+    """
+    halves = solution_map(phi, solution_map(phi, x, t, u), u, tau)
+    step = solution_map(steps_of_ode(phi), x, t, tau)
+    return torch.where((u >= t)[:, None], step, halves)
+
+
+def identity_target(phi: Map, x: Tensor, velocity: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """What phi(x, t, s) is by the identity of mean flows, given dx/dt at t.
+
+    Phi(x, t, s) = x - (t - s) m with the mean velocity m = (x - phi) / t. Along the trajectory Phi does not
+    change with t, hence m = dx/dt - (t - s) dm/dt, where dm/dt is the derivative of phi's own m.
+    Shapes: x, velocity (B, A), t (B,) > 0, s (B,) in [0, t] -> (B, A).
+    Source: Geng et al., 2025, equation 6.
+    """
+
+    def mean_velocity(x: Tensor, t: Tensor) -> Tensor:
+        return (x - phi(x, t, s)) / t[:, None]
+
+    _, rate = torch.func.jvp(mean_velocity, (x, t), (velocity, torch.ones_like(t)))
+    return x - t[:, None] * (velocity - (t - s)[:, None] * rate)
+
+
 def heun(field: Callable[[Tensor, Tensor], Tensor], x: Tensor, t: Tensor, s: Tensor, steps: int) -> Tensor:
     """Integrate dx/dt = field(x, t) from t to s with Heun's method, `steps` equal steps, order 2.
 

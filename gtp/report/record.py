@@ -1,6 +1,6 @@
 """What figures and tables know of a study beside its numbers: the content of study.json."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gtp.acting import ActingRule
@@ -206,3 +206,29 @@ class StudyRecord:
         """What a method is called in print; its name when the study does not know it."""
         method = self.method(name)
         return method.label if method else name
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedMethod:
+    """A method whose solution map is compared with the exact one."""
+
+    name: str
+    label: str
+    order: int
+    """Its place in the methods file, ablations counted apart; decides how figures draw it."""
+    ablation: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleRecord:
+    """What figures and tables of known answers need to know beside the numbers."""
+
+    mixtures: Mapping[str, str]
+    """Name -> what it is called in print."""
+    methods: tuple[MappedMethod, ...]
+    seeds: tuple[int, ...]
+    nfe: tuple[int, ...]
+    steps: int
+    """Gradient updates."""
+    samples: int
+    """Draws behind each gap of Theorem 1."""

@@ -53,6 +53,11 @@ def has_sizes(study: StudyRecord) -> bool:
     return bool(study.sizes())
 
 
+def trains_long(study: StudyRecord) -> bool:
+    """Whether a study trains long enough to tell what a tenth of its budget would have said."""
+    return study.steps >= 50_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Product:
     """A figure or a table: a function of study.json and of some results tables."""
@@ -75,6 +80,8 @@ class Product:
     """Whether it is of studies of trials alone (True), of all others (False), or of both (None)."""
     of_ablations: bool = False
     """Whether it is made for the targets that compare an ablation with its parent as well."""
+    record: str = "study.json"
+    """The file beside the tables that describes them, which its script is given as `study`."""
     script: str = ""
     """Its script in workflow/scripts without .py, when others share it."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -95,6 +102,20 @@ FIGURES = (
         ),
         tables=("curves",),
         of_ablations=True,
+    ),
+    Product(
+        name="budget",
+        label="score against the budget",
+        caption=(
+            "Normalised score of the policies kept during training against gradient updates (logarithmic "
+            "axis), one panel for each task: what a smaller budget would have said. Thick: mean over "
+            "training seeds; thin: seeds. The dotted line is a tenth of the budget. Where lines cross to its "
+            "right, a study of that length ends with another order of methods. Policies act by one sample, "
+            "those without noise in their one way. Learning rates are constant, so a policy on the way is "
+            "one that a shorter run ends with."
+        ),
+        tables=("curves",),
+        applies=trains_long,
     ),
     Product(
         name="nfe",
@@ -127,6 +148,23 @@ FIGURES = (
             "suite. Intervals that leave the frame are cut by it."
         ),
         tables=("scores", "cost"),
+    ),
+    Product(
+        name="support",
+        label="support and over-estimation",
+        caption=(
+            "Where the final policies act, and whether their critics know what follows. Above: share of "
+            "actions, in states of the data, that are farther from the nearest transition than 95 % of the "
+            "data's own actions; distances in (state, action), each coordinate in its standard deviations. "
+            "The dashed line is the share that the data have, 5 %. Below: mean of the smaller Q at the "
+            "actions that a policy takes in its own episodes (markers), joined to the mean discounted return "
+            "of the same episodes from there on (bars), in the rewards of training: a marker to the right "
+            "of its bar is over-estimation. Filled: one sample, or the one way of methods without noise; "
+            "hollow: the other rules. Means over training seeds; small dots above are seeds. Methods "
+            "without a critic have no Q. Episodes run on after the task's horizon until what follows weighs "
+            "1 %."
+        ),
+        tables=("support",),
     ),
     Product(
         name="profiles",
@@ -325,6 +363,65 @@ PRINTED_TABLES = (
         of_trials=True,
     ),
 )
+
+
+ORACLE_FIGURES = (
+    Product(
+        name="solution_map",
+        label="learned maps against the exact one",
+        caption=(
+            "Median distance of *K*-step samples to where the exact ODE carries the same noise, against the "
+            "number of function evaluations *K* (both axes logarithmic), a panel for each Gaussian mixture "
+            "that is cloned. Thick: mean over training seeds; thin: seeds. Each method acts as it was "
+            "trained: by jumps, by steps of the ODE, or by steps towards its end. The exact flow is "
+            "integrated with errors below 1e-8 a step. Lower is better; seeds that diverged are left out and "
+            "counted in the footnote."
+        ),
+        tables=("solution_map",),
+        record="record.json",
+    ),
+    Product(
+        name="theorem",
+        label="Theorem 1 in numbers",
+        caption=(
+            "Gap between the consistency loss with a solver and the ideal one, for known maps on a Gaussian "
+            "mixture (both axes logarithmic). Left: against the solver's step *h* at fixed times; right: "
+            "against the distance of the two times, crossed in one step. With the exact field the gap "
+            "vanishes at the solver's order, as the theorem says; with the surrogate that training uses it "
+            "does not vanish with *h*, but at second order with the distance. Numbers at the lines are "
+            "fitted slopes; dots are seeds, which mostly coincide. The verdicts are in the table."
+        ),
+        tables=("theorem",),
+        record="record.json",
+    ),
+)
+
+ORACLE_TABLES = (
+    Product(
+        name="solution_map",
+        label="learned maps against the exact one",
+        caption=(
+            "Median distance of *K*-step samples to where the exact ODE carries the same noise, for every "
+            "mixture and method, with the 95 % Student t interval over training seeds. The CSV has the other "
+            "quantities too: energy distance to the data, errors of mean and deviation, and the share of "
+            "samples on no mode."
+        ),
+        tables=("solution_map",),
+        record="record.json",
+    ),
+    Product(
+        name="theorem",
+        label="Theorem 1 in numbers",
+        caption=(
+            "The order at which the gap between the consistency loss with a solver and the ideal one "
+            "vanishes, beside the one that Theorem 1 predicts. The verdict compares the whole 95 % interval "
+            "of the fitted order with the predicted one less a quarter."
+        ),
+        tables=("theorem",),
+        record="record.json",
+    ),
+)
+"""Those of the study of known answers, config/oracle.yaml, which takes no other."""
 
 
 def of_study(

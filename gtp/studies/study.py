@@ -107,7 +107,7 @@ class Study:
 
     def __post_init__(self):
         check_name("study", self.study)
-        if self.study in ("reference", "online"):
+        if self.study in ("reference", "online", "oracle"):
             raise ValueError(f"study must be another name than {self.study}, where other results are")
         _check_list("tasks", self.tasks)
         _check_list("methods", self.methods)

@@ -230,10 +230,10 @@ class Learner:
             tensor.copy_(state[name])
         self.steps_done = int(self.step)
 
-    def networks(self) -> Networks:
-        """The first seed's networks as callables, with its parameters as they are now."""
-        first = {name: {leaf: v[0] for leaf, v in leaves.items()} for name, leaves in self.params.items()}
-        return bind(self.modules, first)
+    def networks(self, place: int = 0) -> Networks:
+        """The networks of the seed at this place as callables, with its parameters as they are now."""
+        own = {name: {leaf: v[place] for leaf, v in leaves.items()} for name, leaves in self.params.items()}
+        return bind(self.modules, own)
 
     def acting_params(self) -> dict[str, Tensor]:
         """Parameters of the networks that act, the critic among them: `network/leaf` -> (S, ...)."""

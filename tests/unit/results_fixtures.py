@@ -127,6 +127,7 @@ def write_study(
         "curves": curves,
         "cost": cost_rows(np.random.default_rng(1), tasks, names),
         "trajectories": trajectories_rows(rng, [name for name in names if METHODS[name][1]][:3]),
+        "support": support_rows(np.random.default_rng(2), tasks, names, seeds, diverged),
         "rollouts": rollout_rows(rng, tasks, names, seeds),
         "coverage": coverage_rows(rng, tasks),
         "mazes": maze_rows(tasks),
@@ -198,6 +199,29 @@ def cost_rows(rng, tasks, methods):
                     value = (1e-4 + 1.5e-4 * effort * count**0.5) / batch_size**0.7 * rng.normal(1.0, 0.06)
                     measured = {"quantity": "seconds_per_action", "batch_size": batch_size}
                     rows.append({**way, **measured, "repetition": repetition, "value": value})
+    return rows
+
+
+def support_rows(rng, tasks, methods, seeds, diverged):
+    """Rows of support.csv: the best of several acts farther away, where its critic promises more."""
+    rows = []
+    for task, method, seed in product(tasks, methods, range(seeds)):
+        for rule in acting_of(method):
+            best = rule.startswith("best")
+            about = {"task": task, "method": method, "seed": seed, "acting": rule, "pairs": 100}
+            about["nfe"] = HEADLINE_NFE if METHODS[method][1] else 1
+            if (task, method, seed) == diverged:
+                blank = dict.fromkeys(["distance", "far_share", "q", "mc_return", "over_share"], "")
+                rows.append({**about, **blank, "data_distance": 1.0, "visited": 0, "status": "diverged@6100"})
+                continue
+            far = rng.uniform(0.05, 0.1) + 0.3 * best
+            critic = method not in (*CLONES, "gaussian_bc")
+            values = {"visited": 500 * critic, "q": "", "mc_return": "", "over_share": ""}
+            if critic:
+                value = rng.uniform(0.4, 0.6)
+                values |= {"q": value + 0.2 + 0.5 * best, "mc_return": value, "over_share": 0.8}
+            near = {"distance": 1 + far, "data_distance": 1.0, "far_share": far, "status": "ok"}
+            rows.append({**about, **near, **values})
     return rows
 
 

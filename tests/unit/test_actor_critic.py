@@ -175,7 +175,8 @@ def test_with_one_action_in_the_data_every_sampler_returns_it(method, settings, 
         hidden_size=64,
         hidden_layers=2,
     )
-    networks = clone_mixture(algorithm, GaussianMixture(point, torch.ones(1).double(), 1e-4), config, 0)
+    mixture = GaussianMixture(point, torch.ones(1).double(), 1e-4)
+    (networks,) = clone_mixture(algorithm, mixture, config, [0])
     with torch.inference_mode():
         for nfe in (2, 3, 5, 8):
             noise = torch.randn(algorithm.noise_shape(200, 2, nfe), generator=generator(0, "acting"))

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-CORE = ("gtp.policy", "gtp.training.loop", "gtp.evaluation.bench", "gtp.evaluation.oracle")
+CORE = ("gtp.policy", "gtp.training.loop", "gtp.evaluation.bench")
 CORE_LIBRARIES = {"filelock", "numpy", "safetensors", "torch"}
 DOORS = {"gtp": {"policy"}, "gtp.__main__": {"cli"}}
 """Modules of no room, and the room that each opens."""

@@ -15,6 +15,8 @@ INPUTS = {
     "learning_curves": ["curves"],
     "nfe": ["scores"],
     "speed": ["scores", "cost"],
+    "budget": ["curves"],
+    "support": ["support"],
     "profiles": ["scores"],
     "trajectories": ["trajectories"],
     "dataset_returns": ["episodes"],

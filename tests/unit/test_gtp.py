@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from torch.func import functional_call
 
 from gtp.algorithms.gtp import GTP
-from gtp.generative.solution_map import heun, solution_map
+from gtp.generative.solution_map import (
+    heun,
+    identity_target,
+    solution_map,
+    steps_of_ode,
+    two_jumps_target,
+)
 
 from .one_step import START, B, receivers
 from .one_step import make as one_step
@@ -45,6 +51,69 @@ def test_the_online_teacher_is_the_actor_without_gradient():
     expected = GTP(lambda_flow=0.0).actor_loss(twin, batch, draws, progress)[0]
     loss = algorithm.actor_loss(networks, batch, draws, progress)[0]
     torch.testing.assert_close(loss, expected)
+    assert receivers(loss, networks) == {"actor"}
+
+
+def test_two_jumps_make_one_by_hand():
+    """Three grid points: from the first to the second, to the third over the second, and so on."""
+    algorithm, networks, batch, draws, progress = make(
+        eta=0.0, consistency="shortcut", teacher="online", lambda_flow=0.5, grid_points=3
+    )
+    t, u, tau = algorithm.times(draws["times"], progress)
+    online = algorithm.phi(networks["actor"], batch.obs)
+    a_t = batch.act + t[:, None] * draws["noise"]
+    targets = []
+    for i in range(B):
+        x, here, half, end = a_t[i : i + 1], t[i : i + 1], u[i : i + 1], tau[i : i + 1]
+        phi = algorithm.phi(networks["actor"], batch.obs[i : i + 1])
+        if half == here:
+            targets.append(solution_map(steps_of_ode(phi), x, here, end))
+        else:
+            targets.append(solution_map(phi, solution_map(phi, x, here, half), half, end))
+    assert (u == t).any()
+    assert (u < t).any()
+    scale = (t**2 + 0.01) / (t * 0.1) ** 2
+    shortcut = (solution_map(online, a_t, t, tau) - torch.cat(targets)).square().sum(dim=1)
+    flow = (online(a_t, t, t) - batch.act).square().sum(dim=1)
+    expected = (scale * shortcut).mean() + 0.5 * (scale * flow).mean()
+    loss, logged = algorithm.actor_loss(networks, batch, draws, progress)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(logged["loss/consistency"], shortcut.mean())
+    assert receivers(loss, networks) == {"actor"}
+
+
+def test_shortcuts_halve_the_jump_on_the_grid():
+    algorithm = GTP(consistency="shortcut", grid_points=8)
+    grid = algorithm.time_scale.on_grid(torch.arange(9.0), 8)
+    uniform = torch.rand(4000, 3, generator=torch.Generator().manual_seed(0))
+    place = [
+        torch.cdist(time[:, None], grid[:, None]).argmin(dim=1)
+        for time in algorithm.times(uniform, torch.tensor(0.0))
+    ]
+    start, middle, end = place
+    assert torch.equal(middle, (start + end) // 2)
+    jumps = {(int(a), int(b)) for a, b in zip(start, end, strict=True)}
+    assert jumps == {(a, b) for a in range(8) for b in range(a + 1, 9)}
+
+
+def test_the_mean_flow_loss_by_finite_differences():
+    algorithm, networks, batch, draws, progress = make(
+        eta=0.0, consistency="mean_flow", teacher="online", lambda_flow=0.0
+    )
+    t, _, tau = algorithm.times(draws["times"], progress)
+    phi, z = algorithm.phi(networks["actor"], batch.obs), draws["noise"]
+    a_t, tiny = batch.act + t[:, None] * z, 1e-5
+
+    def mean_velocity(shift):
+        x, time = a_t + shift * z, t + shift
+        return (x - phi(x, time, tau)) / time[:, None]
+
+    rate = (mean_velocity(tiny) - mean_velocity(-tiny)) / (2 * tiny)
+    target = a_t - t[:, None] * (z - (t - tau)[:, None] * rate)
+    scale = (t**2 + 0.01) / (t * 0.1) ** 2
+    expected = (scale * (phi(a_t, t, tau) - target).square().sum(dim=1)).mean()
+    loss, _ = algorithm.actor_loss(networks, batch, draws, progress)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=0.0)
     assert receivers(loss, networks) == {"actor"}
 
 
@@ -198,6 +267,9 @@ def test_tau_reaches_both_of_its_ends():
         ({"eta": -1.0}, "eta must be finite and not negative, got -1.0"),
         ({"eta": math.inf}, "eta must be finite"),
         ({"lambda_flow": 0.0, "lambda_consistency": 0.0}, "must not both be 0"),
+        ({"consistency": "mean_flow", "score": "ode_solver"}, "'mean_flow' has no later point"),
+        ({"consistency": "shortcut", "tau": "zero"}, "leave tau at 'uniform'"),
+        ({"consistency": "shortcut", "lambda_flow": 0.0}, "nothing else knows the data"),
         ({"t_min": 2.0, "t_max": 1.0}, "0 < t_min < t_max <= t_start is required"),
         ({"expectile": 1.0}, r"expectile must lie in \(0, 1\), got 1.0"),
         ({"grid_points": 0}, "grid_points must be at least 1, got 0"),
@@ -222,22 +294,32 @@ def test_act_depends_on_state_noise_and_nfe():
     assert not torch.equal(actions, algorithm.act(bound, batch.obs, noise, 3))
 
 
+def gaussian_map(mean: float, std: float):
+    """phi of one Gaussian's exact solution map away from the diagonal, and the field of its ODE."""
+
+    def spread(time):
+        return (std**2 + time**2).sqrt()[:, None]
+
+    def phi(x, t, s):
+        ratio = (s / t)[:, None]
+        return (mean + (x - mean) * spread(s) / spread(t) - ratio * x) / (1.0 - ratio)
+
+    return phi, lambda x, t: t[:, None] * (x - mean) / spread(t) ** 2
+
+
+def test_the_exact_map_is_what_two_jumps_and_the_identity_want():
+    phi, field = gaussian_map(mean=0.5, std=0.3)
+    x = torch.randn(B, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    t, u, tau = (torch.full((B,), value, dtype=torch.float64) for value in (2.0, 0.7, 0.1))
+    torch.testing.assert_close(two_jumps_target(phi, x, t, u, tau), solution_map(phi, x, t, tau))
+    torch.testing.assert_close(identity_target(phi, x, field(x, t), t, tau), phi(x, t, tau))
+
+
 @pytest.mark.parametrize("nfe", [1, 2, 5])
 def test_the_exact_map_gives_the_datas_mean_and_deviation(nfe, monkeypatch):
     """Of one Gaussian away from 0: sampling must begin where training ends, at a + T z, not at T z."""
     mean, std = 0.5, 0.45
-
-    def exact(self, actor, obs):
-        def phi(x, t, s):
-            def spread(time):
-                return (std**2 + time**2).sqrt()[:, None]
-
-            ratio = (s / t)[:, None]
-            return (mean + (x - mean) * spread(s) / spread(t) - ratio * x) / (1.0 - ratio)
-
-        return phi
-
-    monkeypatch.setattr(GTP, "phi", exact)
+    monkeypatch.setattr(GTP, "phi", lambda self, actor, obs: gaussian_map(mean, std)[0])
     noise = torch.randn(100_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     _, points = GTP().trajectory(None, torch.zeros(len(noise), 1), noise, nfe)
     assert points[-1].mean().item() == pytest.approx(mean, abs=0.005)

@@ -55,7 +55,7 @@ CONFIG = TrainConfig(steps=2000, batch_size=128, hidden_size=64, learning_rate=1
 
 
 def accuracy(algorithm: GTP, nfe: int, steps: int = CONFIG.steps) -> Accuracy:
-    networks = clone_mixture(algorithm, MIXTURE, replace(CONFIG, steps=steps), seed=0)
+    (networks,) = clone_mixture(algorithm, MIXTURE, replace(CONFIG, steps=steps), [0])
     return compare(algorithm, networks, MIXTURE, [nfe], seed=0)[0]
 
 

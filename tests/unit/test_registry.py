@@ -5,14 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from gtp.report.registry import FIGURES, PRINTED_TABLES, Product, of_study
+from gtp.report.registry import (
+    FIGURES,
+    ORACLE_FIGURES,
+    ORACLE_TABLES,
+    PRINTED_TABLES,
+    Product,
+    of_study,
+)
 from gtp.report.results import read_study
 from gtp.schema import TABLES
 
 from .results_fixtures import LOCOMOTION_TASKS, MAZE_TASKS, write_study
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
-ENTRIES = [("figure", product) for product in FIGURES] + [("table", product) for product in PRINTED_TABLES]
+ENTRIES = [("figure", product) for product in (*FIGURES, *ORACLE_FIGURES)]
+ENTRIES += [("table", product) for product in (*PRINTED_TABLES, *ORACLE_TABLES)]
 NAMES = [f"{kind}_{product.name}" for kind, product in ENTRIES]
 
 
@@ -59,6 +67,8 @@ def test_a_study_has_the_figures_of_its_kinds_of_tasks(study):
     assert both - of_mazes == {"dataset_returns"}
     assert both - of_robots == {"coverage", "rollouts"}
     assert "trials" not in both
+    assert "budget" not in both
+    assert set(of_study(FIGURES, replace(study, steps=50_000))) - both == {"budget"}
 
 
 def test_a_study_has_the_tables_of_its_methods(study):

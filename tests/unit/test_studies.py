@@ -13,7 +13,9 @@ from gtp.studies.study import Study
 from .study_fixtures import CONFIG, SMOKE, changed, dump, message_of, plan_of
 
 STUDIES = sorted(
-    path for path in CONFIG.glob("*.yaml") if path.stem not in ("methods", "online", "tasks", "trials")
+    path
+    for path in CONFIG.glob("*.yaml")
+    if path.stem not in ("methods", "online", "oracle", "tasks", "trials")
 )
 
 

@@ -7,7 +7,7 @@ import pytest
 from gtp.data.generate.behaviour.robots import ROBOTS
 from gtp.studies.methods import load_methods
 
-STUDIES = ["quick", "laptop", "rivals", "paper", "tuning", "smoke"]
+STUDIES = ["quick", "laptop", "rivals", "paper", "tuning", "smoke", "budget"]
 ABLATIONS = [
     "no_guidance",
     "no_consistency",
@@ -18,6 +18,8 @@ ABLATIONS = [
     "truncate",
     "choice_only",
     "value_policy_samples",
+    "shortcut",
+    "mean_flow",
 ]
 SHIPPED = "gtp/data/generate/behaviour/policies"
 TARGETS = ["all", "figures", "tables", "data", "ablations", *(f"ablation_{name}" for name in ABLATIONS)]

@@ -72,6 +72,10 @@ VIEWS[f"{STUDY.study}/ablations"] = list(
     dict.fromkeys([PLAN.methods[name].ablation_of for name in ABLATIONS.values()] + list(ABLATIONS.values()))
 )
 REFERENCES = [path.parent.name for path in sorted(Path("results/reference").glob("*/study.json"))]
+# Known answers have figures and tables of their own (oracle.smk).
+ORACLE_VIEWS = ["oracle"]
+if Path("results/reference/oracle/record.json").exists():
+    ORACLE_VIEWS.append("reference/oracle")
 
 TASKS = [task for tasks in PLAN.suites().values() for task in tasks]
 ORIGINS = {task: PLAN.origin(task) for task in TASKS}
@@ -111,6 +115,6 @@ wildcard_constraints:
     method=one_of(PLAN.methods),
     seeds=one_of(CHUNKS),
     dataset=one_of(DATASETS),
-    view=one_of([*VIEWS, *(f"reference/{name}" for name in REFERENCES)]),
+    view=one_of([*VIEWS, *(f"reference/{name}" for name in REFERENCES), *ORACLE_VIEWS]),
     table=one_of(name for name, table in TABLES.items() if table.file),
     step=r"\d+",

@@ -1,5 +1,5 @@
 # Evaluation: the last policy at every number of function evaluations, the kept ones at the headline number, the
-# cost of acting, and the learned trajectories in one state.
+# cost of acting, where a policy acts and whether its critic knows, and the learned trajectories in one state.
 
 # Environments of our own are registered by name, so that no import leads to them.
 WORLDS = ("gtp.envs.multigoal", "gtp.envs.d4rl_ant")
@@ -130,6 +130,34 @@ rule measure_cost:
         "python -m gtp cost --policy {input.policy:q} --run {input.run:q} --output {output.cost:q}"
         " --nfe {params.nfe:q} --acting {params.acting:q} --batch_sizes {params.batch_sizes:q}"
         " --threads {params.threads:q} {params.environment:q} 2>&1 | tee {log:q}"
+
+
+rule measure_support:
+    input:
+        policy=last_policy,
+        data="<results>/<study>/data/{task}/transitions.safetensors",
+        code=code_of_method("gtp.evaluation.support", *WORLDS),
+    output:
+        f"{RUN}/support.csv",
+    log:
+        "<logs>/<study>/measure_support/{task}/{method}/{seeds}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        discount=lambda wildcards: STUDY.train_config(PLAN.tasks[wildcards.task].suite).discount,
+        nfe=headline_nfe,
+        acting=STUDY.evaluation.acting,
+        episodes=STUDY.evaluation.curve_episodes,
+        environment=named_environment,
+    message:
+        "measuring where {wildcards.method} acts on {wildcards.task}, {wildcards.seeds}"
+    shell:
+        "python -m gtp support --policy {input.policy:q} --data {input.data:q} --output {output:q}"
+        " --discount {params.discount:q} --nfe {params.nfe:q} --acting {params.acting:q}"
+        " --episodes {params.episodes:q} {params.environment:q} 2>&1 | tee {log:q}"
 
 
 rule draw_trajectories:

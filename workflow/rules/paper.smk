@@ -1,6 +1,6 @@
 # Figures and tables: each is a function of the tidy tables of its view. What there is stands in the registry.
 from gtp.provenance import files_imported_by
-from gtp.report.registry import CLAIMS, FIGURES, PRINTED_TABLES, of_study
+from gtp.report.registry import CLAIMS, FIGURES, ORACLE_FIGURES, ORACLE_TABLES, PRINTED_TABLES, of_study
 
 
 def script_of(kind, product):
@@ -54,7 +54,21 @@ def products_of_references(wildcards):
     return files
 
 
-for product in FIGURES:
+def products_of_oracle(view):
+    """The figures and tables of known answers, or of their committed reference, as far as its tables allow."""
+    figures, tables = (
+        [
+            product.name
+            for product in kind
+            if view == "oracle"
+            or all(Path(f"results/{view}/{table}.csv").exists() for table in product.tables)
+        ]
+        for kind in (ORACLE_FIGURES, ORACLE_TABLES)
+    )
+    return figures_of(view, figures) + tables_of(view, tables)
+
+
+for product in (*FIGURES, *ORACLE_FIGURES):
 
     rule:
         name:
@@ -63,7 +77,7 @@ for product in FIGURES:
             **{table: f"<results>/{{view}}/{table}.csv" for table in product.tables},
             **product.files,
             more=tables_if_there(product),
-            study="<results>/{view}/study.json",
+            study=f"<results>/{{view}}/{product.record}",
             code=files_imported_by(script_of("figure", product)),
         output:
             pdf=f"<figures>/{{view}}/{product.name}.pdf",
@@ -89,7 +103,7 @@ for product in FIGURES:
             "../../{params.script}"
 
 
-for product in PRINTED_TABLES:
+for product in (*PRINTED_TABLES, *ORACLE_TABLES):
 
     rule:
         name:
@@ -98,7 +112,7 @@ for product in PRINTED_TABLES:
             **{table: f"<results>/{{view}}/{table}.csv" for table in product.tables},
             **product.files,
             more=tables_if_there(product),
-            study="<results>/{view}/study.json",
+            study=f"<results>/{{view}}/{product.record}",
             code=files_imported_by(script_of("table", product)),
         output:
             md=f"<tables>/{{view}}/{product.name}.md",

@@ -1,5 +1,4 @@
 # Targets: names for `snakemake <target>`. Figures and tables of the study, its ablations, and the references.
-from gtp.report.ledger.results import RECORDS
 
 RECORD = PLAN.record(STUDY.methods)
 
@@ -16,6 +15,7 @@ def refuse_target(wildcards):
         "reference_returns",
         "behaviour_policies",
         "online",
+        "oracle",
         *(["trials"] if RECORD.tunes else []),
         *(f"ablation_{name}" for name in ABLATIONS),
     ]
@@ -74,6 +74,12 @@ rule behaviour_policies:
         "cp -v {input:q} {params.folder:q} 2>&1 | tee {log:q}"
 
 
+rule oracle:
+    input:
+        products_of_oracle("oracle"),
+    localrule: True
+
+
 rule ablations:
     input:
         products_of_ablation(f"{STUDY.study}/ablations"),
@@ -91,9 +97,10 @@ for ablation in ABLATIONS:
 
 
 def tables_of_references(wildcards):
-    """Input function: every table of every committed reference, those that train on data first."""
-    records = [path for name in RECORDS for path in sorted(Path("results/reference").glob(f"*/{name}"))]
-    folders = [path.parent for path in records]
+    """Input function: every table of every committed reference, those beside other studies among them."""
+    folders = [Path("results/reference", name) for name in REFERENCES]
+    beside = [*ONLINE_PLACES, *ORACLE_VIEWS]
+    folders += [Path("results", place) for place in beside if place.startswith("reference/")]
     tables = [folder / f"{name}.csv" for folder in folders for name in TABLES]
     return [str(table) for table in tables if table.exists()]
 
@@ -125,6 +132,7 @@ rule reference:
         products_of_references,
         tables_of("reference", ["claims"]),
         [file for place in ONLINE_PLACES if place != "online" for file in online_products(place)],
+        [file for view in ORACLE_VIEWS if view != "oracle" for file in products_of_oracle(view)],
     localrule: True
 
 

@@ -2,7 +2,7 @@
 
 `python workflow/scripts/adopt_reference.py config/quick.yaml` fills results/reference/quick/, where no rule
 of the workflow writes. From there `snakemake reference` draws figures/ and paper_tables/reference/quick/.
-config/online.yaml, the study of methods that train online, is adopted in the same way.
+config/online.yaml, methods that train online, and config/oracle.yaml, known answers, are adopted likewise.
 """
 
 import argparse
@@ -21,9 +21,14 @@ from gtp.files import sha256_of, write_text
 from gtp.studies import load_plan, read_mapping
 
 REFERENCE = Path("results/reference")
-ONLINE = Path("config/online.yaml")
+STANDALONE = {
+    Path("config/online.yaml"): ("online.csv", "record.json"),
+    Path("config/oracle.yaml"): ("solution_map.csv", "theorem.csv", "record.json"),
+}
+"""Studies that are run beside any other -> what is drawn from; their names are those of target and folder."""
 CONFIGURATION = tuple(Path(f"config/{name}.yaml") for name in ("methods", "tasks", "trials"))
 PACKAGES = ("torch", "numpy", "gymnasium", "gymnasium-robotics", "mujoco", "minari", "snakemake")
+FURTHER = ("scipy", "stable-baselines3")
 
 
 def adopt(study_file: Path) -> None:
@@ -54,24 +59,38 @@ def adopt(study_file: Path) -> None:
     replace_reference(target, tables, record)
 
 
-def adopt_online() -> None:
-    """Replace results/reference/online/ by the tables of the online study. Raises UserError as `adopt`."""
-    source = Path("results/online")
-    tables = [source / "online.csv", source / "record.json"]
-    check_up_to_date(["online"])
-    seconds = [json.loads(path.read_text())["seconds"] for path in source.glob("runs/**/seed_*/run.json")]
+def adopt_standalone(study_file: Path) -> None:
+    """Replace results/reference/<name>/ by the tables of a study of STANDALONE, those that are finished.
+
+    Raises: UserError as `adopt`.
+    """
+    name, source = study_file.stem, Path("results", study_file.stem)
+    tables = [path for file in STANDALONE[study_file] if (path := source / file).exists()]
+    if not any(path.suffix == ".csv" for path in tables) or not (source / "record.json").exists():
+        raise UserError(f"{source} has no finished table; run snakemake {name} --cores all")
+    check_up_to_date([str(path) for path in tables])
     record = {
-        "study": "online",
+        "study": name,
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "minutes": round(sum(seconds) / 60, 1),
+        "minutes": round(seconds_of_jobs(name) / 60, 1),
         "machine": describe_machine(source),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in (*PACKAGES, "stable-baselines3")},
-        "configuration": {str(ONLINE): sha256_of(ONLINE)},
+        "versions": {package: importlib.metadata.version(package) for package in (*PACKAGES, *FURTHER)},
+        "configuration": {str(study_file): sha256_of(study_file)},
         "tables": {path.name: sha256_of(path) for path in tables},
     }
-    replace_reference(REFERENCE / "online", tables, record)
+    replace_reference(REFERENCE / name, tables, record)
+
+
+def seconds_of_jobs(name: str) -> float:
+    """Wall-clock seconds of the jobs of a study of STANDALONE, one after the other."""
+    runs = Path("results", name).glob("runs/**/seed_*/run.json")
+    seconds = [json.loads(path.read_text())["seconds"] for path in runs]
+    for path in Path("benchmarks", name).glob("**/*.tsv"):
+        with open(path, newline="", encoding="utf-8") as file:
+            seconds += [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+    return sum(seconds)
 
 
 def replace_reference(target: Path, tables: list[Path], record: dict) -> None:
@@ -139,4 +158,4 @@ if __name__ == "__main__":
     parser.add_argument("study_file", type=Path)
     with ending_in_one_line():
         file = parser.parse_args().study_file
-        adopt_online() if file == ONLINE else adopt(file)
+        adopt_standalone(file) if file in STANDALONE else adopt(file)

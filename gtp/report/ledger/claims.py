@@ -119,7 +119,7 @@ class Finding:
 def judge(claim: Claim, results: Results) -> Finding:
     """The verdict of a study on a claim, by the claim's rule."""
     record = results.record
-    budget = (record.steps, record.episodes) if record else (0, 0)
+    budget = (record.steps, getattr(record, "episodes", 0)) if record else (0, 0)
     about = {"claim": claim, "study": results.name, "budget": budget}
     try:
         parts = tuple(claim.measure.parts(results))

@@ -10,7 +10,7 @@ import pandas as pd
 from gtp.acting import ActingRule
 from gtp.report.ledger.claims import Finding, Verdict
 from gtp.report.ledger.results import Results
-from gtp.report.record import StudyRecord
+from gtp.report.record import OracleRecord, StudyRecord
 from gtp.report.statistics import CONFIDENCE, Estimate
 from gtp.report.tables import Cell, Row, Table, signed
 from gtp.schema import ClaimVerdict
@@ -124,8 +124,8 @@ def effect_in_words(effect: Estimate, unit: str) -> str:
 def protocol(results: Results) -> str:
     """The budget of a study in a sentence or two."""
     record = results.record
-    if record is None:
-        return ""
+    if isinstance(record, OracleRecord):
+        return f"Budget: {record.steps} updates, {len(record.seeds)} seeds, on mixtures with a known flow."
     if not isinstance(record, StudyRecord):
         return f"Budget: {record.steps} steps in the environment, {len(record.seeds)} seeds."
     budget = f"Budget: {record.steps} updates, {len(record.seeds)} seeds, {record.episodes} episodes of each."

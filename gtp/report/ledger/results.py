@@ -9,14 +9,15 @@ import pandas as pd
 
 from gtp.errors import UserError
 from gtp.report.online import OnlineRecord, OnlineReturns, read_record, read_returns
-from gtp.report.record import MethodRecord, StudyRecord
+from gtp.report.oracle import read_oracle_record
+from gtp.report.record import MethodRecord, OracleRecord, StudyRecord
 from gtp.report.results import read_object, read_results, read_study
 from gtp.report.speed import ActingCosts, acting_costs
 from gtp.report.statistics import SeedScores, seed_scores
 from gtp.schema import TABLES
 
 RECORDS = ("study.json", "record.json")
-"""What describes a study, and what describes one of methods that train online."""
+"""What describes a study, and what describes one of methods that train online or of known answers."""
 
 
 class Untestable(Exception):
@@ -28,8 +29,7 @@ class Results:
     """A study and its tables. Each is read when a measure first asks for it."""
 
     name: str
-    record: StudyRecord | OnlineRecord | None
-    """None for tables that are no training on data or online, whose record no measure needs."""
+    record: StudyRecord | OnlineRecord | OracleRecord
     files: Mapping[str, Path]
     """Name of a table (gtp.schema.TABLES) -> its CSV."""
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -99,7 +99,9 @@ def read_folder(folder: Path, tables: Iterable[str] | None = None) -> Results:
     names = TABLES if tables is None else tables
     files = {name: folder / f"{name}.csv" for name in names if (folder / f"{name}.csv").exists()}
     if records[0].name == "record.json":
-        is_online = "environments" in read_object(records[0])
-        return Results(folder.name, read_record(records[0]) if is_online else None, files)
+        found = read_object(records[0])
+        of_oracle = isinstance(found, dict) and "mixtures" in found
+        record = read_oracle_record(records[0]) if of_oracle else read_record(records[0])
+        return Results(folder.name, record, files)
     study = read_study(records[0])
     return Results(study.study, study, files)
