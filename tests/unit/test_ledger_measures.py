@@ -1,6 +1,7 @@
 """Measures of the ledger on tables made by hand, whose answers are known."""
 
 import json
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gtp.report.ledger.results import Results, Untestable, read_folder
 from gtp.report.ledger.returns import ReturnDifference
 from gtp.report.ledger.scores import BestTrial, LateChange, NfeDifference, ScoreDifference, SizeSteps
 from gtp.report.ledger.times import ActionTime, UpdateTime
+from gtp.report.record import OracleRecord
 from gtp.schema import TABLES
 
 TASKS = {"maze": ("mazes", "umaze"), "hopper": ("locomotion", None)}
@@ -450,7 +452,8 @@ def test_distances_to_the_exact_map_are_a_ratio_for_each_mixture():
 
 
 def test_a_folder_with_another_record_has_the_measures_of_its_tables_alone(tmp_path):
-    (tmp_path / "record.json").write_text('{"mixtures": {"corners": "Four modes"}}')
+    record = OracleRecord({"corners": "Four modes"}, (), (0,), (1,), 10, 100)
+    (tmp_path / "record.json").write_text(json.dumps(asdict(record)))
     results = read_folder(tmp_path)
     with pytest.raises(Untestable, match="only in a study that trains on data"):
         ScoreDifference(method="gtp", minus=("dql",)).parts(results)
