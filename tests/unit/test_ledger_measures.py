@@ -452,7 +452,9 @@ def test_distances_to_the_exact_map_are_a_ratio_for_each_mixture():
 
 
 def test_a_folder_with_another_record_has_the_measures_of_its_tables_alone(tmp_path):
-    record = OracleRecord({"corners": "Four modes"}, (), (0,), (1,), 10, 100)
+    record = OracleRecord(
+        mixtures={"corners": "Four modes"}, methods=(), seeds=(0,), nfe=(1,), steps=10, samples=100
+    )
     (tmp_path / "record.json").write_text(json.dumps(asdict(record)))
     results = read_folder(tmp_path)
     with pytest.raises(Untestable, match="only in a study that trains on data"):
