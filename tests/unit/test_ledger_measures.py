@@ -17,7 +17,7 @@ from gtp.report.ledger.results import Results, Untestable, read_folder
 from gtp.report.ledger.returns import ReturnDifference
 from gtp.report.ledger.scores import BestTrial, LateChange, NfeDifference, ScoreDifference, SizeSteps
 from gtp.report.ledger.times import ActionTime, UpdateTime
-from gtp.report.record import OracleRecord
+from gtp.report.record import MappedMethod, OracleRecord
 from gtp.schema import TABLES
 
 TASKS = {"maze": ("mazes", "umaze"), "hopper": ("locomotion", None)}
@@ -452,8 +452,9 @@ def test_distances_to_the_exact_map_are_a_ratio_for_each_mixture():
 
 
 def test_a_folder_with_another_record_has_the_measures_of_its_tables_alone(tmp_path):
+    method = MappedMethod(name="gtp", label="GTP", order=0, ablation=False)
     record = OracleRecord(
-        mixtures={"corners": "Four modes"}, methods=(), seeds=(0,), nfe=(1,), steps=10, samples=100
+        mixtures={"corners": "Four modes"}, methods=(method,), seeds=(0,), nfe=(1,), steps=10, samples=100
     )
     (tmp_path / "record.json").write_text(json.dumps(asdict(record)))
     results = read_folder(tmp_path)
