@@ -120,11 +120,13 @@ def task_figure(
     draw_task: Callable[[TaskRecord, Panels], list[float]],
     xlabel: str,
     *notices: str,
+    intervals: bool = True,
 ) -> Figure:
     """Scores of all methods, with panels for each task: the frame of a figure whose curves `draw_task` draws.
 
     `draw_task` returns the means that it has drawn, from which the panels of a task get common limits.
-    The footnote says what the scores are means of, then `notices`, then what a reader must know of the data.
+    The footnote says what the scores are means of (and, with `intervals`, what those are over), then
+    `notices`, then what a reader must know of the data.
     """
     rows = method_rows(study)
     share = all(task.is_goal_reaching for task in study.tasks)
@@ -138,7 +140,7 @@ def task_figure(
     legend_above(figure, legend_lines(study))
     footnote(
         figure,
-        sample_notice(len(study.seeds), scores.episodes()),
+        sample_notice(len(study.seeds), scores.episodes(), intervals),
         *notices,
         study.data_notice(),
         scores.divergence_notice(study),
@@ -194,9 +196,9 @@ def footnote(figure: Figure, *sentences: str) -> None:
         figure.text(s=text, y=0.03 / figure.get_figheight(), va="bottom", **look)
 
 
-def sample_notice(seeds: int, episodes: str) -> str:
-    """What means and intervals of scores are taken over."""
+def sample_notice(seeds: int, episodes: str, intervals: bool = True) -> str:
+    """What means of scores, and their intervals where they are drawn, are taken over."""
     if seeds == 1:
         return f"One seed, so no interval; {episodes} episodes."
     unit = "episode" if episodes == "1" else "episodes"
-    return f"Mean and 95 % $t$ interval over {seeds} seeds, {episodes} {unit} each."
+    return f"Mean{' and 95 % $t$ interval' if intervals else ''} over {seeds} seeds, {episodes} {unit} each."

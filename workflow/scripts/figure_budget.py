@@ -32,7 +32,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
         return [value for curve in curves.values() for value in curve.mean(axis=1)]
 
     notices = "Thin: seeds; dotted: a tenth of the budget.", study.acting_notice()
-    return task_figure(study, scores, draw_task, "updates", *notices)
+    return task_figure(study, scores, draw_task, "updates", *notices, intervals=False)
 
 
 def seed_curves(scores: SeedScores, task: str, method: str) -> pd.DataFrame:

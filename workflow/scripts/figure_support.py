@@ -4,14 +4,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gtp.acting import ActingRule
 from gtp.errors import UserError, ending_in_one_line
 from gtp.report.layout import footnote, label_panels, panel_grid
 from gtp.report.record import MethodRecord, StudyRecord
 from gtp.report.results import REMEDY, read_results, read_study
 from gtp.report.style import INK, MethodStyle, house_style, method_styles, save_figure
 
-LINE = 0.13
+LINE = 0.16
 """Inches that a method takes in a panel."""
+APART = 0.36
+"""Part of it between two rules of a method."""
 EXPECTED = 5.0
 """Percent of the data's own actions that are far, by definition."""
 
@@ -27,11 +30,12 @@ def draw(table: pd.DataFrame, study: StudyRecord, file: str) -> Figure:
         far, values = grid[:, column]
         far.axvline(EXPECTED, color=INK, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
         for place, method in enumerate(study.methods):
-            for rule in method.acting:
+            for number, rule in enumerate(method.acting):
                 rows = rows_of(table, task.name, method, rule, file)
-                look = marker(styles[method.name], rule == method.acting[0])
-                draw_far(far, rows, place, look)
-                draw_values(values, rows, place, look)
+                look = marker(styles[method.name], number == 0)
+                height = place + APART * (number - (len(method.acting) - 1) / 2)
+                draw_far(far, rows, height, look)
+                draw_values(values, rows, height, look)
         far.set_xlim(-3, 103)
         for axes in (far, values):
             axes.set_ylim(len(study.methods) - 0.4, -0.6)
@@ -44,10 +48,11 @@ def draw(table: pd.DataFrame, study: StudyRecord, file: str) -> Figure:
         far.tick_params(labelbottom=True)
         far.set_xlabel("actions far from the data (%)")
         values.set_xlabel("Q and the return that follows")
+    others = ", ".join(ActingRule.parse(rule).label for rule in study.acting[1:]) or "none"
     footnote(
         figure,
         f"{len(study.seeds)} seeds; K = {study.headline_nfe} where it can be chosen. Filled: one sample, or"
-        f" the only way; hollow: {', '.join(study.acting[1:]) or 'none'}. Bars: returns.",
+        f" the only way; hollow: {others}. Bars: returns.",
         study.data_notice(),
         divergence_notice(table, study),
     )
@@ -68,14 +73,14 @@ def marker(style: MethodStyle, filled: bool) -> dict:
     return {"marker": style.marker, "color": style.color, "markerfacecolor": face, "linestyle": "none"}
 
 
-def draw_far(axes: Axes, rows: pd.DataFrame, place: int, look: dict) -> None:
+def draw_far(axes: Axes, rows: pd.DataFrame, place: float, look: dict) -> None:
     """Share of actions far from the data: seeds as dots, their mean as the marker."""
     share = 100 * rows["far_share"]
     axes.plot(share, [place] * len(share), ".", markersize=1.5, color=look["color"], zorder=2)
     axes.plot([share.mean()], [place], markeredgecolor=look["color"], zorder=3, **look)
 
 
-def draw_values(axes: Axes, rows: pd.DataFrame, place: int, look: dict) -> None:
+def draw_values(axes: Axes, rows: pd.DataFrame, place: float, look: dict) -> None:
     """Mean Q joined to the mean return; nothing for a method without a critic."""
     known = rows.dropna(subset=["q", "mc_return"])
     if known.empty:
