@@ -89,7 +89,19 @@ format: $(INSTALLED)  ## Rewrite the Python and Snakemake files in that style
 bench: $(INSTALLED)  ## Updates per second and milliseconds per action (DEVICE=cpu or cuda)
 	@"$(BIN)/python" -m gtp bench --device $(DEVICE)
 
+.PHONY: audit
+audit: .venv-audit/bin/pip-audit  ## Known weaknesses of the packages in requirements.lock (needs PyPI's advisories)
+	@if .venv-audit/bin/pip-audit --strict --progress-spinner off --disable-pip --no-deps -r requirements.lock \
+	    2> .venv-audit/said; then cat .venv-audit/said; \
+	elif grep -q '^Found ' .venv-audit/said; then grep '^Found ' .venv-audit/said >&2; exit 1; \
+	else echo "not audited: $$(tail -n 1 .venv-audit/said | sed 's/^ERROR:[^:]*://'); it takes pypi.org itself, by the internet" >&2; exit 1; fi
+
+.venv-audit/bin/pip-audit:
+	@"$(PYTHON)" -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install $(PIP_FLAGS) --quiet pip-audit==2.10.1
+
 # CUDA packages are left out of the lock: torch pins the ones that its build needs, where it needs them.
+# Hashes too: see the header that this writes.
 .PHONY: lock
 lock:  ## Write requirements.lock: pyproject.toml with the versions of the present lock (UPGRADE=1: the newest)
 	@rm -rf .venv-lock
@@ -98,6 +110,9 @@ lock:  ## Write requirements.lock: pyproject.toml with the versions of the prese
 	@set -o pipefail; { \
 	  echo "# Every package of the environment, written by 'make lock' with $$("$(PYTHON)" --version)."; \
 	  echo "# Without local build tags (torch's '+cpu') and without the CUDA packages that a CUDA build of torch pins."; \
+	  echo "# Without hashes: pip wants them of every package or of none, so of the CUDA packages as well; listed here, these"; \
+	  echo "# would come with torch's CPU builds too. What protects instead: exact versions of all packages, since PyPI never"; \
+	  echo "# replaces a file, and 'make audit'."; \
 	  .venv-lock/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed -E 's/\+.*$$//' \
 	    | grep -vE '^(nvidia|cuda|triton)[-=]' | LC_ALL=C sort -f; \
 	} > .venv-lock/requirements.lock
@@ -113,4 +128,4 @@ clean:  ## Remove results, figures, tables, logs and checkpoints; keep datasets,
 
 .PHONY: distclean
 distclean: clean  ## Remove the datasets and .venv as well
-	@rm -rf resources .venv .venv-lock
+	@rm -rf resources .venv .venv-lock .venv-audit

@@ -156,6 +156,7 @@ def test_acting_takes_a_slice_of_noise_for_each_evaluation(method):
         algorithm.act(networks, batch.obs, noise, 32)
 
 
+@pytest.mark.unmutated
 @pytest.mark.parametrize(
     ("method", "settings", "ema_decay", "accuracy"),
     [

@@ -26,6 +26,7 @@ def probe(folder: Path, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.unmutated
 def test_compiler_that_fails_means_one_line_and_eager_training(tmp_path):
     broken = tmp_path / "bin"
     broken.mkdir()

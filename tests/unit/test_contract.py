@@ -1,5 +1,6 @@
 """What a method may ask of the learner beside one network, one Adam and one minibatch of transitions."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,11 +10,12 @@ import torch
 from torch import nn
 
 from gtp import algorithms
-from gtp.algorithms.common.interface import Algorithm, Average, Batch, Optimizer, Update
+from gtp.algorithms.common.interface import Algorithm, Average, Batch, Optimizer, Update, bind
 from gtp.config import TaskSpec
 from gtp.data.batches import window_starts
+from gtp.networks import Sizes
 from gtp.policy import Policy
-from gtp.training.learner import Learner
+from gtp.training.learner import Learner, initialise
 from gtp.training.samplers import TransitionSampler, minibatch, sampler_for
 
 from .training_fixtures import CONFIG, tiny_transitions
@@ -99,6 +101,20 @@ class Counting(Plain):
         return near.square(), {}, {"near": {"count": draws["steps"] + 1.0}, "far": {"count": near.detach()}}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Vertical(Plain):
+    """`near` has a finite loss, but at 0 an infinite slope; `far` an infinite loss of slope 1."""
+
+    moved: str
+
+    def updates(self):
+        return (Update(self.moved, self.loss),)
+
+    def loss(self, networks, batch, draws, progress):
+        near, far = (networks[name]() for name in ("near", "far"))
+        return (near - draws["zero"]).sqrt() if self.moved == "near" else far + draws["infinity"], {}
+
+
 def learner(algorithm: Algorithm, compiled: bool = False) -> Learner:
     config = replace(CONFIG, steps=12, snapshots=1, learning_rate=0.1, ema_decay=0.9)
     return Learner(algorithm, config, 1, 1, [0, 1], CPU, compiled)
@@ -160,6 +176,7 @@ def test_averages_have_their_own_decay_and_rhythm():
         assert (row["near_ema"], row["far_ema"]) == pytest.approx((rare, often), abs=1e-6)
 
 
+@pytest.mark.unmutated
 def test_phases_compile_to_the_same_numbers():
     eager, compiled = advance(learner(Delayed()), 12), advance(learner(Delayed(), compiled=True), 12)
     assert [pytest.approx(row, abs=1e-5) for row in eager] == compiled
@@ -185,7 +202,7 @@ def test_only_what_ran_is_logged():
     assert logged[2] == ["loss/near", "gradient_norm/near", "loss/far", "gradient_norm/far"]
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.unmutated)])
 def test_buffers_take_what_a_loss_returns_and_no_gradient_moves_them(compiled):
     run = learner(Counting(), compiled)
     before = run.params["near"]["value"].clone()
@@ -194,6 +211,17 @@ def test_buffers_take_what_a_loss_returns_and_no_gradient_moves_them(compiled):
     assert torch.equal(run.params["far"]["count"], before)
     assert "first/near/count" not in run.state()
     assert "params/near/count" in run.state()
+
+
+@pytest.mark.parametrize("moved", ["near", "far"])
+def test_a_seed_diverges_by_its_loss_or_by_its_gradient_alone(moved):
+    run = learner(Vertical(moved=moved))
+    sound, infinite = torch.tensor([0.0, 0.0]), torch.tensor([0.0, math.inf])
+    vertical = torch.tensor([0.0, run.params["near"]["value"][1].item()])  # sqrt(0) is 0, its slope is not
+    advance(run, 1, zero=vertical, infinity=infinite)
+    assert run.diverged_at.tolist() == [-1, 1]
+    advance(run, 1, zero=sound, infinity=sound)
+    assert run.diverged_at.tolist() == [-1, 1]  # the first time counts
 
 
 def test_td3s_actor_may_be_delayed():
@@ -293,6 +321,23 @@ def test_a_policy_remembers_for_each_environment_until_it_is_reset():
 def test_a_plan_cannot_be_averaged_over_samples():
     with pytest.raises(ValueError, match="take 'sample'"):
         remembering().act(np.zeros((1, 1)), acting="mean_of_4")
+
+
+@pytest.mark.parametrize("name", algorithms.names())
+def test_actions_of_every_method_lie_in_the_box_and_reach_its_edge(name):
+    """Whatever an untrained network says: its outputs are made a thousand times as large."""
+    algorithm = algorithms.get(name)(size="nano", samples=8) if name == "mbdpo" else algorithms.get(name)()
+    modules, params = initialise(algorithm, Sizes(3, 2, 16, 2), [0], CPU)
+    first = {network: {leaf: value[0] for leaf, value in own.items()} for network, own in params.items()}
+    for network in {"actor_ema", "prior"} & set(first):
+        first[network] |= {leaf: 1e3 * value for leaf, value in first[network].items() if "output" in leaf}
+    source = torch.Generator().manual_seed(0)
+    obs = torch.randn(64, 3, generator=source)
+    for nfe in (1, 3):
+        noise = torch.randn(algorithm.noise_shape(64, 2, nfe), generator=source)
+        act = algorithm.act(bind(modules, first), obs, noise, nfe)
+        assert act.abs().max() == pytest.approx(1.0, abs=1e-3)
+        assert act.abs().max() <= 1.0
 
 
 def above(kind: type) -> set[type]:

@@ -159,6 +159,7 @@ def test_gradient_agrees_with_finite_differences(path):
         assert slope[index].item() == pytest.approx((ends[0] - ends[1]) / (2 * width), rel=1e-4, abs=1e-7)
 
 
+@pytest.mark.unmutated
 def test_the_clone_learns_the_data():
     algorithm = GMPG()
     networks, batch, draws = make(algorithm)
@@ -205,6 +206,7 @@ def test_the_policy_gradient_starts_from_the_clone_and_resumes_across_the_bounda
         assert all(torch.equal(value, second.state()[name]) for name, value in straight.state().items())
 
 
+@pytest.mark.unmutated
 def test_bandit_reaches_the_optimum_of_its_objective():
     """Behaviour N(0, c^2) and Q(a) = a: the optimum is that Gaussian shifted by beta log 2 (c^2 + level^2).
 

@@ -70,6 +70,42 @@ def test_targets_work_where_the_path_holds_a_space(target, lines, where, checkou
     assert make(checkout, target, *([] if where == "beside it" else [f"VENV={place}"])) == lines
 
 
+AUDITS = {  # exit code, stdout and stderr of pip-audit; the same of make
+    "nothing known": ((0, "", "No known vulnerabilities found"), (0, "No known vulnerabilities found", "")),
+    "something known": (
+        (1, "requests 2.0 CVE-1", "Found 1 known vulnerability in 1 package"),
+        (2, "requests 2.0 CVE-1", "Found 1 known vulnerability in 1 package"),
+    ),
+    "skipped": (
+        (1, "", "ERROR:pip_audit._cli:numpy: Dependency not found on PyPI and could not be audited"),
+        (
+            2,
+            "",
+            "not audited: numpy: Dependency not found on PyPI and could not be audited; it takes pypi.org",
+        ),
+    ),
+    "no internet": (
+        (1, "", "Traceback (most recent call last):\n  ...\nConnectionError: no route to host"),
+        (2, "", "not audited: ConnectionError: no route to host; it takes pypi.org"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("tool", "made"), AUDITS.values(), ids=AUDITS)
+def test_an_audit_ends_in_one_line_and_never_passes_what_it_did_not_see(tool, made, checkout):
+    (checkout / ".venv-audit/bin").mkdir(parents=True)
+    audit = checkout / ".venv-audit/bin/pip-audit"
+    code, out, error = tool
+    audit.write_text(f"#!/bin/sh\nprintf '%s' '{out}'\nprintf '%s\\n' '{error}' >&2\nexit {code}\n")
+    audit.chmod(0o755)
+    process = subprocess.run(["make", "audit"], cwd=checkout, capture_output=True, text=True, check=False)
+    code, out, error = made
+    said = [line for line in process.stderr.splitlines() if not line.startswith("make: ")]
+    assert (process.returncode, process.stdout.strip()) == (code, out)
+    assert len(said) == int(bool(error))
+    assert all(line.startswith(error) for line in said)
+
+
 def test_an_old_environment_is_brought_up_to_date_in_its_place(checkout):
     place = checkout.parent / "my tools" / "env"
     write_environment(place)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gtp import load_policy
-from gtp.algorithms.common.interface import Windows, bind
+from gtp.algorithms.common.interface import Optimizer, Windows, bind
 from gtp.algorithms.gtp import GTP
 from gtp.algorithms.mbdpo import MBDPO, MODEL, PRESETS
 from gtp.config import Execution
@@ -19,6 +19,9 @@ from gtp.training.learner import initialise
 from gtp.training.loop import train
 from gtp.training.samplers import minibatch, sampler_for
 from gtp.training.variant import derive
+from gtp.world_model import losses
+from gtp.world_model.model import WorldModel
+from gtp.world_model.regression import decode
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -75,6 +78,114 @@ def test_the_anchor_sends_nothing_into_the_latents(monkeypatch):
     without = gradients(NANO, "model_loss")
     assert without["encoder"] == pytest.approx(whole["encoder"], rel=1e-6)
     assert without["anchor"] == 0.0 < whole["anchor"]
+
+
+def one_step(algorithm: MBDPO):
+    """Networks whose values are nowhere 0, with averages of other ones, a batch and draws of one step."""
+    generator = torch.Generator().manual_seed(0)
+    modules, params = initialise(algorithm, SIZES, [0], CPU)
+    for name, own in params.items():
+        if name not in ("anchor_moments", "value_scale"):
+            for leaf in own:
+                own[leaf] = own[leaf][0] + 0.3 * torch.randn(own[leaf][0].shape, generator=generator)
+    params["anchor_moments"] = {"mean": torch.tensor(0.2), "std": torch.tensor(1.5)}
+    params["value_scale"] = {"scale": torch.tensor(3.0)}
+    sampler = sampler_for(algorithm, tiny_transitions(), CONFIG, CPU)
+    batch = minibatch(sampler.columns, torch.arange(16), algorithm.window)
+    draws = {}
+    for name, draw in algorithm.draws(16, 2).items():
+        sample = torch.randn if draw.kind == "normal" else torch.rand
+        draws[name] = sample(draw.shape, generator=generator)
+    return bind(modules, params), batch, draws
+
+
+def test_the_models_loss_by_hand():
+    algorithm = replace(NANO, reward_unit=2.0, rho=0.7)
+    networks, batch, draws = one_step(algorithm)
+    batch = batch._replace(terminated=batch.terminated + 0.25)
+    model = WorldModel.of(networks)
+    end = networks["encoder"](batch.backup_obs)
+    next_act = model.sample(end, draws["next_action"])
+    end_q = decode(networks["values_ema"](end, next_act)).min(dim=0).values
+    target = 2.0 * batch.backup_rew + batch.discount * end_q
+    latents = [networks["encoder"](batch.obs[0])]
+    for act in batch.act:
+        latents.append(networks["dynamics"](latents[-1], act))
+    latents = torch.stack(latents)
+    before, after = latents[:-1], latents[1:]
+    negatives = losses.hard_negatives(
+        model, before, *(draws[name] for name in ("negative", "jitter", "uniform"))
+    )
+    positive, negative = networks["anchor"](before, batch.act), networks["anchor"](before, negatives)
+    parts = {
+        "consistency": losses.consistency_loss(after, networks["encoder"](batch.obs[1:]), 0.7),
+        "reward": losses.reward_loss(networks["reward"](before, batch.act), 2.0 * batch.rew, 0.7),
+        "value": losses.value_loss(networks["values"](before, batch.act), target, 0.7),
+        "termination": losses.termination_loss(networks["termination"](after), batch.terminated),
+        "anchor": losses.anchor_loss(positive, negative),
+    }
+    total, logged, buffers = algorithm.model_loss(networks, batch, draws, torch.zeros(()))
+    for name, value in parts.items():
+        torch.testing.assert_close(logged[f"loss/{name}"], value)
+    weights = {"consistency": 20.0, "reward": 0.1, "value": 0.1, "termination": 1.0, "anchor": 1.0}
+    torch.testing.assert_close(total, sum(weights[name] * value for name, value in parts.items()))
+    moments = losses.moved_moments(torch.tensor(0.2), torch.tensor(1.5), positive, negative)
+    torch.testing.assert_close(buffers, {"anchor_moments": moments})
+    torch.testing.assert_close(logged["anchor/data"], positive.mean())
+    torch.testing.assert_close(logged["anchor/other"], negative.mean())
+    torch.testing.assert_close(logged["q/mean"], decode(networks["values"](before, batch.act)[0]).mean())
+
+
+def test_scrambled_pairs_reach_the_anchor_alone():
+    networks, batch, draws = one_step(NANO)
+    plain, scrambled = (
+        replace(NANO, scrambled_pairs=each).model_loss(networks, batch, draws, torch.zeros(()))[1]
+        for each in (False, True)
+    )
+    different = {name for name in plain if not torch.equal(plain[name], scrambled[name])}
+    assert different == {"loss/anchor", "anchor/data"}
+
+
+def test_the_priors_loss_by_hand():
+    algorithm = replace(NANO, rho=0.7, entropy=0.01, cloning=0.5)
+    networks, batch, draws = one_step(algorithm)
+    model = WorldModel.of(networks)
+    latents = model.rollout(networks["encoder"](batch.obs[0]), batch.act)
+    mean, log_std = networks["prior"](latents)
+    act = torch.tanh(mean + log_std.exp() * draws["prior"])
+    q = decode(networks["values"](latents, act)).mean(dim=0)
+    scale = losses.moved_scale(torch.tensor(3.0), q[0])
+    expected = losses.prior_loss(q, log_std, draws["prior"], scale, 0.7, 0.01)
+    expected = expected + 0.5 * (mean[:-1].tanh() - batch.act).square().mean()
+    loss, logged, buffers = algorithm.prior_loss(networks, batch, draws, torch.zeros(()))
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(buffers, {"value_scale": {"scale": scale}})
+    torch.testing.assert_close(logged["q/prior"], q.mean())
+    torch.testing.assert_close(logged["prior/std"], log_std.exp().mean())
+
+
+def test_optimisers_are_the_releases():
+    model, prior = replace(NANO, learning_rate=1e-3).updates()
+    assert model.optimizer == Optimizer(learning_rate=1e-3, factors={"encoder": 0.3}, gradient_clip=20.0)
+    assert prior.optimizer == Optimizer(learning_rate=1e-3, gradient_clip=20.0, epsilon=1e-5)
+    assert (model.name, prior.name) == ("model", "prior")
+    assert [(average.network, average.decay) for average in NANO.averages] == [("values", 0.99)]
+
+
+def test_a_search_costs_its_imagined_steps_and_takes_its_noise():
+    algorithm = MBDPO(size="full", horizon=4)
+    assert [algorithm.evaluations(nfe) for nfe in (1, 2, 5)] == [1, 512 * 4, 4 * 512 * 4]
+    assert replace(algorithm, search=False).evaluations(5) == 1
+    # Each of 512 sequences and the action at its end, and one row to choose two of five heads by.
+    assert algorithm.noise_shape(7, 2, 5) == (4, 512 * 5 + 5, 7, 2)
+    assert NANO.noise_shape(7, 2, 2) == (1, 64 * 4, 7, 2)
+    assert algorithm.noise_shape(7, 2, 1) == (7, 2)
+    assert replace(algorithm, search=False).noise_shape(7, 2, 5) == (7, 2)
+    shapes = {name: draw.shape for name, draw in algorithm.draws(7, 2).items()}
+    assert shapes == dict.fromkeys(("next_action", "negative", "jitter", "uniform"), (4, 7, 2)) | {
+        "prior": (5, 7, 2),
+        "heads": (5,),
+    }
 
 
 def test_windows_stay_inside_an_episode_and_terminate_at_their_last_step_alone():

@@ -64,17 +64,20 @@ def is_the_mixture(result: Accuracy) -> bool:
     return result.off_mode_share <= 0.15 and result.smallest_mode_share >= 0.15
 
 
+@pytest.mark.unmutated
 def test_gtp_learns_the_mixture_and_its_exact_flow():
     result = accuracy(GTP(eta=0.0), nfe=5)
     assert is_the_mixture(result)
     assert result.median_distance <= 0.1
 
 
+@pytest.mark.unmutated
 def test_a_broken_loss_fails_the_same_check():
     assert not is_the_mixture(accuracy(FlippedGTP(eta=0.0), nfe=5, steps=500))
 
 
 @pytest.mark.slow
+@pytest.mark.unmutated
 def test_consistency_is_what_makes_few_steps_work():
     """At K = 2, with and without L_cons (section 3 of the paper)."""
     with_it, without = accuracy(GTP(eta=0.0), nfe=2), accuracy(GTP(eta=0.0, lambda_consistency=0.0), nfe=2)

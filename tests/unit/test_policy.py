@@ -64,14 +64,33 @@ def test_seeds_and_header(path):
 
 
 def test_observations_are_standardised_and_actions_scaled_back(path):
-    """A policy whose data had another offset and another action box acts alike in its own units."""
+    """A policy whose data had other units and another action box acts alike in its own units."""
     policy = gtp.load_policy(path)
     obs = np.array([0.3, -0.2, 0.9], dtype=np.float32)
     action = policy.act(obs)
     policy.reset()
-    policy.observation_mean = policy.observation_mean + 5.0
+    policy.observation_mean = 3.0 * policy.observation_mean + 5.0
+    policy.observation_std = 3.0 * policy.observation_std
     policy.action_low, policy.action_high = torch.tensor([0.0, 0.0]), torch.tensor([4.0, 4.0])
-    np.testing.assert_allclose(policy.act(obs + 5.0), 2.0 * (action + 1.0), rtol=1e-4)
+    np.testing.assert_allclose(policy.act(3.0 * obs + 5.0), 2.0 * (action + 1.0), rtol=1e-4)
+
+
+def test_a_policy_file_keeps_the_datas_scales(path):
+    data, policy = tiny_transitions(), gtp.load_policy(path)
+    np.testing.assert_array_equal(policy.observation_mean, data.observation_mean)
+    np.testing.assert_array_equal(policy.observation_std, data.observation_std)
+    np.testing.assert_array_equal(policy.action_low, data.action_low)
+    np.testing.assert_array_equal(policy.action_high, data.action_high)
+
+
+def test_starts_of_the_evaluation_are_those_of_published_results(path):
+    """Another function of (seed, episode) would be as good, but no committed score would come again."""
+    first, second = (gtp.load_policy(path, seed) for seed in (4, 7))
+    assert [first.start_seed(0), first.start_seed(1), second.start_seed(0)] == [
+        722781540,
+        1766489956,
+        569084466,
+    ]
 
 
 def test_bad_requests_to_act(path):
@@ -132,6 +151,7 @@ def test_files_contain_no_pickle(trained):
         assert len(content) == 8 + length + end
 
 
+@pytest.mark.unmutated
 def test_core_needs_only_torch_and_numpy(path):
     """Training, policies and the benchmark import without simulators and without the CLI's library."""
     script = f"""

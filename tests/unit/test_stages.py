@@ -124,6 +124,7 @@ def test_resuming_around_a_boundary_changes_no_bit(taken):
     assert all(torch.equal(value, after.state()[name]) for name, value in straight.state().items())
 
 
+@pytest.mark.unmutated
 def test_compiled_stages_agree_with_eager_ones():
     eager, compiled = advance(learner(), STEPS), advance(learner(compiled=True), STEPS)
     assert all(compiled[name] == pytest.approx(values, abs=1e-6) for name, values in eager.items())

@@ -35,15 +35,52 @@ def test_recorded_episodes_fail_when_only_their_reset_is_nan(write_dataset):
     assert describe_episodes(read_episodes(dataset, source[1]))["success"] == 0.5
 
 
-def test_rollouts_fail_when_the_simulator_says_nan():
-    class Silent:
-        def reset(self, seed):
-            return np.zeros(3, np.float32), {"success": np.nan}
+class Saying:
+    """A simulator of as many steps as it has flags to say; `seeds` are those that it was reset with."""
 
-        def step(self, action):
-            return np.zeros(3, np.float32), 1.0, True, False, {"success": np.nan}
+    def __init__(self, *flags: float | None):
+        self.flags, self.seeds = flags, []
 
+    def reset(self, seed):
+        self.seeds.append(seed)
+        self.said = 0
+        return np.zeros(3, np.float32), {"success": np.nan}
+
+    def step(self, action):
+        flag = self.flags[self.said]
+        self.said += 1
+        info = {} if flag is None else {"success": flag}
+        return np.zeros(3, np.float32), 1.0, self.said == len(self.flags), False, info
+
+
+def roll_out(*environments: Saying):
+    """Rows of one episode in each."""
     rollouts = Rollouts(TaskSpec(name="pendulum", environment="Pendulum-v1", max_episode_steps=5), 1)
-    rollouts.environments = [Silent()]
-    (row,), _ = rollouts.run(Still(1), 1, ActingRule.parse("sample"))
+    rollouts.environments = list(environments)
+    return rollouts.run(Still(1), 1, ActingRule.parse("sample"))[0]
+
+
+def test_rollouts_fail_when_the_simulator_says_nan():
+    (row,) = roll_out(Saying(np.nan))
     assert (row.success, row.episode_return) == (0, 1.0)
+
+
+def test_success_at_any_step_is_success_of_the_episode():
+    rows = roll_out(Saying(1, 0, 0), Saying(0, 0, 1), Saying(0, 0), Saying(0, None, True, None))
+    assert [(row.success, row.length, row.episode_return) for row in rows] == [
+        (1, 3, 3.0),
+        (1, 3, 3.0),
+        (0, 2, 2.0),
+        (1, 4, 4.0),
+    ]
+
+
+def test_an_environment_that_never_says_whether_it_succeeded_has_no_success():
+    (row,) = roll_out(Saying(None, None))
+    assert (row.success, row.status) == (None, "ok")
+
+
+def test_every_episode_starts_from_the_seed_that_the_policy_gives_it():
+    environments = [Saying(0), Saying(0), Saying(0)]
+    roll_out(*environments)
+    assert [environment.seeds for environment in environments] == [[0], [1], [2]]

@@ -21,6 +21,7 @@ from gtp.data.batches import n_step_returns
 from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
 from gtp.files import read_tensors, write_tensors
+from gtp.training import loop
 from gtp.training.loop import closing_line, train
 from gtp.training.run import exclusive
 
@@ -104,6 +105,7 @@ def kill_on_the_way(folder: Path, method: str) -> Path:
     return found[0]
 
 
+@pytest.mark.unmutated
 @pytest.mark.parametrize("method", algorithms.names())
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
     """SIGKILL as soon as a checkpoint exists; the same call then ends where a straight run ends."""
@@ -118,16 +120,50 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
     assert not list((tmp_path / "out/checkpoints").glob("*/"))
 
 
+def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+    """In one process, which a mutant of the loop reaches: log and parameters are those of one run."""
+    original, saved = loop.save_checkpoint, []
+
+    def save_and_stop(path, state, **header):
+        saved.append(header)
+        original(path, state, **header)
+        if len(saved) == 3:
+            raise KeyboardInterrupt
+
+    at_once = replace(EAGER, checkpoint_seconds=0)
+    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", seeds=(0, 1), execution=at_once)
+    monkeypatch.setattr(loop, "save_checkpoint", original)
+    assert [header["step"] for header in saved] == [1, 2, 3]  # a log interval of 120 steps is one or two
+    record = run(tmp_path / "cut", seeds=(0, 1), execution=at_once)
+    assert record["resumed_at"] == 3
+    assert record["training_seconds"] > saved[-1]["seconds"]
+    straight = run(tmp_path / "straight", seeds=(0, 1))
+    assert straight["resumed_at"] is None
+    for step in CONFIG.snapshot_steps():
+        cut, whole = (
+            parameters(tmp_path / name / f"policy-{step}.safetensors") for name in ("cut", "straight")
+        )
+        assert all(torch.equal(cut[name], whole[name]) for name in whole)
+    tables = [quantities(tmp_path / name / "training.csv") for name in ("cut", "straight")]
+    assert tables[0] == tables[1]
+    assert not list((tmp_path / "cut/checkpoints").glob("*/"))
+
+
+def quantities(path: Path) -> list[list[str]]:
+    """The rows of training.csv but for the seconds."""
+    rows = list(csv.reader(path.open()))
+    assert rows[0] == ["step", "seed", "quantity", "value"]
+    return [row for row in rows if row[2] != "seconds"]
+
+
+@pytest.mark.unmutated
 def test_training_log_is_the_same_after_a_resume(tmp_path):
     """Quantities are averages over log intervals; a resume must not lose or repeat a part of one."""
     kill_on_the_way(tmp_path, "gtp")
     assert start(tmp_path, "gtp").wait() == 0
     run(tmp_path / "straight", seeds=(0, 1))
-
-    def quantities(path):
-        rows = list(csv.reader(path.open()))
-        assert rows[0] == ["step", "seed", "quantity", "value"]
-        return [row for row in rows if row[2] != "seconds"]
 
     assert quantities(tmp_path / "out/training.csv") == quantities(tmp_path / "straight/training.csv")
 
@@ -201,6 +237,7 @@ def test_n_step_returns_by_hand():
     assert discount.tolist() == [0.5, 0.5, 0.0, 0.5, 0.5]
 
 
+@pytest.mark.unmutated
 def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
     path = kill_on_the_way(tmp_path, "gtp")
     whole = path.read_bytes()
@@ -240,6 +277,7 @@ def test_an_interrupted_run_says_whether_there_is_a_checkpoint(tmp_path, monkeyp
         run(tmp_path, execution=replace(EAGER, checkpoint_seconds=seconds))
 
 
+@pytest.mark.unmutated
 def test_two_processes_do_not_train_the_same_run_at_once(tmp_path):
     save_transitions(tmp_path / "data.safetensors", tiny_transitions())
     first, second = start(tmp_path, "gtp"), start(tmp_path, "gtp")

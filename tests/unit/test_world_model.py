@@ -11,7 +11,15 @@ from torch.func import functional_call
 from gtp.algorithms.mbdpo import PRESETS
 from gtp.world_model import losses
 from gtp.world_model.model import WorldModel
-from gtp.world_model.networks import NormedMLP, ValueHeads, mish, simplices
+from gtp.world_model.networks import (
+    GaussianPrior,
+    NormedMLP,
+    RunningMoments,
+    RunningScale,
+    ValueHeads,
+    mish,
+    simplices,
+)
 from gtp.world_model.regression import cross_entropy, decode, symexp, symlog, two_hot
 
 
@@ -120,6 +128,100 @@ def test_losses_weigh_steps_by_powers_of_rho_and_divide_by_the_horizon():
     assert losses.value_loss(logits, torch.zeros(3, 5), 0.5).item() == pytest.approx(
         math.log(51) * (1 + 0.5 + 0.25) / 3, rel=1e-6
     )
+
+
+def test_losses_of_rewards_and_of_ends_by_hand():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 51, generator=generator, dtype=torch.float64)
+    reward = torch.tensor([[0.5, -2.0, 7.0], [0.0, 1.0, 30.0]], dtype=torch.float64)
+    entropy = [
+        -(two_hot(y, 51) * row.log_softmax(-1)).sum().item()
+        for rows, ys in zip(logits, reward, strict=True)
+        for row, y in zip(rows, ys, strict=True)
+    ]
+    expected = (sum(entropy[:3]) / 3 + 0.7 * sum(entropy[3:]) / 3) / 2
+    assert losses.reward_loss(logits, reward, 0.7).item() == pytest.approx(expected)
+    ends = torch.tensor([[[2.0], [-1.0]]], dtype=torch.float64)
+    chance = [1.0 / (1.0 + math.exp(-2.0)), 1.0 / (1.0 + math.exp(1.0))]
+    by_hand = -(math.log(chance[0]) + math.log(1.0 - chance[1])) / 2
+    assert losses.termination_loss(ends, torch.tensor([[1.0, 0.0]]).double()).item() == pytest.approx(by_hand)
+
+
+def test_the_anchors_loss_is_that_of_telling_two_kinds_apart():
+    positive, negative = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 3.0]])
+    right = [math.log(1 + math.exp(-1.0)), math.log(1 + math.exp(2.0))]
+    wrong = [math.log(1 + math.exp(0.5)), math.log(1 + math.exp(3.0))]
+    expected = sum(right) / 4 + sum(wrong) / 4
+    assert losses.anchor_loss(positive, negative).item() == pytest.approx(expected)
+
+
+def test_the_priors_loss_by_hand():
+    """-(q / S + entropy ent) with ent = A sum (z^2 / 2 + log std + log(2 pi) / 2), over two steps."""
+    noise = torch.tensor([[[1.0, -2.0]], [[0.5, 0.0]]], dtype=torch.float64)
+    log_std = torch.tensor([[[0.1, -0.3]], [[0.0, 0.4]]], dtype=torch.float64)
+    q = torch.tensor([[4.0], [-2.0]], dtype=torch.float64)
+    loss = losses.prior_loss(q, log_std, noise, torch.tensor(2.0), 0.5, 0.1)
+    steps = []
+    for t in range(2):
+        logs = [0.5 * z**2 + s for z, s in zip(noise[t, 0].tolist(), log_std[t, 0].tolist(), strict=True)]
+        steps.append(q[t].item() / 2.0 + 0.1 * 2 * (sum(logs) + math.log(2 * math.pi)))
+    assert loss.item() == pytest.approx(-(steps[0] + 0.5 * steps[1]) / 2)
+
+
+def test_percentiles_of_one_and_of_two_numbers():
+    one, two = torch.tensor([3.0]), torch.tensor([3.0, 5.0])
+    assert [losses.percentile(one, share).item() for share in (0.05, 0.95)] == [3.0, 3.0]
+    found = [losses.percentile(two, share).item() for share in (0.0, 0.25, 1.0)]
+    assert found == pytest.approx([3.0, 3.5, 5.0])
+
+
+def test_networks_begin_as_the_release_says():
+    torch.manual_seed(0)
+    network, nothing = NormedMLP((200, 100, 300)), NormedMLP((4, 8, 3), zero=True)
+    for weight in (network.hidden[0].weight, network.output.weight):
+        assert weight.std().item() == pytest.approx(0.02, rel=0.03)
+    assert not network.output.bias.any()
+    assert not network.hidden[0].bias.any()
+    assert not nothing.output.weight.any()
+    assert nothing.hidden[0].weight.any()
+    heads = ValueHeads((200, 100, 11), 2)
+    assert not heads(torch.randn(4, 150), torch.randn(4, 50)).any()
+    assert heads.weight[0].std().item() == pytest.approx(0.02, rel=0.03)
+    assert not torch.equal(*heads.weight[0])
+    assert [moment.item() for moment in RunningMoments()()] == [0.0, 1.0]
+    assert RunningScale()().item() == 1.0
+
+
+def test_the_priors_deviation_lies_between_its_bounds():
+    prior = GaussianPrior((8, 8, 4))
+    with torch.no_grad():
+        prior.body.output.weight.zero_()
+        prior.body.output.bias.copy_(torch.tensor([0.3, -0.7, 50.0, -50.0]))
+    mean, log_std = prior(torch.randn(8))
+    assert mean.tolist() == pytest.approx([0.3, -0.7])
+    assert log_std.tolist() == pytest.approx([2.0, -10.0])
+    with torch.no_grad():
+        prior.body.output.bias.zero_()
+    assert prior(torch.randn(8))[1].tolist() == [-4.0, -4.0]
+
+
+def test_an_mlp_of_latents_ends_on_simplices():
+    network = NormedMLP((3, 16, 24), latent=True)
+    groups = network(torch.randn(5, 3)).unflatten(-1, (3, 8))
+    torch.testing.assert_close(groups.sum(dim=-1), torch.ones(5, 3))
+
+
+def test_the_anchor_is_normalised_and_clipped():
+    model = still(anchor=lambda z, a: a, anchor_moments=lambda: (torch.tensor(1.0), torch.tensor(2.0)))
+    act = torch.tensor([[2.0], [11.0], [12.0], [-9.0], [-10.0]])
+    assert model.normalized_anchor(act, act).tolist() == [0.5, 5.0, 5.0, -5.0, -5.0]
+
+
+def test_an_action_of_the_prior_and_the_latents_that_actions_lead_to():
+    model = still(prior=lambda z: (z, torch.full_like(z, math.log(0.5))), dynamics=lambda z, a: 2.0 * z + a)
+    assert model.sample(torch.tensor([0.3]), torch.tensor([1.0])).item() == pytest.approx(math.tanh(0.8))
+    path = model.rollout(torch.tensor([[1.0]]), torch.tensor([[[0.5]], [[-1.0]]]))
+    assert path.flatten().tolist() == [1.0, 2.5, 4.0]
 
 
 def test_the_released_pairing_gives_two_of_768_their_own_action():
