@@ -1,6 +1,6 @@
-"""What figures and tables know of a study beside its numbers: the content of study.json."""
+"""What figures and tables know of a study beside its numbers: study.json, or record.json online."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gtp.acting import ActingRule
@@ -206,3 +206,16 @@ class StudyRecord:
         """What a method is called in print; its name when the study does not know it."""
         method = self.method(name)
         return method.label if method else name
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineRecord:
+    """What figures and tables of an online study need to know beside the numbers."""
+
+    environments: tuple[str, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    episodes: int
+    """Episodes of an evaluation."""
+    labels: Mapping[str, str]
+    """Method -> its name in print, in the order of the study."""
