@@ -71,6 +71,11 @@ faults: $(INSTALLED)  ## 100 kills and 900 damaged files, what came of them (hal
 	@"$(BIN)/python" -m tests.faults.kills --record docs/faults.md
 	@"$(BIN)/python" -m tests.faults.damaged_files --record docs/faults.md
 
+# Not part of `test`: it needs root and Debian, and installs Slurm.
+.PHONY: test-cluster
+test-cluster: $(INSTALLED)  ## The workflow on a real Slurm: a node lost, a time limit, the head killed (minutes)
+	@"$(BIN)/python" -m tests.cluster.scenarios
+
 # A stage keeps its input functions beside its rules, which is all that Snakemake's own linter may find.
 .PHONY: lint
 lint: $(INSTALLED)  ## Style of the Python and Snakemake files

@@ -1,6 +1,5 @@
 """Results of methods that train online: the record of a study, and returns by seed at each evaluation."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,24 +7,12 @@ import numpy as np
 import pandas as pd
 
 from gtp.errors import UserError
+from gtp.report.record import OnlineRecord
 from gtp.report.results import REMEDY, built, pick, read_object, read_results
 from gtp.report.statistics import Estimate, mean_estimate
 
 WAYS = {"search": "search", "prior": "prior alone", "actor": "actor"}
 """Way of acting in the rows -> its words in print."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnlineRecord:
-    """What figures and tables of an online study need to know beside the numbers."""
-
-    environments: tuple[str, ...]
-    seeds: tuple[int, ...]
-    steps: int
-    episodes: int
-    """Episodes of an evaluation."""
-    labels: Mapping[str, str]
-    """Method -> its name in print, in the order of the study."""
 
 
 def read_record(path: Path) -> OnlineRecord:

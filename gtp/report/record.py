@@ -1,4 +1,4 @@
-"""What figures and tables know of a study beside its numbers: the content of study.json."""
+"""What figures and tables know of a study beside its numbers: study.json, or record.json online."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -232,3 +232,16 @@ class OracleRecord:
     """Gradient updates."""
     samples: int
     """Draws behind each gap of Theorem 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineRecord:
+    """What figures and tables of an online study need to know beside the numbers."""
+
+    environments: tuple[str, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    episodes: int
+    """Episodes of an evaluation."""
+    labels: Mapping[str, str]
+    """Method -> its name in print, in the order of the study."""

@@ -9,7 +9,7 @@ from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import Execution, TrainConfig
 from gtp.errors import UserError, suggest
 from gtp.online.settings import ModelBasedConfig, OnlineConfig
-from gtp.report.online import OnlineRecord
+from gtp.report.record import OnlineRecord
 from gtp.studies.reading import check_entry, parse, read_mapping
 
 KINDS = {"mbdpo": (MBDPO, ModelBasedConfig), "sac": (OnlineConfig,)}

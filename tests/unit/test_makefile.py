@@ -58,6 +58,7 @@ COMMANDS = {
         "[python][-m][tests.faults.kills][--record][docs/faults.md]",
         "[python][-m][tests.faults.damaged_files][--record][docs/faults.md]",
     ],
+    "test-cluster": ["[python][-m][tests.cluster.scenarios]"],
     "lint": ["[ruff][check][.]", "[ruff][format][--check][.]", "[snakefmt][--check][Snakefile][workflow]"],
 }
 

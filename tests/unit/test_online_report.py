@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gtp.errors import UserError
-from gtp.report.online import OnlineRecord, read_record, read_returns
+from gtp.report.online import read_record, read_returns
+from gtp.report.record import OnlineRecord
 from gtp.report.style import save_figure
 from gtp.schema import OnlineEpisode, write_rows
 from workflow.scripts import online_figure, online_table

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -99,9 +100,13 @@ def one_of(names):
 
 def code_of_method(*modules):
     """Input function: the source files behind a stage and behind the wildcard's method."""
-    return lambda wildcards: files_behind(
+    return lambda wildcards: code_behind(
         *modules, f"gtp.algorithms.{PLAN.methods[wildcards.method].algorithm}"
     )
+
+
+# Thousands of jobs ask for the files of a few methods.
+code_behind = cache(files_behind)
 
 
 pathvars:

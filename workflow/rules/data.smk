@@ -104,6 +104,7 @@ rule fetch_dataset:
         "<logs>/fetch_dataset/{dataset}.log",
     wildcard_constraints:
         dataset=one_of(set(DATASETS) - set(GENERATED)),
+    localrule: True  # nodes of a cluster seldom reach the internet
     conda:
         "../../environment.yml"
     resources:
@@ -126,6 +127,9 @@ rule validate_dataset:
         "<logs>/<study>/validate_dataset/{task}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime="30m",
     params:
         options=validate_options,
     message:
@@ -184,6 +188,9 @@ rule measure_reference_returns:
         task=one_of(MEASURED),
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime="2h",
     params:
         options=reference_returns_options,
     message:

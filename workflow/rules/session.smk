@@ -2,9 +2,32 @@
 import csv
 import datetime
 import json
+import subprocess
 import time
 
 STARTED = time.time()
+# Where this call is itself a job of Slurm; the executor takes the variable away later.
+OWN_JOB = os.environ.get("SLURM_JOB_ID")
+
+
+def jobs_left():
+    """Numbers of the Slurm jobs that an earlier call in this folder has submitted and that have not ended."""
+    command = ["squeue", "--me", "--noheader", "--format=%i|%Z"]
+    listing = subprocess.run(command, capture_output=True, text=True)
+    if listing.returncode:
+        sys.exit(f"error: squeue, which lists Slurm's jobs, failed: {' '.join(listing.stderr.split())}")
+    jobs = [line.split("|", 1) for line in listing.stdout.splitlines()]
+    here = os.path.realpath(".")
+    return [job for job, folder in jobs if job != OWN_JOB and os.path.realpath(folder) == here]
+
+
+def refuse_jobs_left():
+    """End the program when two jobs could write the same file: this call's, and one of a call that was killed."""
+    if workflow.executor_plugin.name == "slurm" and (left := jobs_left()):
+        sys.exit(
+            f"error: Slurm still has jobs of an earlier call in this folder: `scancel {' '.join(left)}` (trainings"
+            " resume from their checkpoints) or wait for them, then start again"
+        )
 
 
 def announce():

@@ -5,7 +5,8 @@ from matplotlib.lines import Line2D
 
 from gtp.errors import ending_in_one_line
 from gtp.report.layout import footnote, label_panels, legend_above, panel_grid
-from gtp.report.online import WAYS, OnlineRecord, OnlineReturns, read_record, read_returns
+from gtp.report.online import WAYS, OnlineReturns, read_record, read_returns
+from gtp.report.record import OnlineRecord
 from gtp.report.style import MethodStyle, house_style, save_figure, style_of
 
 

@@ -3,7 +3,8 @@
 import pandas as pd
 
 from gtp.errors import ending_in_one_line
-from gtp.report.online import OnlineRecord, OnlineReturns, read_record, read_returns
+from gtp.report.online import OnlineReturns, read_record, read_returns
+from gtp.report.record import OnlineRecord
 from gtp.report.statistics import Estimate
 from gtp.report.tables import Cell, Row, Table, plus_minus, write_table
 
