@@ -121,7 +121,8 @@ def theorem_rows() -> pd.DataFrame:
         h = 0.5 ** (k + 1)
         power = order if field == "exact" else 0 if sweep == "step" else 2
         gap = (0.1 if power == 0 else h**power) * (1 + 0.01 * seed)
-        times = {"t": 1.0, "u": 0.5, "tau": 0.1, "steps": 2**k, "step": h}
+        u, steps = (0.5, 2**k) if sweep == "step" else (1.0 - h, 1)
+        times = {"t": 1.0, "u": u, "tau": 0.1, "steps": steps, "step": h}
         losses = {"ideal": 1.0, "practical": 1.0 + gap, "gap": gap}
         about = {"mixture": mixture, "seed": seed, "sweep": sweep, "field": field, "solver": solver}
         rows.append({**about, "order": order, **times, **losses})
