@@ -34,13 +34,14 @@ def numbers_in(value):
         return value
 
 
+# The files of --configfile come first in the list, before the default study that they extend.
+STUDY_FILES = [os.path.relpath(path) for path in workflow.overwrite_configfiles or workflow.configfiles]
+
+
 def read_plan():
     """The checked study; a mistake in the configuration ends the program with one line."""
-    # The files of --configfile come first in the list, before the default study that they extend.
-    given = workflow.overwrite_configfiles or workflow.configfiles
-    files = [os.path.relpath(path) for path in given]
     try:
-        for path in files:
+        for path in STUDY_FILES:
             # Of two equal keys Snakemake keeps the last without a word, and it would merge what a study has by
             # suite or by method with what the default study has.
             written = read_mapping(path)
@@ -49,7 +50,7 @@ def read_plan():
             if isinstance(evaluation, dict) and "nfe_by_method" in evaluation:
                 config["evaluation"]["nfe_by_method"] = evaluation["nfe_by_method"]
         update_config(config, numbers_in(workflow.config_settings.config))
-        return load_plan(config, METHODS_FILE, TASKS_FILE, TRIALS_FILE, file=files[-1])
+        return load_plan(config, METHODS_FILE, TASKS_FILE, TRIALS_FILE, file=STUDY_FILES[-1])
     except UserError as error:
         sys.exit(f"error: {error}")
 
@@ -58,6 +59,7 @@ PLAN = read_plan()
 STUDY = PLAN.study
 CHUNKS = STUDY.seed_chunks()
 ABLATIONS = PLAN.ablations()
+RECORD = PLAN.record(STUDY.methods)
 
 
 # A view is a folder of results/, figures/ and paper_tables/: the study with its own methods, one ablation beside
