@@ -26,7 +26,7 @@ export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
@@ -45,8 +45,9 @@ $(STUDY_FILE):
 environment: $(INSTALLED)  ## Create .venv from requirements.lock
 
 .PHONY: reproduce
-reproduce: $(STUDY_FILE) $(INSTALLED)  ## Environment, then every figure and table of a study (STUDY=quick)
+reproduce: $(STUDY_FILE) $(INSTALLED)  ## Environment, then every figure and table of a study (STUDY=quick) and its page
 	@"$(BIN)/snakemake" --cores all --configfile $(STUDY_FILE)
+	@"$(BIN)/snakemake" page --cores all --configfile $(STUDY_FILE) --quiet all
 	@"$(BIN)/python" workflow/scripts/tell_study.py results/$(STUDY)
 
 .PHONY: compare
@@ -54,7 +55,11 @@ compare: $(INSTALLED)  ## A finished study (STUDY=quick) against its committed r
 	@"$(BIN)/python" -m gtp compare --study results/$(STUDY)
 
 .PHONY: report
-report: $(STUDY_FILE) $(INSTALLED)  ## report.html with the figures and tables of a finished study (STUDY=quick)
+report: $(STUDY_FILE) $(INSTALLED)  ## report/quick/index.html: all that a study (STUDY=quick) says, on one page
+	@"$(BIN)/snakemake" page --cores all --configfile $(STUDY_FILE)
+
+.PHONY: snakemake-report
+snakemake-report: $(STUDY_FILE) $(INSTALLED)  ## report.html: Snakemake's own report, with its graph and times (STUDY=quick)
 	@"$(BIN)/snakemake" --configfile $(STUDY_FILE) --report report.html
 
 .PHONY: adopt-reference
@@ -129,7 +134,7 @@ clean:  ## Remove results, figures, tables, logs and checkpoints; keep datasets,
 	@for folder in results figures paper_tables; do \
 	  if [ -d $$folder ]; then find $$folder -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +; fi; \
 	done
-	@rm -rf logs benchmarks checkpoints .cache .snakemake report.html report.zip
+	@rm -rf logs benchmarks checkpoints .cache .snakemake report report.html report.zip
 
 .PHONY: distclean
 distclean: clean  ## Remove the datasets and .venv as well

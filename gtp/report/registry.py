@@ -67,6 +67,8 @@ class Product:
     """What the report calls it."""
     caption: str
     """What the report says below it: reStructuredText, in which {view} is the study or ablation shown."""
+    alt: str = ""
+    """What a figure shows and where its numbers stand in words, for those who cannot see it."""
     tables: tuple[str, ...] = ()
     """The results tables that it needs: keys of gtp.schema.TABLES and names of its script's inputs."""
     more: tuple[str, ...] = ()
@@ -100,6 +102,10 @@ FIGURES = (
             "clipped. Policies act by one sample, those without noise in their one way. The footnote has the "
             "number of seeds and episodes, and seeds that diverged."
         ),
+        alt=(
+            "Line charts of score against gradient updates, a panel for each task and a line with a band "
+            "for each method. The table of values below the figure has every point and interval."
+        ),
         tables=("curves",),
         of_ablations=True,
     ),
@@ -129,6 +135,10 @@ FIGURES = (
             "figure of times. A method may have been scored at more *K* than others; all panels share one "
             "axis."
         ),
+        alt=(
+            "Charts of score against one to eight function evaluations for an action, a panel for each task "
+            "and a line for each method. The table of main scores has the values at the headline K."
+        ),
         tables=("scores",),
         of_ablations=True,
     ),
@@ -146,6 +156,11 @@ FIGURES = (
             "in one process, which tell how steady the machine was and nothing about other machines. Times "
             "are of single observations, transfers included, and were measured on the first task of each "
             "suite. Intervals that leave the frame are cut by it."
+        ),
+        alt=(
+            "Charts of score against the time of one action on a logarithmic axis, a line for each method "
+            "and way of acting. Up and to the left is better. The tables of scores and of cost have the "
+            "values."
         ),
         tables=("scores", "cost"),
     ),
@@ -177,6 +192,10 @@ FIGURES = (
             "Tasks whose data have different sources are not put together. Policies act by one sample, those "
             "without noise in their one way."
         ),
+        alt=(
+            "Falling step curves: for each threshold of the score, the share of runs above it, a line for "
+            "each method. A higher line is better. The table of aggregates has means over the same runs."
+        ),
         tables=("scores",),
     ),
     Product(
@@ -188,6 +207,10 @@ FIGURES = (
             "intervals 95 % Student t over seeds. Solid: at the headline *K*; dotted: at the smallest. The "
             "search, where there is one, is the same for all sizes. A panel says whether the means rise from "
             "each size to the next, and how many of these steps are larger than their interval (Welch)."
+        ),
+        alt=(
+            "Charts of score against the number of parameters, a panel for each task, with dots for seeds "
+            "and a line through their means. The table of scores has the values."
         ),
         tables=("scores", "cost"),
         applies=has_sizes,
@@ -202,6 +225,11 @@ FIGURES = (
             "[-1, 1] (black), to which actions are clipped when acting. Diamonds are the actions that the "
             "dataset took in the most similar states. One training seed."
         ),
+        alt=(
+            "A panel for each method, in which lines lead from wide noise to actions in two dimensions, and "
+            "diamonds mark the actions of the data. It shows whether the lines end at the diamonds, and at "
+            "how many groups."
+        ),
         tables=("trajectories",),
     ),
     Product(
@@ -212,6 +240,10 @@ FIGURES = (
             "a maze cell, on a logarithmic scale that all mazes share. White was never visited, grey is "
             "wall. The circle is the start and the star the goal of the episodes on which policies are "
             "evaluated."
+        ),
+        alt=(
+            "Maps of the mazes, darker where the data have been more often, with the start as a circle and "
+            "the goal as a star."
         ),
         tables=("coverage", "mazes"),
         applies=has_mazes,
@@ -226,6 +258,10 @@ FIGURES = (
             "shown; the score over all episodes is in the main table. A dagger marks counts that lack the "
             "seeds that diverged."
         ),
+        alt=(
+            "Maps of the mazes with the paths that each method takes from start to goal; dotted paths fail "
+            "and end at a cross. The count of paths that arrive stands below each map."
+        ),
         tables=("rollouts", "mazes"),
         applies=has_mazes,
     ),
@@ -237,6 +273,10 @@ FIGURES = (
             "recorded, as shares of all episodes (filled) and of all steps (line), which is how often "
             "training draws them. Panels of one environment have the same bins and the same horizontal axis. "
             "Dashed lines are the returns that score 0 and 100."
+        ),
+        alt=(
+            "Histograms of the returns of recorded episodes, a panel for each task, with dashed lines at "
+            "the returns that score 0 and 100. The data cards have their means and extremes."
         ),
         tables=("episodes",),
         applies=has_other_tasks,
@@ -250,6 +290,10 @@ FIGURES = (
             "without replacement). A curve begins at the average of all trials and ends at the best one; "
             "where two curves cross, which method is better depends on how much both are tuned. The trials "
             "are in the table of trials. The best is chosen and reported on the same episodes."
+        ),
+        alt=(
+            "Rising curves: the best average score to expect of one, two and more trials, a line for each "
+            "method. The table of trials has every trial."
         ),
         tables=("scores",),
         of_trials=True,

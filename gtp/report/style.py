@@ -128,11 +128,16 @@ def _turn(cycle: Sequence, place: int) -> Any:
 
 
 def save_figure(figure: Figure, *paths: Path) -> None:
-    """Write the figure to each path in the format of its suffix; the same figure gives the same bytes.
+    """Write the figure to each path in the format of its suffix; the same figures in the same order are
+    the same bytes.
 
     Raises UserError when a file cannot be written.
     """
-    silent = {".pdf": {"CreationDate": None, "Producer": None, "Creator": None}, ".png": {"Software": None}}
+    silent = {
+        ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+        ".png": {"Software": None},
+        ".svg": {"Date": None, "Creator": None},
+    }
     for path in map(Path, paths):
         with house_style():
             write_atomically(

@@ -32,14 +32,12 @@ def no_waiting_for_the_disk(monkeypatch):
 
 
 def run_script(name: str, results: Path, output: Path) -> list[bytes]:
-    """Run a figure's script as Snakemake does; the bytes of its PDF and PNG."""
+    """Run a figure's script as Snakemake does; the bytes of its PDF, PNG and SVG."""
     files = {table: str(results / f"{table}.csv") for table in INPUTS[name]}
-    paths = {kind: str(output / f"{name}.{kind}") for kind in ("pdf", "png")}
-    fake = SimpleNamespace(
-        input=SimpleNamespace(study=str(results / "study.json"), **files), output=SimpleNamespace(**paths)
-    )
+    paths = [str(output / f"{name}.{kind}") for kind in ("pdf", "png", "svg")]
+    fake = SimpleNamespace(input=SimpleNamespace(study=str(results / "study.json"), **files), output=paths)
     runpy.run_path(str(SCRIPTS / f"figure_{name}.py"), {"snakemake": fake}, "__main__")
-    return [Path(path).read_bytes() for path in paths.values()]
+    return [Path(path).read_bytes() for path in paths]
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -53,6 +51,8 @@ def test_the_same_tables_give_the_same_bytes(name: str, results: Path, tmp_path:
         assert forbidden not in pdf_text(first[0])
     assert b"/FontFile2" in pdf_text(first[0])  # TrueType, embedded
     assert b"tEXt" not in first[1]  # no version, no date
+    assert b"<svg" in first[2]
+    assert b"dc:date" not in first[2]
 
 
 def pdf_text(data: bytes) -> bytes:

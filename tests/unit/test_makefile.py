@@ -44,10 +44,12 @@ def make(checkout: Path, *words: str) -> list[str]:
 COMMANDS = {
     "reproduce": [
         "[snakemake][--cores][all][--configfile][config/quick.yaml]",
+        "[snakemake][page][--cores][all][--configfile][config/quick.yaml][--quiet][all]",
         "[python][workflow/scripts/tell_study.py][results/quick]",
     ],
     "compare": ["[python][-m][gtp][compare][--study][results/quick]"],
-    "report": ["[snakemake][--configfile][config/quick.yaml][--report][report.html]"],
+    "report": ["[snakemake][page][--cores][all][--configfile][config/quick.yaml]"],
+    "snakemake-report": ["[snakemake][--configfile][config/quick.yaml][--report][report.html]"],
     "adopt-reference": [
         "[python][workflow/scripts/adopt_reference.py][config/quick.yaml]",
         "[snakemake][reference][--cores][all]",

@@ -51,6 +51,10 @@ def test_the_end_of_a_study_says_what_came_out_and_where_it_lies(finished):
     assert "gtp-perfect_antmaze" not in text  # which a study without AntMaze cannot test
     assert "results/study repeats results/reference/study to the byte" in text
     assert "Figures: figures/study/. Tables for print: paper_tables/study/." in text
+    assert "on one page" not in text
+    Path("report/study").mkdir(parents=True)
+    Path("report/study/index.html").touch()
+    assert "All of it on one page: report/study/index.html." in tell(finished)
     assert (
         text.index("main.md")
         < text.index("gtp-guidance")

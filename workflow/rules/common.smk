@@ -35,6 +35,10 @@ def numbers_in(value):
         return value
 
 
+# The files of --configfile come first in the list, before the default study that they extend.
+STUDY_FILES = [os.path.relpath(path) for path in workflow.overwrite_configfiles or workflow.configfiles]
+
+
 def read_plan():
     """The checked study; a mistake in the configuration ends the program with one line."""
     # In Snakemake's list the files of --configfile come before the default study that they extend.
@@ -62,6 +66,7 @@ PLAN = read_plan()
 STUDY = PLAN.study
 CHUNKS = STUDY.seed_chunks()
 ABLATIONS = PLAN.ablations()
+RECORD = PLAN.record(STUDY.methods)
 
 
 # A view is a folder of results/, figures/ and paper_tables/: the study with its own methods, one ablation beside

@@ -10,7 +10,7 @@ def script_of(kind, product):
 
 def figures_of(view, names):
     """The files of some figures of a view."""
-    return expand("<figures>/{view}/{name}.{format}", view=view, name=names, format=["pdf", "png"])
+    return expand("<figures>/{view}/{name}.{format}", view=view, name=names, format=["pdf", "png", "svg"])
 
 
 def tables_of(view, names):
@@ -39,16 +39,21 @@ def products_of_ablation(view):
     return figures_of(view, figures) + tables_of(view, tables)
 
 
+def read_reference(name):
+    """Record of a committed reference, and the names of its tables; a damaged one ends the program with one line."""
+    folder = Path("results/reference", name)
+    try:
+        return read_study(folder / "study.json"), {path.stem for path in folder.glob("*.csv")}
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
 def products_of_references(wildcards):
     """Input function: the figures and tables of every committed reference, as far as its tables allow."""
     files = []
     for name in REFERENCES:
-        view, folder = f"reference/{name}", Path("results/reference", name)
-        try:
-            record = read_study(folder / "study.json")
-        except UserError as error:
-            sys.exit(f"error: {error}")
-        available = {path.stem for path in folder.glob("*.csv")}
+        view = f"reference/{name}"
+        record, available = read_reference(name)
         files += figures_of(view, of_study(FIGURES, record, available))
         files += tables_of(view, of_study(PRINTED_TABLES, record, available))
     return files
@@ -88,6 +93,8 @@ for product in (*FIGURES, *ORACLE_FIGURES):
                 subcategory="{view}",
                 labels={"figure": product.label},
             ),
+            # The last: drawing it lays the figure out anew, and the others stay as they were without it.
+            svg=f"<figures>/{{view}}/{product.name}.svg",
         log:
             f"<logs>/{{view}}/figure_{product.name}.log",
         localrule: True

@@ -1,7 +1,5 @@
 # Targets: names for `snakemake <target>`. Figures and tables of the study, its ablations, and the references.
 
-RECORD = PLAN.record(STUDY.methods)
-
 
 def refuse_target(wildcards):
     """Input function that ends the program: no rule and no file has this name."""
@@ -9,6 +7,7 @@ def refuse_target(wildcards):
         "all",
         "figures",
         "tables",
+        "page",
         "data",
         "ablations",
         "reference",
@@ -130,6 +129,7 @@ rule reference_claims:
 rule reference:
     input:
         products_of_references,
+        [f"docs/report-{name}.html" for name in PAGES_IN_DOCS],
         tables_of("reference", ["claims"]),
         [file for place in ONLINE_PLACES if place != "online" for file in online_products(place)],
         [file for view in ORACLE_VIEWS if view != "oracle" for file in products_of_oracle(view)],

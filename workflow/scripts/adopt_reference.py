@@ -7,18 +7,17 @@ config/online.yaml, methods that train online, and config/oracle.yaml, known ans
 
 import argparse
 import csv
-import datetime
-import importlib.metadata
 import json
-import os
-import platform
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.files import sha256_of, write_text
+from gtp.files import write_text
+from gtp.report.provenance import Provenance
 from gtp.studies import load_plan, read_mapping
+from gtp.studies.provenance import PACKAGES, committed, minutes_of_sessions, provenance_of
 
 REFERENCE = Path("results/reference")
 STANDALONE = {
@@ -27,8 +26,6 @@ STANDALONE = {
 }
 """Studies that are run beside any other -> what is drawn from; their names are those of target and folder."""
 CONFIGURATION = tuple(Path(f"config/{name}.yaml") for name in ("methods", "tasks", "trials"))
-PACKAGES = ("torch", "numpy", "gymnasium", "gymnasium-robotics", "mujoco", "minari", "snakemake")
-FURTHER = ("scipy", "stable-baselines3")
 
 
 def adopt(study_file: Path) -> None:
@@ -43,19 +40,14 @@ def adopt(study_file: Path) -> None:
     # References of tasks are measured on request only; those that were must be up to date like all else.
     targets = ["reproduce", *(["reference_returns"] if source / "reference_returns.csv" in tables else [])]
     check_up_to_date([*targets, "--configfile", str(study_file)])
-    datasets = sorted({plan.dataset_id(task) for task in plan.study.tasks})
-    record = {
-        "study": plan.study.study,
-        "commit": commit(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "minutes": round(minutes_of_sessions(Path("logs") / plan.study.study / "sessions.csv"), 1),
-        "machine": describe_machine(source),
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "configuration": {str(path): sha256_of(path) for path in (study_file, *CONFIGURATION)},
-        "datasets": {name: checksums(name) for name in datasets},
-        "tables": {path.name: sha256_of(path) for path in tables},
-    }
+    record = provenance_of(
+        plan.study.study,
+        tables,
+        commit=committed(),
+        minutes=minutes_of_sessions(Path("logs") / plan.study.study / "sessions.csv"),
+        configuration=(study_file, *CONFIGURATION),
+        datasets=sorted({plan.dataset_id(task) for task in plan.study.tasks}),
+    )
     replace_reference(target, tables, record)
 
 
@@ -69,17 +61,14 @@ def adopt_standalone(study_file: Path) -> None:
     if not any(path.suffix == ".csv" for path in tables) or not (source / "record.json").exists():
         raise UserError(f"{source} has no finished table; run snakemake {name} --cores all")
     check_up_to_date([str(path) for path in tables])
-    record = {
-        "study": name,
-        "commit": commit(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "minutes": round(seconds_of_jobs(name) / 60, 1),
-        "machine": describe_machine(source),
-        "python": platform.python_version(),
-        "versions": {package: importlib.metadata.version(package) for package in (*PACKAGES, *FURTHER)},
-        "configuration": {str(study_file): sha256_of(study_file)},
-        "tables": {path.name: sha256_of(path) for path in tables},
-    }
+    record = provenance_of(
+        name,
+        tables,
+        commit=committed(),
+        minutes=seconds_of_jobs(name) / 60,
+        configuration=[study_file],
+        packages=(*PACKAGES, "scipy", "stable-baselines3"),
+    )
     replace_reference(REFERENCE / name, tables, record)
 
 
@@ -93,14 +82,14 @@ def seconds_of_jobs(name: str) -> float:
     return sum(seconds)
 
 
-def replace_reference(target: Path, tables: list[Path], record: dict) -> None:
+def replace_reference(target: Path, tables: list[Path], record: Provenance) -> None:
     """Let the folder `target` hold copies of these tables and the record of where they come from."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for path in tables:
         shutil.copyfile(path, target / path.name)
-    write_text(target / "provenance.json", json.dumps(record, indent=2) + "\n")
-    print(f"{target} now has the {len(tables)} tables of study {record['study']}")
+    write_text(target / "provenance.json", json.dumps(asdict(record), indent=2) + "\n")
+    print(f"{target} now has the {len(tables)} tables of study {record.study}")
 
 
 def check_up_to_date(arguments: list[str]) -> None:
@@ -109,48 +98,6 @@ def check_up_to_date(arguments: list[str]) -> None:
     plan = subprocess.run(command, capture_output=True, text=True)
     if "Nothing to be done" not in plan.stdout + plan.stderr:
         raise UserError(f"the results are not up to date; run snakemake {' '.join(arguments)} --cores all")
-
-
-def commit() -> str:
-    """The commit of the code. Raises UserError when tracked files differ from it."""
-    changes = git("diff", "--name-only", "HEAD", "--", "gtp", "workflow", "config", "Snakefile")
-    if changes:
-        raise UserError(f"commit {changes.splitlines()[0]} first: the reference names the code that made it")
-    return git("rev-parse", "HEAD")
-
-
-def git(*arguments: str) -> str:
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    if result.returncode != 0:
-        raise UserError(
-            f"git {arguments[0]} failed: {result.stderr.strip().splitlines()[-1]}; use a git clone"
-        )
-    return result.stdout.strip()
-
-
-def minutes_of_sessions(path: Path) -> float:
-    """Wall-clock minutes of all calls of snakemake for the study, from the record that the workflow keeps."""
-    if not path.exists():
-        raise UserError(f"{path} is missing, so the time that the study took is not known; run it again")
-    with open(path, newline="", encoding="utf-8") as file:
-        return sum(float(row["minutes"]) for row in csv.DictReader(file))
-
-
-def describe_machine(results: Path) -> str:
-    """Number and model of the CPUs, and the GPU if the runs below `results` used one."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = lines[0].split(":")[1].strip() if lines else model
-    runs = [json.loads(path.read_text()) for path in results.glob("runs/**/run.json")]
-    devices = {run.get("device_name", "cpu") for run in runs}
-    return ", ".join([f"{os.cpu_count()} CPUs ({model})", *sorted(devices - {"cpu"})])
-
-
-def checksums(dataset_id: str) -> dict[str, str]:
-    """SHA-256 of a dataset's files, from its card."""
-    return json.loads((Path("resources/minari") / dataset_id / "card.json").read_text())["sha256"]
 
 
 if __name__ == "__main__":

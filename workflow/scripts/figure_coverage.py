@@ -126,4 +126,4 @@ if __name__ == "__main__":
         study = read_study(snakemake.input.study)
         files = snakemake.input.coverage, snakemake.input.mazes
         figure = draw(read_results(files[0], "coverage"), read_results(files[1], "mazes"), study, files)
-        save_figure(figure, snakemake.output.pdf, snakemake.output.png)
+        save_figure(figure, *snakemake.output)

@@ -123,4 +123,4 @@ if __name__ == "__main__":
         study = read_study(snakemake.input.study)
         episodes = read_results(snakemake.input.episodes, "episodes")
         figure = draw(episodes, study, snakemake.input.episodes)
-        save_figure(figure, snakemake.output.pdf, snakemake.output.png)
+        save_figure(figure, *snakemake.output)

@@ -98,4 +98,4 @@ if __name__ == "__main__":
         study = read_study(snakemake.input.study)
         scores = read_seed_scores(snakemake.input.scores, "scores", study)
         cost = read_results(snakemake.input.cost, "cost")
-        save_figure(draw(scores, cost, study), snakemake.output.pdf, snakemake.output.png)
+        save_figure(draw(scores, cost, study), *snakemake.output)

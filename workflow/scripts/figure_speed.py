@@ -161,4 +161,4 @@ if __name__ == "__main__":
         study = read_study(snakemake.input.study)
         scores = read_seed_scores(snakemake.input.scores, "scores", study)
         costs = read_acting_costs(snakemake.input.cost, study)
-        save_figure(draw(scores, costs, study), snakemake.output.pdf, snakemake.output.png)
+        save_figure(draw(scores, costs, study), *snakemake.output)

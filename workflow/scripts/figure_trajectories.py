@@ -139,6 +139,4 @@ if __name__ == "__main__":
     with ending_in_one_line():
         study = read_study(snakemake.input.study)
         points = read_results(snakemake.input.trajectories, "trajectories")
-        save_figure(
-            draw(points, study, snakemake.input.trajectories), snakemake.output.pdf, snakemake.output.png
-        )
+        save_figure(draw(points, study, snakemake.input.trajectories), *snakemake.output)

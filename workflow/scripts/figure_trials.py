@@ -73,4 +73,4 @@ if __name__ == "__main__":
         file = snakemake.input.study
         study = read_study(file)
         scores = read_seed_scores(snakemake.input.scores, "scores", study)
-        save_figure(draw(scores, study, file), snakemake.output.pdf, snakemake.output.png)
+        save_figure(draw(scores, study, file), *snakemake.output)

@@ -61,6 +61,9 @@ def tell(folder: Path) -> Iterator[str]:
         yield ""
         yield from comparison_lines(compare(folder, reference))
     yield ""
+    page = Path("report") / folder.relative_to("results") / "index.html"
+    if page.exists():
+        yield f"All of it on one page: {page}."
     yield f"Figures: {figures}/. Tables for print: {tables}/. Rows behind them: {folder}/."
     yield f"What cannot be tested: gtp claims --study {folder}; rows behind a verdict: --claim <name>."
 

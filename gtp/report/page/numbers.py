@@ -1,0 +1,144 @@
+"""What the page tells in numbers beside the printed tables: curves, data and cost of a study."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from gtp.acting import ActingRule
+from gtp.data.sources import SOURCES
+from gtp.report.ledger.results import Results
+from gtp.report.page.tables import PageCell, PageGroup, PagePart, PageTable
+from gtp.report.record import StudyRecord, TaskRecord
+from gtp.report.statistics import Estimate
+from gtp.report.tables import plus_minus, signed
+
+Facts = list[tuple[str, str]]
+"""Names with what is to be said of them."""
+
+
+def curve_tables(results: Results) -> Iterator[tuple[str, PageTable]]:
+    """Label of each task, and the scores of its learning curves: rows methods, columns updates."""
+    study = results.study
+    for task in study.tasks:
+        curves = {method.label: results.curves.curve(task.name, method.name) for method in study.methods}
+        steps = sorted({int(step) for curve in curves.values() for step in curve["step"]})
+        rows = tuple((PageCell(label), *curve_cells(curve, steps)) for label, curve in curves.items())
+        part = PagePart(("Method", *(f"{step:,}" for step in steps)), (PageGroup("", rows),))
+        notes = "Columns are gradient updates; ± half of the 95 % interval (Student's t over seeds)."
+        yield (
+            task.label,
+            PageTable(f"{task.label}: score by updates.", f"{notes} {study.acting_notice()}", (part,)),
+        )
+
+
+def curve_cells(curve: pd.DataFrame, steps: list[int]) -> Iterator[PageCell]:
+    """The mean and its interval at each of the steps, a dash where there was no evaluation."""
+    at = {int(row.step): Estimate(row.mean, row.low, row.high, 0) for row in curve.itertuples(index=False)}
+    for step in steps:
+        yield PageCell(plus_minus(at[step]) if step in at else "–")
+
+
+def data_card(task: TaskRecord, results: Results) -> Facts:
+    """What is known of the data of a task and of how its policies are scored."""
+    source = SOURCES[task.source]
+    kind = f"{source.in_print} data" + ("" if source.used_by_paper else ", not D4RL's")
+    facts = [("Data", kind), ("Environment", task.environment), ("Suite", task.suite)]
+    if task.maze:
+        facts.append(("Maze", task.maze))
+    else:
+        returns = f"{task.reference_min:,g} scores 0, {task.reference_max:,g} scores 100".replace("-", "−")
+        facts.append(("Reference returns", returns))
+    facts.append(("A score is", task.scored_by))
+    if "episodes" in results.files:
+        episodes = results.table("episodes")
+        own = episodes[episodes["task"] == task.name]
+        if len(own):
+            facts += recorded_facts(own, task)
+    if "coverage" in results.files:
+        bins = results.table("coverage")
+        own = bins[bins["task"] == task.name]
+        if len(own):
+            facts.append(
+                ("Recorded positions", f"{own['count'].sum():,.0f} in {len(own):,} squares of the maze")
+            )
+    return facts
+
+
+def recorded_facts(episodes: pd.DataFrame, task: TaskRecord) -> Facts:
+    """Number, length and score of a dataset's episodes as they were recorded."""
+    scale = 100.0 / (task.reference_max - task.reference_min)
+    scores = (episodes["return"] - task.reference_min) * scale
+    count, steps = len(episodes), episodes["length"].sum()
+    return [
+        ("Recorded", f"{count:,} episodes, {steps:,.0f} steps"),
+        (
+            "Score of the recorded episodes",
+            f"mean {signed(scores.mean())}, median {signed(scores.median())},"
+            f" lowest {signed(scores.min())}, highest {signed(scores.max())}",
+        ),
+    ]
+
+
+def cost_summary(results: Results) -> PageTable:
+    """What each method costs: training on every task that was timed, and one action at the headline K."""
+    study, costs, acting = results.study, results.table("cost"), results.acting_costs
+    tasks = [acting.measured_on(study, suite) for suite in study.suites()]
+    rows = []
+    for method in study.methods:
+        own = costs[costs["method"] == method.name]
+        cells = [PageCell(method.label)]
+        for task in tasks:
+            here = own[(own["task"] == task.name) & (own["quantity"] == "training_seconds")]["value"]
+            cells.append(PageCell(f"{here.iloc[0]:,.0f}" if len(here) else "–"))
+        first, nfe, rule = tasks[0], study.headline(method), method.acting[0]
+        time = acting.seconds(first.name, method.name, nfe, 1, rule) if 1 in acting.batch_sizes() else None
+        parameters = own[(own["task"] == first.name) & (own["quantity"] == "parameters")]["value"]
+        cells.append(PageCell(f"{1e3 * time.mean:.2f}" if time else "–"))
+        cells.append(PageCell(f"{acting.evaluations(first.name, method.name, nfe, rule)}"))
+        cells.append(PageCell(f"{parameters.iloc[0]:,.0f}" if len(parameters) else "–"))
+        rows.append(tuple(cells))
+    headings = (
+        "Method",
+        *(f"Training, {task.label} (s)" for task in tasks),
+        "One action (ms)",
+        "Network evaluations of it",
+        "Parameters",
+    )
+    notes = (
+        f"Training: wall-clock seconds of one job with {seeds_of(study)}, compilation included. An action: of"
+        f" a single observation at K = {study.headline_nfe}, or the one way that a method has, measured on"
+        f" {tasks[0].label}. {study.acting_notice()}"
+    )
+    return PageTable("What each method costs.", notes, (PagePart(headings, (PageGroup("", tuple(rows)),)),))
+
+
+def seeds_of(study: StudyRecord) -> str:
+    """How many seeds a training job may have."""
+    return "its seed" if len(study.seeds) == 1 else f"its seeds ({len(study.seeds)} in the study)"
+
+
+WORDS: Facts = [
+    ("K", "how many evaluations of the network one action takes"),
+    ("One sample", "the policy draws one action and takes it"),
+    ("Best of 16", "it draws 16 and takes the one that its own critic rates highest"),
+    ("Its mean", "the one way to act of a policy that draws nothing at random"),
+    ("Update", "one gradient step on a batch of the data"),
+    ("Seed", "one training from the beginning with other random numbers; intervals are over seeds"),
+    ("Points", "of normalised score"),
+    ("Times", "a ratio, such as the time of one method over that of another"),
+    ("Guidance", "training weighs actions by what the critic says they gain"),
+    ("Consistency loss", "makes one long jump along the flow end where several short ones do"),
+    ("Cloning", "learning to act as the data do, without their rewards"),
+]
+"""Terms that a reader may not know, for the page's own glossary."""
+
+
+def headline(study: StudyRecord) -> Facts:
+    """What was run, for the head of the page."""
+    rules = ", ".join(ActingRule.parse(rule).label for rule in study.acting)
+    return [
+        ("Tasks", ", ".join(task.label for task in study.tasks)),
+        ("Methods", "; ".join(method.label for method in study.methods)),
+        ("Budget", f"{study.steps:,} updates, {len(study.seeds)} seeds, {study.episodes} episodes of each"),
+        ("Acting", f"{rules}; K = {study.headline_nfe} where nothing else is said"),
+    ]

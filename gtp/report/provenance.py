@@ -1,0 +1,41 @@
+"""Where the tables of a study come from: the content of provenance.json."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gtp.files import sha256_of
+from gtp.report.results import built, pick, read_object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What made a study's tables, as provenance.json tells it."""
+
+    study: str
+    commit: str | None
+    """Of the code; None where there was no git to ask."""
+    date: str
+    minutes: float | None
+    """Wall-clock minutes of all calls of snakemake for the study; None where nothing recorded them."""
+    machine: str
+    python: str
+    versions: dict[str, str] = field(default_factory=dict)
+    configuration: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each configuration file, by its path."""
+    datasets: dict[str, dict[str, str]] = field(default_factory=dict)
+    """SHA-256 of the files of each dataset, by its Minari id and their paths."""
+    tables: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each results table, by its name."""
+
+    def changed_tables(self, folder: Path) -> list[str]:
+        """Names of tables in `folder` that are missing or no longer what was recorded."""
+        return [
+            name
+            for name, digest in self.tables.items()
+            if not (folder / name).exists() or sha256_of(folder / name) != digest
+        ]
+
+
+def read_provenance(path: Path) -> Provenance:
+    """The content of a provenance.json. Raises UserError naming the file and what is wrong with it."""
+    return built(Provenance, pick(Provenance, read_object(path), path), path)
