@@ -120,6 +120,10 @@ FIGURES = (
             "those without noise in their one way. Learning rates are constant, so a policy on the way is "
             "one that a shorter run ends with."
         ),
+        alt=(
+            "Line charts of score against gradient updates on a logarithmic axis, a panel for each task, "
+            "a thick line for each method and thin ones for its seeds."
+        ),
         tables=("curves",),
         applies=trains_long,
     ),
@@ -178,6 +182,10 @@ FIGURES = (
             "hollow: the other rules. Means over training seeds; small dots above are seeds. Methods "
             "without a critic have no Q. Episodes run on after the task's horizon until what follows weighs "
             "1 %."
+        ),
+        alt=(
+            "Panels of how far each method's actions lie from the data's, and of the critic's values "
+            "beside the returns that followed."
         ),
         tables=("support",),
     ),
@@ -421,6 +429,10 @@ ORACLE_FIGURES = (
             "integrated with errors below 1e-8 a step. Lower is better; seeds that diverged are left out and "
             "counted in the footnote."
         ),
+        alt=(
+            "Line charts of the distance between learned and exact end points against the number of "
+            "function evaluations, a panel for each mixture and a line for each method."
+        ),
         tables=("solution_map",),
         record="record.json",
     ),
@@ -434,6 +446,11 @@ ORACLE_FIGURES = (
             "vanishes at the solver's order, as the theorem says; with the surrogate that training uses it "
             "does not vanish with *h*, but at second order with the distance. Numbers at the lines are "
             "fitted slopes; dots are seeds, which mostly coincide. The verdicts are in the table."
+        ),
+        alt=(
+            "Line charts on logarithmic axes of the gap between the practical and the ideal loss: against "
+            "the solver's step at the left, against the distance t minus u at the right, a row for each "
+            "mixture."
         ),
         tables=("theorem",),
         record="record.json",

@@ -128,7 +128,8 @@ def _checked(column: pd.Series, content: str, path: Path) -> pd.Series:
 def pick(kind: type, data: Any, path: Path, where: str = "") -> dict[str, Any]:
     """The fields of a dataclass from a JSON object; others are left, and fields with a default may lack."""
     data = data if isinstance(data, dict) else {}
-    names = [field.name for field in fields(kind) if field.default is MISSING or field.name in data]
+    needed = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
+    names = [f.name for f in fields(kind) if f.name in needed or f.name in data]
     missing = [name for name in names if name not in data]
     if missing:
         raise UserError(f"{path} lacks the key '{where}{missing[0]}'; {REMEDY}")
