@@ -77,4 +77,4 @@ def test_one_folder_takes_one_of_several_runs(tmp_path, count):
     assert all("another run is writing to" in line or "holds another run" in line for line in told)
     (seed,) = [seed for seed, (status, _) in enumerate(ended) if status == 0]
     assert json.loads((tmp_path / "out/run.json").read_text())["seeds"] == [seed]
-    assert load_policy(tmp_path / "out/policy-20.safetensors").seeds == (seed,)
+    assert load_policy(tmp_path / "out/policy-20.safetensors").seeds == [seed]
