@@ -5,7 +5,7 @@ they fit a two-column page whose text is 6.75 in wide, so that figures are print
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from gtp.files import write_atomically
-from gtp.report.record import StudyRecord
+from gtp.report.record import MethodRecord, StudyRecord
 
 COLUMN_WIDTH, TEXT_WIDTH = 3.25, 6.75
 INK = "#1a1a1a"
@@ -62,8 +62,18 @@ COLORS = (
     "#004488", "#ddaa33", "#bb5566", "#8099b2", "#004c00", "#ff99ff",
     "#804cb2", "#00cc99", "#66004c", "#1a80ff", "#66661a", "#1a1a1a",
 )  # fmt: skip
+GREYS = ("#404040", "#8c8c8c", "#595959", "#a6a6a6", "#737373")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
 DASHES = ((), (4, 1.2), (1, 1.2), (5, 1.2, 1, 1.2), (2.5, 1.2), (7, 1.5), (4, 1, 1, 1, 1, 1))
+COLORED = {
+    "gtp": COLORS[0],
+    "diffusion_ql": COLORS[1],
+    "consistency_ac": COLORS[2],
+    "fql": COLORS[7],
+    "mbdpo": COLORS[6],
+}
+"""Method -> its colour: the methods that the studies are about and their nearest rivals. All others are grey,
+for a reader tells four colours apart at a glance and fourteen not at all."""
 
 
 def house_style():
@@ -81,6 +91,8 @@ class MethodStyle:
     """Lengths of dashes and gaps in line widths; empty for a solid line."""
     hollow: bool = False
     """Whether markers are outlines only: those of ablations."""
+    colored: bool = True
+    """Whether it has a colour of its own; the lines of others are thinner."""
 
     @property
     def linestyle(self) -> tuple[int, tuple[float, ...] | None]:
@@ -90,6 +102,7 @@ class MethodStyle:
     def line(self, **changes) -> dict[str, Any]:
         """Arguments for Axes.plot."""
         look = {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+        look["linewidth"] = 1.2 if self.colored else 0.9
         if self.hollow:
             edge = {"markerfacecolor": "white", "markeredgecolor": self.color}
             edge |= {"markeredgewidth": 0.8, "markersize": 3.1}
@@ -99,21 +112,32 @@ class MethodStyle:
 
 
 def method_styles(study: StudyRecord, others: Iterable[str] = ()) -> dict[str, MethodStyle]:
-    """The look of each method, which follows its place in the methods file and nothing else.
+    """The look of each method, which follows its name and its place in the methods file and nothing else.
 
     `others` are methods that the study does not know; they take looks that its methods do not have.
     """
-    styles = {method.name: style_of(method.order, bool(method.ablation_of)) for method in study.methods}
+    styles = {method.name: style_of_method(method) for method in study.methods}
     place = max((method.order for method in study.methods), default=-1)
     for name in others:
         if name not in styles:
             place += 1
-            styles[name] = style_of(place, False)
+            styles[name] = _in_grey(style_of(place, False), place)
     return styles
 
 
+def style_of_method(method: MethodRecord) -> MethodStyle:
+    """Marker and dashes by its place; its colour where it has one, else a thinner line in grey."""
+    look = style_of(method.order, bool(method.ablation_of))
+    color = COLORED.get(method.size_of or method.name)
+    return replace(look, color=color) if color else _in_grey(look, method.order)
+
+
+def _in_grey(look: MethodStyle, place: int) -> MethodStyle:
+    return replace(look, color=_turn(GREYS, place), colored=False)
+
+
 def style_of(place: int, ablation: bool) -> MethodStyle:
-    """The look of the method at a place of the methods file; ablations, counted apart, look different.
+    """The coloured look of what stands at a place of a list; ablations, counted apart, look different.
 
     An ablation is never solid and never in the first colour, which is that of the first method.
     """

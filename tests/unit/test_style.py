@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from gtp.report.results import read_study
-from gtp.report.style import COLORS, method_styles
+from gtp.report.style import COLORED, COLORS, GREYS, method_styles, style_of
 
 from .figure_fixtures import study_of
 
@@ -21,7 +21,8 @@ def test_looks_differ_without_colour():
         assert first.marker != second.marker
     for first, second in combinations(styles[:4], 2):
         assert first.dashes != second.dashes
-        assert abs(lightness(first.color) - lightness(second.color)) > 8
+    for first, second in pairwise(GREYS):
+        assert abs(lightness(first) - lightness(second)) > 8
     for first, second in pairwise(COLORS):
         assert abs(lightness(first) - lightness(second)) > 8
 
@@ -30,12 +31,22 @@ def test_ablations_look_like_no_other_method():
     styles = method_styles(study_of(30, 30))
     assert len(set(styles.values())) == 60
     ablations = [style for name, style in styles.items() if name.startswith("a")]
-    assert all(style.hollow and style.dashes and style.color != COLORS[0] for style in ablations)
+    assert all(style.hollow and style.dashes and style.color in GREYS for style in ablations)
     assert not any(style.hollow for name, style in styles.items() if not name.startswith("a"))
-    first = ablations[:11]
-    assert len({style.color for style in first}) == 11
-    assert first[0].line()["markerfacecolor"] == "white"
-    assert styles["0"].line()["markerfacecolor"] == COLORS[0]
+    assert ablations[0].line()["markerfacecolor"] == "white"
+    assert style_of(0, False).line()["markerfacecolor"] == COLORS[0]
+
+
+def test_a_few_methods_have_colours_and_all_others_are_grey_and_thin(results: Path):
+    study = read_study(results / "study.json")
+    styles = method_styles(study, ["other"])
+    assert styles["gtp"].color == COLORED["gtp"]
+    assert {name for name, style in styles.items() if style.color in GREYS} == {*styles} - {*COLORED}
+    assert styles["gtp"].line()["linewidth"] > styles["gaussian_bc"].line()["linewidth"]
+    large = replace(study.methods[0], name="gtp-large", size_of="gtp", order=9)
+    assert method_styles(replace(study, methods=(large,)))["gtp-large"].color == COLORED["gtp"]
+    for first, second in combinations([to_rgb(color) for color in COLORED.values()], 2):
+        assert first != second
 
 
 SEEN = {  # the least distance of two colours in Oklab, whose unit is that of black to white

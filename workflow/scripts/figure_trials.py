@@ -12,7 +12,7 @@ from gtp.report.layout import footnote, label_panels, legend_above, panel_grid
 from gtp.report.record import StudyRecord, TaskRecord
 from gtp.report.results import read_study
 from gtp.report.statistics import SeedScores, read_seed_scores
-from gtp.report.style import house_style, save_figure, style_of
+from gtp.report.style import house_style, save_figure, style_of_method
 from gtp.report.trials import expected_best, trial_score, tuned_methods
 
 
@@ -24,7 +24,7 @@ def draw(scores: SeedScores, study: StudyRecord, file: str) -> Figure:
 
     Raises UserError naming `file`, the study's record, when a method of it is no trial.
     """
-    looks = {method: style_of(method.order, False) for method in tuned_methods(study, file)}
+    looks = {method: style_of_method(method) for method in tuned_methods(study, file)}
     pools = study.pools()
     figure, panels = panel_grid(len(study.acting), len(pools), share_y=True)
     for row, tasks in zip(panels, pools.values(), strict=True):
