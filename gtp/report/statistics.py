@@ -2,8 +2,8 @@
 
 The unit of replication is the training seed: episodes of one policy share its training, so they are averaged
 first and n counts seeds. Intervals of means are Student's t over seeds, because with three to five seeds a
-normal or a bootstrap interval is far too narrow (tests/unit/test_statistics.py measures both). They are
-never clipped here, even where a score cannot leave [0, 100].
+normal or a bootstrap interval is far too narrow (tests/unit/test_statistics.py measures both). Shares of
+episodes have Wilson's interval, which stays within [0, 100].
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -86,10 +86,23 @@ def average_estimate(samples: Sequence[ArrayLike]) -> Estimate:
     return combine_means(samples, [1.0 / len(samples)] * len(samples))
 
 
-def average_difference(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) -> Estimate:
-    """Difference of two methods' averages over the same tasks; each a list of (n_i,) seeds' scores."""
-    weight = 1.0 / len(first)
-    return combine_means([*first, *second], [weight] * len(first) + [-weight] * len(second))
+def average_difference(
+    first: Sequence[ArrayLike],
+    second: Sequence[ArrayLike],
+    episodes: Sequence[int | None] | None = None,
+) -> Estimate:
+    """Difference of two methods' averages over the same tasks; each a list of (n_i,) seeds' scores.
+
+    `episodes` as in `paired_difference`: seeds that agree on a share of episodes are no proof of no variance.
+    """
+    weight, counts = 1.0 / len(first), list(episodes or [None] * len(first))
+    if_alike = [
+        _variance_of_share(scores, count) if count else 0.0
+        for scores, count in zip([*first, *second], counts * 2, strict=True)
+    ]
+    coefficients = [weight] * len(first) + [-weight] * len(second)
+    value = combine_means([*first, *second], coefficients, if_alike=if_alike)
+    return _within_shares(value) if all(counts) else value
 
 
 def tied_for_best(samples: Sequence[Sequence[ArrayLike]]) -> list[bool]:
@@ -126,8 +139,11 @@ def paired_difference(
         for *both, count in zip(first, second, counts, strict=True)
     ]
     value = combine_means(pairs, [1.0 / len(pairs)] * len(pairs), confidence, if_alike)
-    if not all(counts):
-        return value
+    return _within_shares(value) if all(counts) else value
+
+
+def _within_shares(value: Estimate) -> Estimate:
+    """A difference of shares in percent, its interval cut to [-100, 100]."""
     return Estimate(value.mean, *np.clip([value.low, value.high], -100.0, 100.0).tolist(), value.n)
 
 
@@ -163,7 +179,7 @@ def interquartile_mean(scores: ArrayLike, repetitions: int = 2_000, seed: int = 
     """Interquartile mean over all runs of all tasks, with a percentile bootstrap stratified by task.
 
     Shapes: scores (n seeds, tasks). With few seeds this interval is too narrow; it is here because it is
-    the customary aggregate. Source: Agarwal et al., 2021.
+    the customary aggregate. An interval without width is none (NaN). Source: Agarwal et al., 2021.
     """
     matrix = np.asarray(scores, dtype=np.float64)
 
@@ -171,7 +187,12 @@ def interquartile_mean(scores: ArrayLike, repetitions: int = 2_000, seed: int = 
         runs = np.stack(tasks, axis=-1)  # (..., n, tasks)
         return stats.trim_mean(runs.reshape(*runs.shape[:-2], -1), 0.25, axis=-1)
 
-    return Estimate(*map(float, _bootstrap(matrix.T, statistic, repetitions, seed)), len(matrix))
+    return _unless_degenerate(*map(float, _bootstrap(matrix.T, statistic, repetitions, seed)), len(matrix))
+
+
+def _unless_degenerate(point: float, low: float, high: float, n: int) -> Estimate:
+    """An estimate with its bootstrap interval; without it where all draws agree."""
+    return Estimate(point, low, high, n) if low < high else Estimate(point, np.nan, np.nan, n)
 
 
 def probability_of_improvement(
@@ -181,7 +202,8 @@ def probability_of_improvement(
 
     Shapes: first (n seeds, tasks), second (m seeds, tasks). A tie counts one half; the reported n is the
     smaller one. The interval is a percentile bootstrap in which both methods' seeds are drawn anew on each
-    task, too narrow with few seeds as all of its kind. Source: Agarwal et al., 2021.
+    task, too narrow with few seeds as all of its kind; one without width is none (NaN). Source: Agarwal et
+    al., 2021.
     """
     x, y = (np.asarray(scores, dtype=np.float64) for scores in (first, second))
 
@@ -191,7 +213,7 @@ def probability_of_improvement(
         return ((one > other) + 0.5 * (one == other)).mean(axis=(-3, -2, -1))
 
     point, low, high = _bootstrap([*x.T, *y.T], statistic, repetitions, seed)
-    return Estimate(float(point), float(low), float(high), min(len(x), len(y)))
+    return _unless_degenerate(float(point), float(low), float(high), min(len(x), len(y)))
 
 
 def performance_profile(
@@ -270,8 +292,24 @@ class SeedScores:
         """Scores (n seeds, tasks) of one method. Raises UserError when a task has none."""
         return np.column_stack([self.of(task.name, method.name, nfe, acting) for task in tasks])
 
+    def estimate(
+        self, tasks: Sequence[TaskRecord], method: str, nfe: int, acting: str | None = None
+    ) -> Estimate:
+        """Average over tasks with an interval over seeds: Wilson's if all are shares of episodes, else t's.
+
+        Several shares count as one of all episodes. Raises UserError when a task has no scores.
+        """
+        samples = [self.of(task.name, method, nfe, acting) for task in tasks]
+        if all(task.is_goal_reaching for task in tasks):
+            return share_estimate(np.mean(samples, axis=0), (self.episodes_each or 1) * len(samples))
+        return average_estimate(samples)
+
+    def episodes_of(self, tasks: Iterable[TaskRecord]) -> list[int | None]:
+        """Episodes behind each seed's score on each task where that is a share of them, else None."""
+        return [(self.episodes_each or 1) if task.is_goal_reaching else None for task in tasks]
+
     def curve(self, task: str, method: str) -> pd.DataFrame:
-        """Mean score and interval at each step by the method's first rule: columns step, mean, low, high.
+        """Score of each seed (columns) at each step (rows) by the method's first rule.
 
         Raises UserError when there are none.
         """
@@ -279,15 +317,17 @@ class SeedScores:
         rows = rows[rows["acting"] == rule]
         if rows.empty:
             raise UserError(f"{self.file} has no rows for {method} on {task}, acting {rule}; {REMEDY}")
-        estimates = [(step, mean_estimate(group["score"])) for step, group in rows.groupby("step")]
-        return pd.DataFrame(
-            [(step, e.mean, e.low, e.high) for step, e in estimates], columns=["step", "mean", "low", "high"]
-        )
+        return rows.pivot(index="step", columns="seed", values="score")
+
+    @property
+    def episodes_each(self) -> int:
+        """Episodes behind each seed's score, the same for all; 0 when every seed diverged."""
+        counts = self.table.loc[~self.table["diverged"], "episodes"]
+        return 0 if counts.empty else int(counts.iloc[0])
 
     def episodes(self) -> str:
         """How many episodes are behind each seed's score, in words; the number is the same for all."""
-        counts = self.table.loc[~self.table["diverged"], "episodes"]
-        return "no" if counts.empty else f"{counts.iloc[0]}"
+        return f"{self.episodes_each or 'no'}"
 
     def divergence_notice(self, study: StudyRecord) -> str:
         """One sentence on the seeds that diverged, empty when none did."""

@@ -212,6 +212,11 @@ def plus_minus(estimate: Estimate, digits: int = 1) -> str:
     return f"{mean} ± {estimate.half_width:.{digits}f}" if np.isfinite(estimate.half_width) else mean
 
 
+def score(estimate: Estimate, shares: bool, digits: int = 1) -> str:
+    """A score with its interval: limits for shares of episodes, whose interval is lopsided, else ±."""
+    return (with_limits if shares else plus_minus)(estimate, digits)
+
+
 def with_limits(estimate: Estimate, digits: int = 1) -> str:
     """Centre [low, high], for lopsided intervals; the centre alone when there is no interval."""
     mean, low, high = (signed(value, digits) for value in (estimate.mean, estimate.low, estimate.high))

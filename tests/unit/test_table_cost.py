@@ -42,6 +42,9 @@ def test_cost_cells_by_hand():
     study = make_study()
     table, numbers = cost_table(make_costs(study), study, "cost.csv")
     assert table.headings == ("Quantity", "GTP", "GTP_less", "BC")
+    first = ["Parameters", "Seed-updates per second", "Training (s)", "Peak memory (MB)", "Action (µs)"]
+    assert [row.label for row in table.rows][:6] == [*first, "In detail"]
+    assert texts(table, "Action (µs)") == ["6,150", "6,150", "1,230"]  # BC has one K
     assert texts(table, "Parameters") == ["1,234,567"] * 3
     assert texts(table, "Seed-updates per second") == ["98.8"] * 3
     assert texts(table, "Training (s)") == ["3,600"] * 3
@@ -89,7 +92,7 @@ def test_costs_of_several_suites_stand_below_each_other():
     costs = pd.concat([make_costs(study, "near"), make_costs(study, "far")])
     table, _ = cost_table(costs, study, "cost.csv")
     groups = [row.label for row in table.rows if not row.cells]
-    assert groups == ["maze, measured on Near", "walking, measured on Far"]
+    assert groups == ["maze, measured on Near", "In detail", "walking, measured on Far", "In detail"]
     with pytest.raises(UserError, match="cost.csv.*suite walking"):
         cost_table(make_costs(study, "near"), study, "cost.csv")
 

@@ -33,11 +33,35 @@ def test_main_table_cells_by_hand(main):
 
 
 def test_main_table_marks_what_cannot_be_told_from_the_best(main):
-    table, _ = main
+    table, numbers = main
     # 90 - 50 is 40 ± 22.7, which is clear of 0; 90 - 85 is 5 ± 24.8, which is not.
-    assert bold_below(table, "Near") == [True, False, True]
+    assert list(numbers.query("task == 'near'")["best"]) == [True, False, True]
     # 50 - 20 is 30 ± 113.8: a seed that diverged leaves room for everything.
-    assert bold_below(table, "Far") == [True, True, True]
+    assert list(numbers.query("task == 'far'")["best"]) == [True, True, True]
+    # Three seeds tell so little apart that bold would say nothing.
+    assert not any(cell.bold for row in table.rows for cell in row.cells)
+    assert "Nothing is bold" in table.caption
+
+
+def test_five_seeds_have_bold_rows(monkeypatch):
+    for key, values in list(SCORES.items()):
+        monkeypatch.setitem(SCORES, key, [*values, *values[:2]])
+    study = make_study(seeds=tuple(range(5)), tasks=(task("near"),))
+    table, _ = score_table(make_scores(study), study, "rl", "study.json")
+    assert bold_below(table, "Near") == [True, False, True]
+    assert "Bold: every row" in table.caption
+
+
+def test_shares_of_episodes_have_limits_within_0_and_100():
+    maze = replace(task("near"), maze="fork", reference_max=1.0)
+    study = make_study(tasks=(maze,))
+    scores = make_scores(study)
+    scores.table["score"] = 100.0
+    table, numbers = score_table(scores, study, "rl", "study.json")
+    # Wilson with 6 episodes and t = 4.3027: 6 / (6 + 18.513).
+    assert texts_below(table, "Near")[0] == "100.0 [24.5, 100.0] (3)"
+    assert numbers.query("over == 'task'")["high"].max() == 100.0
+    assert "Wilson" in table.caption
 
 
 def test_main_table_averages_tasks_by_hand(main):
@@ -106,7 +130,7 @@ def test_cloning_has_a_table_of_its_own_and_the_main_one_says_where_it_is_better
     better = "on Near (GTP, 90.0 ± 24.8)"
     assert better in main.caption
     assert better not in cloning.caption
-    assert bold_below(main, "Near") == [False]  # nothing to compare with in its own table
+    assert not numbers.query("task == 'near'")["best"].any()  # nothing to compare with in its own table
     only = make_study()
     with pytest.raises(UserError, match="study.json.*group cloning"):
         score_table(make_scores(only), only, "cloning", "study.json")
@@ -152,7 +176,7 @@ def test_every_way_of_acting_has_a_row_and_is_compared_with_its_like():
     assert [row.label for row in table.rows] == ways
     assert texts_below(table, "Near")[:2] == ["90.0 ± 24.8 (3)", "98.0 ± 24.8 (3)"]
     # GTP_less is 40 ± 22.7 below GTP by one sample, and by the best of four it has no row to compare.
-    assert bold_below(table, "Near") == [True, True, False, True]
+    assert list(numbers.query("over == 'task'")["best"]) == [True, True, False, True]
     assert set(zip(numbers["method"], numbers["acting"], strict=True)) == {
         ("gtp", "sample"),
         ("gtp", "best_of_4"),

@@ -10,14 +10,15 @@ from gtp.acting import ActingRule
 from gtp.errors import UserError, ending_in_one_line
 from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.report.results import REMEDY, read_study
-from gtp.report.statistics import Estimate, SeedScores, average_difference, average_estimate, read_seed_scores
-from gtp.report.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, write_table
+from gtp.report.statistics import Estimate, SeedScores, average_difference, read_seed_scores
+from gtp.report.tables import Cell, Row, Table, even_blocks, protocol, score, write_table
 
 CAPTION = (
     "Ablations. {parents}: normalised score, mean over seeds ± half-width of the 95 % interval (Student's t"
-    " over seeds). Other columns, signed: mean of the ablation minus mean of the method it is made from ±"
-    " half-width of the 95 % Welch interval. Bold: the interval does not hold 0; no correction for several"
-    " comparisons. Averages weigh tasks equally. {protocol} {acting}"
+    " over seeds; of shares of episodes Wilson's in square brackets). Other columns, signed: mean of the"
+    " ablation minus mean of the method it is made from ± half-width of the 95 % Welch interval. Bold:"
+    " the interval does not hold 0; no correction for several comparisons. Averages weigh tasks equally."
+    " {protocol} {acting}"
 )
 RULES = "Below the name of a way of acting both methods of a difference act so; –: one of them cannot."
 
@@ -83,7 +84,8 @@ def ablation_row(
             continue
         value = estimate(scores, study, tasks, method, parent, rule)
         sign = "+" if parent and value.mean > 0 else ""
-        cells.append(Cell(sign + plus_minus(value), bold=parent is not None and value.excludes_zero))
+        shares = parent is None and all(task.is_goal_reaching for task in tasks)
+        cells.append(Cell(sign + score(value, shares), bold=parent is not None and value.excludes_zero))
         numbers.append(
             {
                 "method": method.name,
@@ -143,8 +145,9 @@ def estimate(
         way = way_of(study, method, rule)
         return [scores.of(task.name, method.name, study.headline(method), way) for task in tasks]
 
-    own = seeds_of(method)
-    return average_difference(own, seeds_of(parent)) if parent else average_estimate(own)
+    if parent is None:
+        return scores.estimate(tasks, method.name, study.headline(method), way_of(study, method, rule))
+    return average_difference(seeds_of(method), seeds_of(parent), scores.episodes_of(tasks))
 
 
 if __name__ == "__main__":

@@ -10,20 +10,21 @@ from gtp.report.results import read_study
 from gtp.report.statistics import (
     Estimate,
     SeedScores,
-    average_estimate,
+    average_difference,
     interquartile_mean,
     probability_of_improvement,
     read_seed_scores,
 )
-from gtp.report.tables import Cell, Row, Table, plus_minus, protocol, with_limits, write_table
+from gtp.report.tables import Cell, Row, Table, plus_minus, protocol, score, with_limits, write_table
 
 CAPTION = (
     "Normalised score over {pools}. Mean: every task weighs the same; ± half-width of the 95 % interval"
-    " (Student's t over seeds, tasks independent). IQM: interquartile mean over all seeds and tasks [95 %"
-    " bootstrap interval]. P({first} better): chance that a seed of {first} scores above a seed of the method"
-    " on the same task, a tie counting one half, averaged over tasks [95 % bootstrap interval]; bold: the"
-    " interval does not hold 1/2. Bootstraps draw seeds anew within each task and are too narrow with few"
-    " seeds. {protocol} {acting}"
+    " (Student's t over seeds, tasks independent). {first} minus it: difference of the means ± half-width of"
+    " the 95 % Welch interval; bold: it does not hold 0; no correction for several comparisons. IQM:"
+    " interquartile mean over all seeds and tasks [95 % bootstrap interval]. P({first} better): chance that a"
+    " seed of {first} scores above a seed of the method on the same task, a tie counting one half, averaged"
+    " over tasks [95 % bootstrap interval]. Bootstraps draw seeds anew within each task and are too narrow"
+    " with few seeds; where all draws agree there is none. {protocol} {acting}"
 )
 
 
@@ -62,7 +63,7 @@ def aggregate_table(scores: SeedScores, study: StudyRecord) -> tuple[Table, pd.D
         study.data_notice(),
         scores.divergence_notice(study),
     ]
-    headings = ("Method", "Mean", "IQM", f"P({first.label} better)")
+    headings = ("Method", "Mean", f"{first.label} minus it", "IQM", f"P({first.label} better)")
     return Table(headings, tuple(rows), " ".join(filter(None, notices)), "tab:aggregates"), pd.DataFrame(
         numbers
     )
@@ -74,21 +75,25 @@ def method_row(
     """The aggregates of a method over `tasks`: the row for print, and its numbers."""
     first = study.methods[0]
     own = scores.matrix(tasks, method, study.headline(method))
-    mean, iqm = average_estimate(list(own.T)), interquartile_mean(own)
-    cells = [Cell(plus_minus(mean)), Cell(with_limits(iqm))]
+    mean, iqm = scores.estimate(tasks, method.name, study.headline(method)), interquartile_mean(own)
+    shares = all(task.is_goal_reaching for task in tasks)
+    cells = [Cell(score(mean, shares)), Cell(with_limits(iqm))]
     numbers = [number_of("mean", mean), number_of("iqm", iqm)]
     if method is first:
-        cells.append(Cell("–"))
+        cells = [cells[0], Cell("–"), cells[1], Cell("–")]
     else:
         others = scores.matrix(tasks, first, study.headline(first))
+        ahead = average_difference(list(others.T), list(own.T), scores.episodes_of(tasks))
         better = probability_of_improvement(others, own)
-        cells.append(Cell(with_limits(better, 2), bold=better.low > 0.5 or better.high < 0.5))
+        told = Cell(("+" if ahead.mean > 0 else "") + plus_minus(ahead), bold=ahead.excludes_zero)
+        cells = [cells[0], told, cells[1], Cell(with_limits(better, 2))]
+        numbers.append(number_of("difference", ahead, over=first.name))
         numbers.append(number_of("probability_of_improvement", better, over=first.name))
     return Row(method.label, tuple(cells)), numbers
 
 
 def number_of(statistic: str, value: Estimate, over: str = "") -> dict:
-    """Columns of the CSV for one cell; `over` is the method whose improvement over the row's it is."""
+    """Columns of the CSV for one cell; `over` is the method that is held against the row's."""
     return {
         "statistic": statistic,
         "better": over,

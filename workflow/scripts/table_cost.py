@@ -18,7 +18,8 @@ CAPTION = (
     " trained side by side. Training: wall-clock time of one job with all its seeds, compilation included."
     " Peak memory: resident set of the training process, on a GPU what its allocator held. Action: time of"
     " one call with a batch of observations at K function evaluations by an acting rule, noise and transfers"
-    " included, divided by the batch{repeated}. Network evaluations: of one action, the critic's among them."
+    " included, divided by the batch{repeated}; the first such row is of the smallest batch, the headline K"
+    " and the first rule of each method. Network evaluations: of one action, the critic's among them."
     " –: does not apply or was not measured."
 )
 
@@ -44,6 +45,10 @@ TRAINING: dict[str, tuple[str, Callable[[float], str]]] = {
     "peak_memory_mb": ("Peak memory (MB)", whole),
 }
 """Quantity in cost.csv -> its row in the table and how it is written."""
+SUMMARY = ("Parameters", "Seed-updates per second", "Training (s)", "Peak memory (MB)")
+"""The rows with which the table begins, together with the time of an action."""
+DETAILS = "In detail"
+"""Heading over all other rows."""
 
 
 def cost_table(costs: pd.DataFrame, study: StudyRecord, file: str) -> tuple[Table, pd.DataFrame]:
@@ -62,10 +67,13 @@ def cost_table(costs: pd.DataFrame, study: StudyRecord, file: str) -> tuple[Tabl
         if len(measured) > 1:
             rows.append(Row(f"{task.suite}, measured on {task.label}", rule=bool(rows)))
         own = training[training["task"] == task.name]
-        for part in (training_rows(own, study, f"{file}, {task.name}"), acting_rows(acting, study, task)):
-            for label, cells in part:
-                rows.append(Row(label, tuple(Cell(text) for text, _ in cells)))
-                numbers += [{"task": task.name, **number} for _, number in cells if number is not None]
+        trained = dict(training_rows(own, study, f"{file}, {task.name}"))
+        first = {label: trained.pop(label) for label in SUMMARY}
+        first |= {"Action (µs)": headline_row(acting, study, task)}
+        rest = [*trained.items(), *acting_rows(acting, study, task)]
+        for label, cells in (*first.items(), (DETAILS, []), *rest):
+            rows.append(Row(label, tuple(Cell(text) for text, _ in cells)))
+            numbers += [{"task": task.name, **number} for _, number in cells if number is not None]
     repeated = acting.repetitions()
     repeated = f", geometric mean of {repeated} rounds of measurements" if repeated != "1" else ""
     caption = CAPTION.format(repeated=repeated)
@@ -108,6 +116,13 @@ def training_rows(
         yield label, [(write(row["value"]), row[about].to_dict()) for row in found]
         if quantity == "seed_updates_per_second":
             yield "Device of training", [(row["device"], None) for row in found]
+
+
+def headline_row(costs: ActingCosts, study: StudyRecord, task: TaskRecord) -> list[CellWithNumber]:
+    """Time of one action of each method as tables of scores have it; the numbers stand in the rows below."""
+    batch = costs.batch_sizes()[0]
+    ways = [(method.name, study.headline(method), batch, method.acting[0]) for method in study.methods]
+    return [(significant(1e6 * costs.seconds(task.name, *way).mean), None) for way in ways]
 
 
 def acting_rows(

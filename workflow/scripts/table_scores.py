@@ -14,12 +14,11 @@ from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.report.results import read_study
 from gtp.report.statistics import (
     SeedScores,
-    average_estimate,
     interquartile_mean,
     read_seed_scores,
     tied_for_best,
 )
-from gtp.report.tables import Cell, Row, Table, even_blocks, plus_minus, protocol, with_limits, write_table
+from gtp.report.tables import Cell, Row, Table, even_blocks, protocol, score, with_limits, write_table
 
 TITLES = {
     "rl": "Offline reinforcement learning: methods that use rewards.",
@@ -29,11 +28,20 @@ TITLES = {
 LABELS = {"rl": "tab:main", "cloning": "tab:cloning"}
 CAPTION = (
     "{title} Normalised score: mean over seeds of each seed's mean over episodes ± half-width of the 95 %"
-    " interval (Student's t over seeds), number of seeds in brackets. {protocol} A method has a row for each"
-    " way of acting with the same policy, in brackets{critic}. Bold: every row for which the 95 % Welch"
-    " interval of its difference to the highest mean among rows that act alike, or in one way only, holds 0;"
-    " no correction for several comparisons. Averages weigh tasks equally.{overall}"
+    " interval (Student's t over seeds{shares}), number of seeds in round brackets. {protocol} A method has a"
+    " row for each way of acting with the same policy, in brackets{critic}. {bold} Averages weigh tasks"
+    " equally.{overall}"
 )
+SHARES = "; of shares of episodes Wilson's interval in square ones"
+FEWEST = 5
+"""Seeds from which on rows are bold: with fewer nearly all of them are not told from the best."""
+BOLD = (
+    f"Nothing is bold, for fewer than {FEWEST} seeds tell little apart: the figure of seeds shows them all,"
+    " and the aggregates have differences.",
+    "Bold: every row for which the 95 % Welch interval of its difference to the highest mean among rows that"
+    " act alike, or in one way only, holds 0; no correction for several comparisons.",
+)
+"""With few seeds, and with enough."""
 CRITIC = ": one sample, or the best of several by the averaged critic, {cost} evaluations"
 OVERALL = (
     " IQM: interquartile mean over seeds and tasks with a bootstrap interval stratified by task.",
@@ -73,7 +81,7 @@ def score_table(scores: SeedScores, whole: StudyRecord, group: str, file: str) -
         best = best_entries(scores, study, entries, column) if column.statistic == "mean" else set()
         for entry in entries:
             cell, number = score_cell(scores, study, entry, column)
-            cells[entry].append(replace(cell, bold=entry in best))
+            cells[entry].append(replace(cell, bold=entry in best and len(study.seeds) >= FEWEST))
             numbers.append({**number, "best": entry in best if column.statistic == "mean" else ""})
     rows = [
         Row(f"{method.label} ({ActingRule.parse(rule).label})", tuple(cells[method, rule]))
@@ -84,6 +92,8 @@ def score_table(scores: SeedScores, whole: StudyRecord, group: str, file: str) -
             title=TITLES[group],
             protocol=protocol(scores, study),
             critic=critic_notice(study),
+            shares=SHARES if any(task.is_goal_reaching for task in study.tasks) else "",
+            bold=BOLD[len(study.seeds) >= FEWEST],
             overall=OVERALL[not study.one_source],
         ),
         better_without_rewards(scores, whole, study) if group == "rl" else "",
@@ -144,13 +154,10 @@ def better_without_rewards(scores: SeedScores, whole: StudyRecord, shown: StudyR
     """A sentence on the tasks whose highest mean a cloning method has, empty when there are none."""
     cells = []
     for task in whole.tasks:
-        means = {
-            m.name: average_estimate(samples_of(scores, whole, (m, m.acting[0]), [task]))
-            for m in whole.methods
-        }
+        means = {m.name: scores.estimate([task], m.name, whole.headline(m)) for m in whole.methods}
         best = max(whole.methods, key=lambda method: means[method.name].mean)
         if best not in shown.methods:
-            cells.append(f"{task.label} ({best.label}, {plus_minus(means[best.name])})")
+            cells.append(f"{task.label} ({best.label}, {score(means[best.name], task.is_goal_reaching)})")
     return (
         f"A cloning method has a higher mean than all of these by one sample on {', '.join(cells)}."
         if cells
@@ -168,8 +175,9 @@ def score_cell(
         value = interquartile_mean(scores.matrix(column.tasks, method, nfe, rule))
         text = with_limits(value)
     else:
-        value = average_estimate(samples_of(scores, study, entry, column.tasks))
-        text = f"{plus_minus(value)} ({value.n}){'†' if diverged else ''}"
+        value = scores.estimate(column.tasks, method.name, nfe, rule)
+        shares = all(task.is_goal_reaching for task in column.tasks)
+        text = f"{score(value, shares)} ({value.n}){'†' if diverged else ''}"
     number = {
         **column.place,
         "method": method.name,
