@@ -72,6 +72,21 @@ class Point:
 
 
 @dataclass(frozen=True)
+class EndPoint:
+    """What a policy does in one state, and where that is: a point of the picture of learned trajectories.
+
+    `kind` is action (of a sample, at nfe evaluations, in [-1, 1] units, unclipped), or, where observations
+    begin with a position, state (that of the state) or visited (one of the dataset).
+    """
+
+    kind: str
+    nfe: int | None
+    sample: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class Position:
     """Where the body was at one step of a rollout, in the simulator's units."""
 
@@ -356,6 +371,7 @@ TABLES = {
     "training": Table(Measurement, RUN, "training.csv", first=("seed",)),
     "cost": Table(Cost, RUN, "cost.csv", first=("device",)),
     "trajectories": Table(Point, RUN, "trajectories.csv"),
+    "endpoints": Table(EndPoint, RUN, "endpoints.csv"),
     "rollouts": Table(Position, RUN, "rollouts.csv"),
     "coverage": Table(Bin, TASK, "coverage.csv"),
     "episodes": Table(RecordedEpisode, ("study", "suite", "task"), "episodes.csv"),

@@ -5,7 +5,7 @@ from pathlib import Path
 from gtp.data.transitions import load_transitions
 from gtp.errors import told_to_the_user
 from gtp.evaluation.cost import measure, ways_to_act, write_cost
-from gtp.evaluation.trajectories import Point, check_drawable, trajectories
+from gtp.evaluation.trajectories import EndPoint, Point, check_drawable, endpoints, trajectories
 from gtp.files import require_files
 from gtp.policy import load_policy
 from gtp.schema import Support, write_rows
@@ -94,9 +94,12 @@ def draw_trajectories(
     output: Path,
     samples: int = 64,
     nfe: int = 16,
+    endpoints_output: Path | None = None,
+    endpoints_samples: int = 512,
+    endpoints_nfe: tuple[int, ...] = (1, 5),
     environment: str | None = None,
 ) -> None:
-    """Write the paths from noise to actions that a policy has learned in one state.
+    """Write the paths from noise to actions that a policy has learned in one state, and where they end.
 
     Args:
         policy: A policy file of a GTP method with two action dimensions.
@@ -104,13 +107,20 @@ def draw_trajectories(
         output: CSV of points.
         samples: Noise samples.
         nfe: Jumps per path.
+        endpoints_output: CSV of the ends of more paths, and of where the state is; none without it.
+        endpoints_samples: Noise samples of that.
+        endpoints_nfe: Numbers of function evaluations of that.
         environment: As of `gtp evaluate`.
     """
-    require_files(output)
+    require_files(output, endpoints_output)
     trained, transitions = load_policy(policy, environment=environment), load_transitions(data)
     with told_to_the_user():
         check_drawable(trained, transitions, samples, nfe)
+        check_drawable(trained, transitions, endpoints_samples, min(endpoints_nfe))
     write_rows(output, Point, trajectories(trained, transitions, samples, nfe))
+    if endpoints_output:
+        rows = endpoints(trained, transitions, endpoints_samples, endpoints_nfe)
+        write_rows(endpoints_output, EndPoint, rows)
 
 
 def support(

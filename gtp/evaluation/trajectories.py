@@ -1,5 +1,7 @@
 """What a policy has learned in one state: the paths that its solution map draws from noise to actions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -8,10 +10,12 @@ from gtp.algorithms.common.solution_map_policy import SolutionMapPolicy
 from gtp.data.transitions import Transitions
 from gtp.policy import Policy
 from gtp.randomness import generator
-from gtp.schema import Point
+from gtp.schema import EndPoint, Point
 
 NEIGHBOURS = 64
 CANDIDATES = 512
+VISITED = 500
+"""Positions of the dataset that show its world."""
 
 
 def divided_state(transitions: Transitions) -> tuple[int, np.ndarray]:
@@ -55,10 +59,40 @@ def trajectories(policy: Policy, transitions: Transitions, samples: int, nfe: in
         Point(row, i, "data", 0.0, *map(float, transitions.actions[j])) for i, j in enumerate(sorted(near))
     ]
     with torch.inference_mode():
-        obs = policy.normalize(torch.from_numpy(transitions.observations[[row]])).expand(samples, -1)
-        actor = bind(policy.modules, policy.params)["actor_ema"]
-        noise = torch.randn((samples, 2), generator=generator(policy.seed, "flow map"))
-        times, path = policy.algorithm.trajectory(actor, obs, noise, nfe)
+        times, path = _paths(policy, transitions, row, samples, nfe)
     for t, actions in zip(times.tolist(), path, strict=True):
         points += [Point(row, i, "path", t, *action) for i, action in enumerate(actions.tolist())]
     return points
+
+
+def endpoints(
+    policy: Policy, transitions: Transitions, samples: int, evaluations: Sequence[int]
+) -> list[EndPoint]:
+    """Where `samples` noise samples end at each of several K in the most divided state, and where that is.
+
+    The place is known where observations are positions or begin with them: in the plane and in mazes. Raises
+    ValueError as `check_drawable` does.
+    """
+    points = []
+    row, _ = divided_state(transitions)
+    for nfe in evaluations:
+        check_drawable(policy, transitions, samples, nfe)
+        with torch.inference_mode():
+            _, path = _paths(policy, transitions, row, samples, nfe)
+        points += [EndPoint("action", nfe, i, *action) for i, action in enumerate(path[-1].tolist())]
+    observations = transitions.observations
+    if observations.shape[1] == 2 or transitions.task.maze:
+        points.append(EndPoint("state", None, 0, *observations[row, :2].tolist()))
+        rows = np.linspace(0, len(observations) - 1, min(VISITED, len(observations))).astype(int)
+        points += [
+            EndPoint("visited", None, i, *place) for i, place in enumerate(observations[rows, :2].tolist())
+        ]
+    return points
+
+
+def _paths(policy: Policy, transitions: Transitions, row: int, samples: int, nfe: int):
+    """Times (K + 1,) and points (K + 1 of (samples, 2)) of the paths in the state of a row."""
+    obs = policy.normalize(torch.from_numpy(transitions.observations[[row]])).expand(samples, -1)
+    actor = bind(policy.modules, policy.params)["actor_ema"]
+    noise = torch.randn((samples, 2), generator=generator(policy.seed, "flow map"))
+    return policy.algorithm.trajectory(actor, obs, noise, nfe)

@@ -128,6 +128,7 @@ def write_study(
         "cost": cost_rows(np.random.default_rng(1), tasks, names),
         "trajectories": trajectories_rows(rng, [name for name in names if METHODS[name][1]][:3]),
         "support": support_rows(np.random.default_rng(2), tasks, names, seeds, diverged),
+        "endpoints": endpoint_rows(np.random.default_rng(3), [name for name in names if METHODS[name][1]][:3]),
         "rollouts": rollout_rows(rng, tasks, names, seeds),
         "coverage": coverage_rows(rng, tasks),
         "mazes": maze_rows(tasks),
@@ -246,6 +247,23 @@ def trajectories_rows(rng, methods, samples=64):
             center = sharpness * target + (1 - sharpness) * modes.mean(axis=0)
             for i, action in enumerate(center + (noise - center) * (t / 3.0)):
                 rows.append(point(labels, method, i, "path", t, action))
+    return rows
+
+
+def endpoint_rows(rng, methods, samples=40):
+    """Rows of endpoints.csv: two directions, sharper with more evaluations, and the state's place."""
+    rows = []
+    modes = np.array([[0.95, 0.1], [-0.1, -0.9]])
+    for method in methods:
+        labels = {"task": "pointmaze-medium", "method": method}
+        for nfe in (1, HEADLINE_NFE):
+            ends = modes[rng.integers(2, size=samples)] + 0.3 / nfe * rng.standard_normal((samples, 2))
+            about = {**labels, "kind": "action", "nfe": nfe}
+            rows += [{**about, "sample": i, "x": x, "y": y} for i, (x, y) in enumerate(ends)]
+        rows.append({**labels, "kind": "state", "nfe": "", "sample": 0, "x": 0.5, "y": 1.5})
+        places = rng.uniform(-3, 3, size=(50, 2))
+        about = {**labels, "kind": "visited", "nfe": ""}
+        rows += [{**about, "sample": i, "x": x, "y": y} for i, (x, y) in enumerate(places)]
     return rows
 
 

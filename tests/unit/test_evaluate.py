@@ -15,7 +15,7 @@ from gtp.config import Execution, TaskSpec, TrainConfig
 from gtp.errors import UserError
 from gtp.evaluation.cost import ROUNDS, measure, write_cost
 from gtp.evaluation.rollouts import Episode, Rollouts, evaluate
-from gtp.evaluation.trajectories import divided_state, trajectories
+from gtp.evaluation.trajectories import divided_state, endpoints, trajectories
 from gtp.files import read_tensors, write_tensors
 from gtp.policy import load_policy
 from gtp.schema import write_rows
@@ -183,6 +183,12 @@ def test_trajectories_of_a_gtp_policy_and_refusal_of_others(folder):
     assert path[0].t == pytest.approx(policy.algorithm.t_start)
     assert path[-1].t == 0.0
     assert len({p.state for p in points}) == 1
+    ends = endpoints(policy, data, samples=4, evaluations=(1, 3))
+    assert [p.nfe for p in ends if p.kind == "action"] == [1] * 4 + [3] * 4
+    last = [(p.a0, p.a1) for p in path[-4:]]
+    assert [(p.x, p.y) for p in ends if p.nfe == 3] == last  # of the same noise
+    (state,) = [p for p in ends if p.kind == "state"]
+    assert (state.x, state.y) == tuple(data.observations[points[0].state, :2].tolist())
 
 
 def test_divided_state_finds_the_junction():

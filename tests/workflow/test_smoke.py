@@ -104,6 +104,7 @@ def test_curves_have_every_kept_policy(smoke):
         ("training", "study,task,method,seed,step,quantity,value"),
         ("cost", "study,task,method,device,quantity,nfe,acting,batch_size,repetition,value"),
         ("trajectories", "study,task,method,state,sample,kind,t,a0,a1"),
+        ("endpoints", "study,task,method,kind,nfe,sample,x,y"),
         ("rollouts", "study,task,method,seed,episode,step,x,y,success"),
         ("coverage", "study,task,x,y,count"),
         ("episodes", "study,suite,task,episode,return,length,success"),
@@ -213,7 +214,7 @@ def test_report_contains_figures_and_tables_with_their_captions(smoke):
     assert result.returncode == 0, result.stdout[-5000:]
     report = (checkout.folder / "report.html").read_text()
     figures = ("learning curves", "learned trajectories", "score against the time of an action")
-    for label in (*figures, "performance profiles", "main scores", "cost", "published scores"):
+    for label in (*figures, "scores of every seed", "main scores", "cost", "published scores"):
         assert label in report
     assert "<p>Cost of training and acting with each method of smoke: parameters" in report
     assert "<em>K</em> that an action takes" in report

@@ -30,7 +30,7 @@ def parts_of(wildcards):
         # Acting costs the same on every task of a suite, whose networks have the same shapes.
         firsts = {PLAN.tasks[task].suite: task for task in reversed(STUDY.tasks)}.values()
         runs = [run for run in runs_of(methods, firsts) if run["seeds"] == next(iter(CHUNKS))]
-    elif name == "trajectories":
+    elif name in ("trajectories", "endpoints"):
         runs = runs_of(STUDY.trajectories.methods, [STUDY.trajectories.task])[:: len(CHUNKS)]
     else:
         runs = runs_of(methods, tasks)

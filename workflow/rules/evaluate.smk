@@ -167,6 +167,7 @@ rule draw_trajectories:
         code=code_of_method("gtp.evaluation.trajectories"),
     output:
         trajectories=f"{RUN}/trajectories.csv",
+        endpoints=f"{RUN}/endpoints.csv",
     log:
         "<logs>/<study>/draw_trajectories/{task}/{method}/{seeds}.log",
     conda:
@@ -177,10 +178,12 @@ rule draw_trajectories:
     params:
         samples=STUDY.trajectories.samples,
         nfe=STUDY.trajectories.nfe,
+        compared=sorted({1, STUDY.evaluation.headline_nfe}),
         environment=named_environment,
     message:
         "drawing trajectories of {wildcards.method} on {wildcards.task}"
     shell:
         "python -m gtp trajectories --policy {input.policy:q} --data {input.data:q}"
         " --output {output.trajectories:q} --samples {params.samples:q} --nfe {params.nfe:q}"
+        " --endpoints_output {output.endpoints:q} --endpoints_nfe {params.compared:q}"
         " {params.environment:q} 2>&1 | tee {log:q}"
