@@ -81,6 +81,34 @@ def panel_grid(panels: int, rows: int = 1, *, share_y: bool = False) -> tuple[Fi
     return figure, places[:, :panels]
 
 
+def scatter_grid(panels: int) -> tuple[Figure, list[Axes]]:
+    """A figure with at most three roomy axes in a line; a single one fills a column of text."""
+    columns = min(panels, 3)
+    lines = math.ceil(panels / columns)
+    width, height = (COLUMN_WIDTH, 2.6) if panels == 1 else (TEXT_WIDTH, 3.0)
+    figure = Figure(figsize=(width, 0.6 + lines * height))
+    figure.set_layout_engine("constrained", w_pad=0.05, h_pad=0.03)
+    places = figure.subplots(lines, columns, squeeze=False).ravel()
+    for place in places[panels:]:
+        place.remove()
+    return figure, list(places[:panels])
+
+
+def task_titles(study: StudyRecord) -> list[str]:
+    """Names of tasks as titles of panels: the suite comes with them where it is not in the name."""
+    several = len(study.suites()) > 1
+    return [task_title(task) if several else task.label for task in study.tasks]
+
+
+def task_title(task: TaskRecord) -> str:
+    """A task's name with its suite where that is not part of it."""
+    return task.label if _bare(task.suite) in _bare(task.label) else f"{task.label} ({task.suite})"
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()
+
+
 def label_panels(panels: np.ndarray, titles: Sequence[str], xlabel: str, ylabels: Sequence[str]) -> None:
     """Title a grid's panels above their rows; name x below the lowest panels and y left of the first ones.
 
@@ -134,13 +162,12 @@ def task_figure(
     for index, task in enumerate(study.tasks):
         means = draw_task(task, list(zip(grid[:, index], rows.values(), strict=True)))
         for axes in grid[:, index]:
-            set_score_limits(axes, task, means)
-    titles = [task.label for task in study.tasks]
-    label_panels(grid, titles, xlabel, row_labels(rows, "normalised score"))
+            set_score_limits(axes, task.is_goal_reaching, means)
+    label_panels(grid, task_titles(study), xlabel, row_labels(rows, "normalised score"))
     legend_above(figure, legend_lines(study))
     footnote(
         figure,
-        sample_notice(len(study.seeds), scores.episodes(), intervals),
+        sample_notice(study, scores.episodes(), intervals),
         *notices,
         study.data_notice(),
         scores.divergence_notice(study),
@@ -148,13 +175,13 @@ def task_figure(
     return figure
 
 
-def set_score_limits(axes: Axes, task: TaskRecord, means: Iterable[float]) -> None:
+def set_score_limits(axes: Axes, shares: bool, means: Iterable[float]) -> None:
     """Vertical range of a panel of scores. Intervals that reach beyond it are cut by the frame.
 
-    Shares of successes show all of [0, 100]. Other scores show 0 and all means with room around them: the
+    `shares` of successes show all of [0, 100]. Other scores show 0 and all means with room around them: the
     intervals of three seeds can be so wide that an axis that held them would flatten everything else.
     """
-    if task.is_goal_reaching:
+    if shares:
         axes.set_ylim(-5, 105)
         axes.set_yticks([0, 25, 50, 75, 100])
         return
@@ -196,9 +223,11 @@ def footnote(figure: Figure, *sentences: str) -> None:
         figure.text(s=text, y=0.03 / figure.get_figheight(), va="bottom", **look)
 
 
-def sample_notice(seeds: int, episodes: str, intervals: bool = True) -> str:
+def sample_notice(study: StudyRecord, episodes: str, intervals: bool = True) -> str:
     """What means of scores, and their intervals where they are drawn, are taken over."""
+    seeds, shares = len(study.seeds), any(task.is_goal_reaching for task in study.tasks)
     if seeds == 1:
         return f"One seed, so no interval; {episodes} episodes."
     unit = "episode" if episodes == "1" else "episodes"
-    return f"Mean{' and 95 % $t$ interval' if intervals else ''} over {seeds} seeds, {episodes} {unit} each."
+    kind = "95 % interval ($t$; Wilson for shares of episodes)" if shares else "95 % $t$ interval"
+    return f"Mean{f' and {kind}' if intervals else ''} over {seeds} seeds, {episodes} {unit} each."

@@ -48,6 +48,11 @@ def has_published(study: StudyRecord) -> bool:
         return any(row["task"] in tasks and row["method"] in methods for row in csv.DictReader(file))
 
 
+def has_several_tasks(study: StudyRecord) -> bool:
+    """Whether a study has so many tasks that a distribution over them has a shape."""
+    return len(study.tasks) >= 4
+
+
 def has_sizes(study: StudyRecord) -> bool:
     """Whether a study has a method in three sizes or more."""
     return bool(study.sizes())
@@ -95,18 +100,15 @@ FIGURES = (
         name="learning_curves",
         label="learning curves",
         caption=(
-            "Normalised score of the policies kept during training against gradient updates, one panel for "
-            "each task. Lines are means over training seeds, each seed being the mean of its episodes; bands "
-            "are 95 % Student t intervals over seeds, which is why they are wide. A score on a maze is the "
-            "percentage of episodes that reach the goal: bands that leave [0, 100] are cut by the frame, not "
-            "clipped. Policies act by one sample, those without noise in their one way. The footnote has the "
-            "number of seeds and episodes, and seeds that diverged."
+            "Normalised score against gradient updates: a thin line for each training seed, their mean, and "
+            "at the end the scores of the tables, of more episodes. More than three methods have a row of "
+            "small panels each, in which the first method's mean is dotted."
         ),
         alt=(
-            "Line charts of score against gradient updates, a panel for each task and a line with a band "
-            "for each method. The table of values below the figure has every point and interval."
+            "Line charts of score against gradient updates: a thin line for each seed, a thick one for the "
+            "mean of a method. The table of values below the figure has every point and interval."
         ),
-        tables=("curves",),
+        tables=("curves", "scores"),
         of_ablations=True,
     ),
     Product(
@@ -114,15 +116,13 @@ FIGURES = (
         label="score against the budget",
         caption=(
             "Normalised score of the policies kept during training against gradient updates (logarithmic "
-            "axis), one panel for each task: what a smaller budget would have said. Thick: mean over "
-            "training seeds; thin: seeds. The dotted line is a tenth of the budget. Where lines cross to its "
-            "right, a study of that length ends with another order of methods. Policies act by one sample, "
-            "those without noise in their one way. Learning rates are constant, so a policy on the way is "
-            "one that a shorter run ends with."
+            "axis), a panel for each task. Thick: mean over seeds; thin: seeds. Where lines cross to the "
+            "right of the dotted line, a tenth of the budget, a shorter study ends with another order of "
+            "methods."
         ),
         alt=(
-            "Line charts of score against gradient updates on a logarithmic axis, a panel for each task, "
-            "a thick line for each method and thin ones for its seeds."
+            "Line charts of score against gradient updates on a logarithmic axis, a panel for each task, a "
+            "thick line for each method and thin ones for its seeds."
         ),
         tables=("curves",),
         applies=trains_long,
@@ -131,13 +131,9 @@ FIGURES = (
         name="nfe",
         label="score against the number of function evaluations",
         caption=(
-            "Normalised score of the final policies against the number of function evaluations *K* that an "
-            "action takes (logarithmic axis; methods stand side by side at each *K*). Means and 95 % Student "
-            "t intervals over training seeds; intervals that leave the frame are cut by it. Methods that "
-            "draw an action in one evaluation have no *K*: they are horizontal lines with the interval as a "
-            "band. Policies act by one sample, those without noise in their one way; other rules are in the "
-            "figure of times. A method may have been scored at more *K* than others; all panels share one "
-            "axis."
+            "Normalised score of the final policies against the number of function evaluations *K* of an "
+            "action (methods stand side by side at each *K*); those without *K* are horizontal lines. Means "
+            "and 95 % intervals over seeds, by the first acting rule of each method."
         ),
         alt=(
             "Charts of score against one to eight function evaluations for an action, a panel for each task "
@@ -150,21 +146,14 @@ FIGURES = (
         name="speed",
         label="score against the time of an action",
         caption=(
-            "Normalised score of the final policies against the time that one action takes (logarithmic "
-            "axis), a line for each method and acting rule and a point for each number of function "
-            "evaluations *K*, which the first line of a panel names. Points as in the legend: one sample, or "
-            "the one way of methods without noise. Points in a ring, on thin lines: the same policies by the "
-            "other rules that the footnote names, such as the best of several samples by the averaged "
-            "critic, whose evaluations are timed too. Vertical intervals: 95 % Student t over training "
-            "seeds. Horizontal ones: geometric mean and 95 % t interval over repeated rounds of measurements "
-            "in one process, which tell how steady the machine was and nothing about other machines. Times "
-            "are of single observations, transfers included, and were measured on the first task of each "
-            "suite. Intervals that leave the frame are cut by it."
+            "Normalised score against the time of one action, a scatter for each suite. Methods in colour at"
+            " every *K* (numbers) and by every acting rule (rings), those in grey once. Dashed: no point is "
+            "faster and better. Intervals over seeds, and over rounds of measurements."
         ),
         alt=(
-            "Charts of score against the time of one action on a logarithmic axis, a line for each method "
-            "and way of acting. Up and to the left is better. The tables of scores and of cost have the "
-            "values."
+            "A scatter for each suite of score against the time of one action on a logarithmic axis, with "
+            "the names of methods beside their points and a dashed line that nothing beats. Up and to the "
+            "left is better. The tables of scores and of cost have the values."
         ),
         tables=("scores", "cost"),
     ),
@@ -172,49 +161,72 @@ FIGURES = (
         name="support",
         label="support and over-estimation",
         caption=(
-            "Where the final policies act, and whether their critics know what follows. Above: share of "
-            "actions, in states of the data, that are farther from the nearest transition than 95 % of the "
-            "data's own actions; distances in (state, action), each coordinate in its standard deviations. "
-            "The dashed line is the share that the data have, 5 %. Below: mean of the smaller Q at the "
-            "actions that a policy takes in its own episodes (markers), joined to the mean discounted return "
-            "of the same episodes from there on (bars), in the rewards of training: a marker to the right "
-            "of its bar is over-estimation. Filled: one sample, or the one way of methods without noise; "
-            "hollow: the other rules. Means over training seeds; small dots above are seeds. Methods "
-            "without a critic have no Q. Episodes run on after the task's horizon until what follows weighs "
-            "1 %."
+            "Above: share of actions farther from the data than 95 % of the data's own (dashed: 5 %). Below:"
+            " smaller Q at the policy's actions (markers) joined to the returns that follow (bars); a marker"
+            " to the right of its bar is over-estimation. Hollow: the other acting rules. Dots are seeds."
         ),
         alt=(
-            "Panels of how far each method's actions lie from the data's, and of the critic's values "
-            "beside the returns that followed."
+            "Panels of how far each method's actions lie from the data's, and of the critic's values beside "
+            "the returns that followed."
         ),
         tables=("support",),
+    ),
+    Product(
+        name="overview",
+        label="average score of every seed",
+        caption=(
+            "Average normalised score over the tasks of {view}: a dot for each training seed, hollow by the "
+            "second acting rule, a stroke at the mean and its 95 % interval. Suites whose data differ in "
+            "source stand apart."
+        ),
+        alt=(
+            "A row for each method and way of acting: a dot for each seed's average score, a stroke at their"
+            " mean and a line for the interval. Farther to the right is better. The table of aggregates has "
+            "the values."
+        ),
+        tables=("scores",),
+        script="figure_seeds",
+        options={"over": "average"},
+    ),
+    Product(
+        name="seeds",
+        label="scores of every seed",
+        caption=(
+            "Normalised score of every training seed of {view} on each task: a dot for each, hollow by the "
+            "second acting rule, a stroke at the mean and its 95 % interval (t, Wilson for shares of "
+            "episodes), which the frame may cut."
+        ),
+        alt=(
+            "A panel for each task, and in it a row for each method and way of acting: a dot for each seed's"
+            " score, a stroke at their mean and a line for the interval. The tables of scores have the "
+            "values."
+        ),
+        tables=("scores",),
+        script="figure_seeds",
+        options={"over": "tasks"},
     ),
     Product(
         name="profiles",
         label="performance profiles",
         caption=(
-            "Performance profiles: the share of all runs, one for each training seed and task, whose "
-            "normalised score at the last checkpoint lies above a threshold. Higher is better everywhere; a "
-            "method that is above another at every threshold is better in each quantile. Bands are pointwise "
-            "95 % bootstrap intervals that draw seeds anew within each task, too narrow with few seeds. "
-            "Tasks whose data have different sources are not put together. Policies act by one sample, those "
-            "without noise in their one way."
+            "Share of all runs (a seed on a task) whose score lies above a threshold: higher is better. "
+            "Bands: pointwise 95 % bootstrap intervals that draw seeds anew within each task, too narrow "
+            "with few seeds. Tasks whose data differ in source are not put together."
         ),
         alt=(
             "Falling step curves: for each threshold of the score, the share of runs above it, a line for "
             "each method. A higher line is better. The table of aggregates has means over the same runs."
         ),
         tables=("scores",),
+        applies=has_several_tasks,
     ),
     Product(
         name="scaling",
         label="score against the size of the model",
         caption=(
-            "Normalised score of one method in several sizes against the number of its parameters "
-            "(logarithmic axis), one panel for each task. Dots are training seeds, lines their means, "
-            "intervals 95 % Student t over seeds. Solid: at the headline *K*; dotted: at the smallest. The "
-            "search, where there is one, is the same for all sizes. A panel says whether the means rise from "
-            "each size to the next, and how many of these steps are larger than their interval (Welch)."
+            "Normalised score of one method in several sizes against its parameters, a panel for each task. "
+            "Dots are seeds, lines their means with 95 % intervals; solid at the headline *K*, dotted at the"
+            " smallest. Panels say whether the means rise, and how many steps beyond chance."
         ),
         alt=(
             "Charts of score against the number of parameters, a panel for each task, with dots for seeds "
@@ -227,27 +239,25 @@ FIGURES = (
         name="trajectories",
         label="learned trajectories",
         caption=(
-            "What each method has learned in one state around which the dataset's actions differ most: the "
-            "same noise samples, of standard deviation *T*, and the trajectories along which they are "
-            "carried to actions. Above, whole trajectories; below, the surroundings of the box [-1, 1] x "
-            "[-1, 1] (black), to which actions are clipped when acting. Diamonds are the actions that the "
-            "dataset took in the most similar states. One training seed."
+            "What each method has learned in one state around which the dataset's actions differ most: paths"
+            " from noise to actions near the box of actions, and the density of where samples end, at one "
+            "evaluation and at the headline *K* where the results have them. One training seed."
         ),
         alt=(
-            "A panel for each method, in which lines lead from wide noise to actions in two dimensions, and "
-            "diamonds mark the actions of the data. It shows whether the lines end at the diamonds, and at "
-            "how many groups."
+            "For each method a panel of lines that lead from noise to actions in two dimensions, and below "
+            "it one of where many samples end, beside the actions of the data. It shows at how many groups "
+            "they end, and whether these are the data's."
         ),
         tables=("trajectories",),
+        more=("endpoints",),
     ),
     Product(
         name="coverage",
         label="coverage of the datasets",
         caption=(
-            "Where the dataset of each maze has been, by suite: share of all recorded positions per area of "
-            "a maze cell, on a logarithmic scale that all mazes share. White was never visited, grey is "
-            "wall. The circle is the start and the star the goal of the episodes on which policies are "
-            "evaluated."
+            "Where the dataset of each maze has been: share of all recorded positions per area of a maze "
+            "cell, on a logarithmic scale that all mazes share. White was never visited, grey is wall; "
+            "circle and star are start and goal of the evaluation."
         ),
         alt=(
             "Maps of the mazes, darker where the data have been more often, with the start as a circle and "
@@ -260,31 +270,28 @@ FIGURES = (
         name="rollouts",
         label="paths of the trained policies",
         caption=(
-            "Paths of the final policies from the start (circle) to the goal (star), a few episodes of every "
-            "training seed. Solid paths reach the goal; dotted ones do not and end at a cross. Policies act "
-            "by one sample, those without noise in their one way. The count below each maze is of the paths "
-            "shown; the score over all episodes is in the main table. A dagger marks counts that lack the "
-            "seeds that diverged."
+            "A few paths of the final policies from start (circle) to goal (star); dotted ones fail and end "
+            "at a cross. Below: the share of all evaluation episodes that reach the goal, since so few paths"
+            " estimate nothing. A dagger marks methods of which seeds diverged."
         ),
         alt=(
-            "Maps of the mazes with the paths that each method takes from start to goal; dotted paths fail "
-            "and end at a cross. The count of paths that arrive stands below each map."
+            "Maps of the mazes with some paths that each method takes from start to goal; dotted paths fail "
+            "and end at a cross. The share of all episodes that arrive stands below each map."
         ),
-        tables=("rollouts", "mazes"),
+        tables=("rollouts", "mazes", "scores"),
         applies=has_mazes,
     ),
     Product(
         name="dataset_returns",
         label="returns in the datasets",
         caption=(
-            "What the dataset of each task without a maze holds: returns of its episodes as they were "
-            "recorded, as shares of all episodes (filled) and of all steps (line), which is how often "
-            "training draws them. Panels of one environment have the same bins and the same horizontal axis. "
-            "Dashed lines are the returns that score 0 and 100."
+            "Returns of the episodes of each dataset without a maze, as they were recorded: shares of all "
+            "episodes (filled) and of all steps (line), which is how often training draws them. Dashed lines"
+            " are the returns that score 0 and 100."
         ),
         alt=(
-            "Histograms of the returns of recorded episodes, a panel for each task, with dashed lines at "
-            "the returns that score 0 and 100. The data cards have their means and extremes."
+            "Histograms of the returns of recorded episodes, a panel for each task, with dashed lines at the"
+            " returns that score 0 and 100. The data cards have their means and extremes."
         ),
         tables=("episodes",),
         applies=has_other_tasks,
@@ -293,11 +300,9 @@ FIGURES = (
         name="trials",
         label="best of several trials",
         caption=(
-            "Equal tuning: the best average score over the tasks that each method is expected to reach "
-            "against its number of trials *k*, the mean over all choices of *k* of its trials (exact, "
-            "without replacement). A curve begins at the average of all trials and ends at the best one; "
-            "where two curves cross, which method is better depends on how much both are tuned. The trials "
-            "are in the table of trials. The best is chosen and reported on the same episodes."
+            "Equal tuning: the best average score to expect of *k* trials of a method, the mean over all "
+            "choices of *k* of them. A curve ends at the best trial; where two cross, the better method "
+            "depends on the tuning. The best is chosen and reported on the same episodes."
         ),
         alt=(
             "Rising curves: the best average score to expect of one, two and more trials, a line for each "
@@ -313,13 +318,9 @@ PRINTED_TABLES = (
         name="main",
         label="main scores",
         caption=(
-            "Normalised score of every method of {view} that uses rewards, at the last checkpoint: mean over "
-            "training seeds with the 95 % Student t interval over seeds; averages over tasks, and the "
-            "interquartile mean with a stratified bootstrap interval. A method has a row for each rule by "
-            "which its policy acts (column `acting`): one sample, or the best of several by the averaged "
-            "critic; without noise there is one way. `best` marks the rows that a Welch interval does not "
-            "tell from the highest mean among those that act alike or in one way only. The table's own "
-            "caption says what scores are measured against, and which data are not D4RL's."
+            "Normalised score of the methods of {view} that use rewards, at the last checkpoint: mean over "
+            "seeds with its 95 % interval (t, Wilson for shares of episodes), a row for each acting rule. "
+            "The column `best` marks rows not told from the highest mean among those that act alike."
         ),
         tables=("scores",),
         applies=has_group("rl"),
@@ -342,11 +343,9 @@ PRINTED_TABLES = (
         name="aggregates",
         label="aggregates over tasks",
         caption=(
-            "Aggregates over all tasks for every method of {view}: the mean with a Student t interval, the "
-            "interquartile mean, and `probability_of_improvement`: how often a seed of the method in the "
-            "column `better` scores above a seed of the row's on the same task. The latter two have "
-            "stratified bootstrap intervals, which are too narrow with few seeds. Policies act by one "
-            "sample, those without noise in their one way (column `acting`)."
+            "Aggregates over tasks for every method of {view}: mean, difference of the first method's mean "
+            "to it (Welch), interquartile mean, and how often a seed of the first scores above one of the "
+            "row's. Bootstraps of few seeds are too narrow; degenerate ones are left out."
         ),
         tables=("scores",),
     ),
@@ -354,12 +353,9 @@ PRINTED_TABLES = (
         name="ablations",
         label="ablations",
         caption=(
-            "What each ablation in {view} changes: its mean normalised score minus that of the method it is "
-            "made from (column `minus`; empty for that method's own score), with the 95 % Welch interval "
-            "over training seeds, by task and averaged over tasks, by suite where their data have different "
-            "sources. Both act by the rule in the column `acting`; there is a block of rows for each rule "
-            "that an ablation and its method can follow. The table's own caption says which data are not "
-            "D4RL's."
+            "What each ablation in {view} changes: its mean score minus that of the method in the column "
+            "`minus`, with the 95 % Welch interval over seeds, by task and averaged, in a block of rows for "
+            "each acting rule that both can follow."
         ),
         tables=("scores",),
         applies=has_ablations,
@@ -369,11 +365,9 @@ PRINTED_TABLES = (
         name="cost",
         label="cost",
         caption=(
-            "Cost of training and acting with each method of {view}: parameters, updates per second, "
-            "training and compilation time in seconds, peak memory in MB, and, for each number of function "
-            "evaluations *K* and acting rule, the network evaluations of one action, the critic's among "
-            "them, and seconds per action at each batch size, on the device named: geometric mean over "
-            "repeated rounds with its 95 % t interval."
+            "Cost of training and acting of each method of {view}: parameters, updates per second, training "
+            "time, peak memory and the time of an action first, then compilation and, for each *K*, rule and"
+            " batch size, network evaluations and seconds per action."
         ),
         tables=("cost",),
     ),
@@ -392,11 +386,9 @@ PRINTED_TABLES = (
         name="claims",
         label="claims",
         caption=(
-            "What the papers claim, and what {view} says of it: holds, does not hold, undecided (the "
-            "interval covers both), or cannot be tested here, and why. Each claim has a rule that says which "
-            "effects count, taken from the papers (`workflow/claims.yaml`). Estimate and interval are of the "
-            "comparison on which the verdict turns, over the replicates named. `gtp claims`, with the folder "
-            "as `--study` and the claim's name as `--claim`, prints the rows that a verdict rests on."
+            "What the papers claim and what {view} says of it, by rules fixed beforehand "
+            "(`workflow/claims.yaml`): holds, does not hold, undecided, or cannot be tested here, and why. "
+            "`gtp claims --study FOLDER --claim NAME` prints the rows behind a verdict."
         ),
         tables=("scores",),
         more=("curves", "cost"),
@@ -407,9 +399,9 @@ PRINTED_TABLES = (
         name="trials",
         label="trials",
         caption=(
-            "Every trial of {view}: method, number and settings of the trial, score on each task, and the "
-            "average over tasks (by suite where their data have different sources). `best` marks the highest "
-            "average of a method. No trial is left out; the first one is the method's default."
+            "Every trial of {view}: method, number and settings, score on each task and their average (by "
+            "suite where data differ in source). `best` marks the highest average of a method; the first "
+            "trial is its default."
         ),
         tables=("scores",),
         of_trials=True,
@@ -422,16 +414,14 @@ ORACLE_FIGURES = (
         name="solution_map",
         label="learned maps against the exact one",
         caption=(
-            "Median distance of *K*-step samples to where the exact ODE carries the same noise, against the "
-            "number of function evaluations *K* (both axes logarithmic), a panel for each Gaussian mixture "
-            "that is cloned. Thick: mean over training seeds; thin: seeds. Each method acts as it was "
-            "trained: by jumps, by steps of the ODE, or by steps towards its end. The exact flow is "
-            "integrated with errors below 1e-8 a step. Lower is better; seeds that diverged are left out and "
-            "counted in the footnote."
+            "Median distance of *K*-step samples to where the exact ODE carries the same noise, against *K*,"
+            " a panel for each cloned Gaussian mixture. Thick: mean over seeds; thin: seeds. Each method "
+            "acts as it was trained. Lower is better; seeds that diverged are left out and counted in the "
+            "footnote."
         ),
         alt=(
-            "Line charts of the distance between learned and exact end points against the number of "
-            "function evaluations, a panel for each mixture and a line for each method."
+            "Line charts of the distance between learned and exact end points against the number of function"
+            " evaluations, a panel for each mixture and a line for each method."
         ),
         tables=("solution_map",),
         record="record.json",
@@ -440,12 +430,10 @@ ORACLE_FIGURES = (
         name="theorem",
         label="Theorem 1 in numbers",
         caption=(
-            "Gap between the consistency loss with a solver and the ideal one, for known maps on a Gaussian "
-            "mixture (both axes logarithmic). Left: against the solver's step *h* at fixed times; right: "
-            "against the distance of the two times, crossed in one step. With the exact field the gap "
-            "vanishes at the solver's order, as the theorem says; with the surrogate that training uses it "
-            "does not vanish with *h*, but at second order with the distance. Numbers at the lines are "
-            "fitted slopes; dots are seeds, which mostly coincide. The verdicts are in the table."
+            "Gap between the consistency loss with a solver and the ideal one on a Gaussian mixture: against"
+            " the solver's step *h* (left) and the distance of the two times (right). The exact field "
+            "follows the solver's order, the surrogate does not vanish with *h*. Numbers: fitted slopes; "
+            "dots: seeds."
         ),
         alt=(
             "Line charts on logarithmic axes of the gap between the practical and the ideal loss: against "

@@ -300,8 +300,8 @@ class SeedScores:
         Several shares count as one of all episodes. Raises UserError when a task has no scores.
         """
         samples = [self.of(task.name, method, nfe, acting) for task in tasks]
-        if all(task.is_goal_reaching for task in tasks):
-            return share_estimate(np.mean(samples, axis=0), (self.episodes_each or 1) * len(samples))
+        if all(self.episodes_of(tasks)):
+            return share_estimate(np.mean(samples, axis=0), sum(self.episodes_of(tasks)))
         return average_estimate(samples)
 
     def episodes_of(self, tasks: Iterable[TaskRecord]) -> list[int | None]:
@@ -309,6 +309,16 @@ class SeedScores:
         return [(self.episodes_each or 1) if task.is_goal_reaching else None for task in tasks]
 
     def curve(self, task: str, method: str) -> pd.DataFrame:
+        """Mean score and interval at each step by the method's first rule: columns step, mean, low, high.
+
+        Raises UserError when there are none.
+        """
+        seeds = self.seed_curves(task, method)
+        estimates = ((step, mean_estimate(scores)) for step, scores in seeds.iterrows())
+        rows = [(step, e.mean, e.low, e.high) for step, e in estimates]
+        return pd.DataFrame(rows, columns=["step", "mean", "low", "high"])
+
+    def seed_curves(self, task: str, method: str) -> pd.DataFrame:
         """Score of each seed (columns) at each step (rows) by the method's first rule.
 
         Raises UserError when there are none.

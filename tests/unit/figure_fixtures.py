@@ -31,8 +31,9 @@ def study_of(mains: int, ablations: int = 0) -> SimpleNamespace:
 
 def curves_of(results: Path) -> tuple[Figure, pd.DataFrame]:
     study = read_study(results / "study.json")
-    table = read_results(results / "curves.csv", "curves")
-    return figure_learning_curves.draw(seed_scores(table, study, "curves.csv"), study), table
+    table, last = (read_results(results / f"{name}.csv", name) for name in ("curves", "scores"))
+    scores = [seed_scores(rows, study, "curves.csv") for rows in (table, last)]
+    return figure_learning_curves.draw(*scores, study), table
 
 
 def speed_of(results: Path, **changes) -> tuple[Figure, pd.DataFrame, pd.DataFrame]:

@@ -128,7 +128,9 @@ def write_study(
         "cost": cost_rows(np.random.default_rng(1), tasks, names),
         "trajectories": trajectories_rows(rng, [name for name in names if METHODS[name][1]][:3]),
         "support": support_rows(np.random.default_rng(2), tasks, names, seeds, diverged),
-        "endpoints": endpoint_rows(np.random.default_rng(3), [name for name in names if METHODS[name][1]][:3]),
+        "endpoints": endpoint_rows(
+            np.random.default_rng(3), [name for name in names if METHODS[name][1]][:3]
+        ),
         "rollouts": rollout_rows(rng, tasks, names, seeds),
         "coverage": coverage_rows(rng, tasks),
         "mazes": maze_rows(tasks),

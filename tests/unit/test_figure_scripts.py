@@ -12,16 +12,17 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 INPUTS = {
-    "learning_curves": ["curves"],
+    "learning_curves": ["curves", "scores"],
     "nfe": ["scores"],
     "speed": ["scores", "cost"],
     "budget": ["curves"],
     "support": ["support"],
     "profiles": ["scores"],
+    "seeds": ["scores"],
     "trajectories": ["trajectories"],
     "dataset_returns": ["episodes"],
     "coverage": ["coverage", "mazes"],
-    "rollouts": ["rollouts", "mazes"],
+    "rollouts": ["rollouts", "mazes", "scores"],
 }
 
 
@@ -35,7 +36,11 @@ def run_script(name: str, results: Path, output: Path) -> list[bytes]:
     """Run a figure's script as Snakemake does; the bytes of its PDF, PNG and SVG."""
     files = {table: str(results / f"{table}.csv") for table in INPUTS[name]}
     paths = [str(output / f"{name}.{kind}") for kind in ("pdf", "png", "svg")]
-    fake = SimpleNamespace(input=SimpleNamespace(study=str(results / "study.json"), **files), output=paths)
+    fake = SimpleNamespace(
+        input=SimpleNamespace(study=str(results / "study.json"), more=[], **files),
+        output=paths,
+        params=SimpleNamespace(over="tasks"),
+    )
     runpy.run_path(str(SCRIPTS / f"figure_{name}.py"), {"snakemake": fake}, "__main__")
     return [Path(path).read_bytes() for path in paths]
 

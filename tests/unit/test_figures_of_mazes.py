@@ -54,8 +54,10 @@ def test_outline_of_a_corridor(results: Path):
 def test_rollouts_tell_success_without_colour(results: Path):
     rollouts = read_results(results / "rollouts.csv", "rollouts")
     files = "rollouts.csv", "mazes.csv"
+    study = read_study(results / "study.json")
+    scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
     figure = figure_rollouts.draw(
-        rollouts, read_results(results / "mazes.csv", "mazes"), read_study(results / "study.json"), files
+        rollouts, read_results(results / "mazes.csv", "mazes"), scores, study, files
     )
     axes = figure.axes[1]
     own = rollouts[(rollouts["task"] == "pointmaze-umaze") & (rollouts["method"] == "gtp-no_guidance")]
@@ -63,29 +65,33 @@ def test_rollouts_tell_success_without_colour(results: Path):
     reached = int(outcomes.sum())
     assert 0 < reached < 15
     assert axes.get_title() == "GTP, no guidance"
-    assert axes.get_xlabel() == f"{reached} of 15"
+    rate = scores.of("pointmaze-umaze", "gtp-no_guidance", 5).mean()  # of all episodes, not of those drawn
+    assert axes.get_xlabel() == f"{rate:.0f} %"
     paths = [line for line in axes.lines if len(line.get_xdata()) > 1]
     assert [line.is_dashed() for line in paths].count(False) == reached
     assert sum(line.get_marker() == "x" for line in axes.lines) == 15 - reached
 
 
-def test_rollouts_mark_where_seeds_are_missing(results: Path):
-    # A diverged seed leaves no path, and a count over the others alone would flatter its method.
+def test_rollouts_mark_where_seeds_diverged(results: Path):
+    # Gaussian BC on the second maze; a rate over the other seeds alone would flatter it.
     rollouts = read_results(results / "rollouts.csv", "rollouts")
     mazes, study = read_results(results / "mazes.csv", "mazes"), read_study(results / "study.json")
-    lost = (rollouts["task"] == "pointmaze-umaze") & (rollouts["method"] == "gtp") & (rollouts["seed"] == 1)
-    figure = figure_rollouts.draw(rollouts[~lost], mazes, study, ("rollouts.csv", "mazes.csv"))
-    labels = [axes.get_xlabel() for axes in figure.axes]
-    assert [label.endswith("of 10†") for label in labels] == [True] + [False] * (len(labels) - 1)
-    assert any(text.get_text().startswith("† Without the seeds that diverged.") for text in figure.texts)
+    scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
+    figure = figure_rollouts.draw(rollouts, mazes, scores, study, ("rollouts.csv", "mazes.csv"))
+    marked = [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel().endswith("†")]
+    assert marked == [f"{scores.of('pointmaze-medium', 'gaussian_bc', 1).mean():.0f} %†"]
+    assert any("† Seeds that diverged have no path and count as 0." in t.get_text() for t in figure.texts)
 
 
 @pytest.mark.parametrize("name", ["coverage", "rollouts"])
 def test_mazes_of_each_suite_stand_together_and_apart_from_each_other(name: str, mixed: Path):
-    draw = {"coverage": figure_coverage.draw, "rollouts": figure_rollouts.draw}[name]
-    files = f"{name}.csv", "mazes.csv"
+    files, study = (f"{name}.csv", "mazes.csv"), read_study(mixed / "study.json")
     rows, mazes = (read_results(mixed / file, file.removesuffix(".csv")) for file in files)
-    figure = draw(rows, mazes, read_study(mixed / "study.json"), files)
+    if name == "coverage":
+        figure = figure_coverage.draw(rows, mazes, study, files)
+    else:
+        scores = seed_scores(read_results(mixed / "scores.csv", "scores"), study, "scores.csv")
+        figure = figure_rollouts.draw(rows, mazes, scores, study, files)
     assert figure.get_figwidth() <= 6.75 + 1e-9
     assert figure.get_figheight() <= 8.5 + 1e-9
     suites = [text for text in figure.texts if text.get_text() in ("pointmaze", "antmaze", "locomotion")]
@@ -116,7 +122,8 @@ def test_figures_speak_of_the_data_that_they_show(mixed: Path):
     robots = figure_dataset_returns.draw(*read("episodes"), study, "e.csv")
     assert note_of(robots).endswith("Minari data, not D4RL.")
     flow = figure_trajectories.draw(*read("trajectories"), study, "f.csv")
-    assert note_of(flow) == "One state of Medium. Generated data, not D4RL."
+    assert note_of(flow).startswith("One state of Medium. Above: 24 paths from noise")
+    assert note_of(flow).endswith("Generated data, not D4RL.")
 
 
 def test_mazes_of_one_shape_are_drawn_at_one_size_whatever_their_cells(mixed: Path):
@@ -145,8 +152,8 @@ def test_tasks_without_mazes_or_methods_without_rows_are_named(results: Path):
     with pytest.raises(UserError, match="cover.csv.*pointmaze-umaze.*'task'"):
         figure_coverage.draw(pd.DataFrame({"task": ["x"], "x": [0]}), mazes, study, ("cover.csv", "m.csv"))
     with pytest.raises(UserError, match="m.csv.*goal for pointmaze-umaze.*'kind'"):
-        figure_rollouts.draw(mazes, mazes[mazes["kind"] != "goal"], study, ("r.csv", "m.csv"))
+        figure_rollouts.draw(mazes, mazes[mazes["kind"] != "goal"], None, study, ("r.csv", "m.csv"))
     curves = read_results(results / "curves.csv", "curves")
     scores = seed_scores(curves[curves["method"] != "gtp"], study, "c.csv")
     with pytest.raises(UserError, match="c.csv.*gtp on pointmaze-umaze"):
-        figure_learning_curves.draw(scores, study)
+        figure_learning_curves.draw(scores, scores, study)

@@ -13,10 +13,11 @@ from workflow.scripts import (
     figure_learning_curves,
     figure_nfe,
     figure_profiles,
+    figure_seeds,
     figure_speed,
 )
 
-from .figure_fixtures import curves_of, note_of, speed_of
+from .figure_fixtures import curves_of, note_of
 from .results_fixtures import (
     write_study,
 )
@@ -47,17 +48,16 @@ def test_rows_of_a_task_share_their_limits(tmp_path: Path):
     study = read_study(folder / "study.json")
     scores = seed_scores(read_results(folder / "scores.csv", "scores"), study, "s.csv")
     curves = seed_scores(read_results(folder / "curves.csv", "curves"), study, "c.csv")
-    for figure in (
-        speed_of(folder)[0],
-        figure_nfe.draw(scores, study),
-        figure_learning_curves.draw(curves, study),
-    ):
-        assert len(figure.axes) == 3 * 2  # with rewards, cloning, ablations
+    evaluations = figure_nfe.draw(scores, study)
+    assert len(evaluations.axes) == 3 * 2  # with rewards, cloning, ablations
+    assert len(evaluations.legends[0].get_texts()) == 13
+    learning = figure_learning_curves.draw(curves, scores, study)
+    assert len(learning.axes) == 13 * 2
+    for figure in (evaluations, learning):
         for column in range(2):
             own = figure.axes[column::2]
             assert len({axes.get_xlim() for axes in own}) == 1
             assert len({axes.get_ylim() for axes in own}) == 1
-        assert len(figure.legends[0].get_texts()) == 13
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -81,9 +81,12 @@ def test_every_figure_of_scores_is_drawn_for_views_with_few_methods(
         "speed": figure_speed.draw(scores, costs, study),
         "nfe": figure_nfe.draw(scores, study),
         "profiles": figure_profiles.draw(scores, study),
-        "curves": figure_learning_curves.draw(curves, study),
+        "curves": figure_learning_curves.draw(curves, scores, study),
+        "seeds": figure_seeds.draw(scores, study, "tasks"),
+        "overview": figure_seeds.draw(scores, study, "average"),
     }
     for name, figure in figures.items():
         assert len(figure.axes) == 1
-        assert len(figure.legends[0].get_texts()) == len(methods)
+        if name in ("nfe", "profiles", "curves"):
+            assert len(figure.legends[0].get_texts()) == len(methods)
         save_figure(figure, tmp_path / f"{name}.png")

@@ -16,7 +16,9 @@ from gtp.report.layout import (
     method_rows,
     panel_grid,
     row_labels,
+    scatter_grid,
     set_score_limits,
+    task_titles,
     wrap,
 )
 from gtp.report.style import house_style
@@ -117,6 +119,22 @@ def test_legends_use_the_room_there_is():
     assert legend_columns(["a name as long as the figure is wide"] * 3, 2.0) == 1
 
 
+def test_titles_name_the_suite_where_it_is_not_in_the_name():
+    hopper = SimpleNamespace(label="Hopper medium", suite="locomotion")
+    maze = SimpleNamespace(label="PointMaze Fork", suite="pointmaze")
+    both = SimpleNamespace(tasks=[hopper, maze], suites=lambda: {"locomotion": [hopper], "pointmaze": [maze]})
+    assert task_titles(both) == ["Hopper medium (locomotion)", "PointMaze Fork"]
+    assert task_titles(SimpleNamespace(tasks=[hopper], suites=lambda: {"locomotion": [hopper]})) == [
+        "Hopper medium"
+    ]
+
+
+def test_scatters_stand_in_lines_of_three():
+    figure, panels = scatter_grid(4)
+    assert len(panels) == len(figure.axes) == 4
+    assert figure.get_figwidth() > scatter_grid(1)[0].get_figwidth()
+
+
 def test_long_names_break_between_words():
     assert wrap("GTP, negative advantages truncated", 1.0) == "GTP, negative\nadvantages\ntruncated"
     assert wrap("medium-replay", 0.1) == "medium-replay"
@@ -125,8 +143,8 @@ def test_long_names_break_between_words():
 def test_shares_show_their_whole_range_and_other_scores_all_means():
     with house_style():
         _, ((axes, other),) = panel_grid(2)
-        set_score_limits(axes, SimpleNamespace(is_goal_reaching=True), [40.0])
-        set_score_limits(other, SimpleNamespace(is_goal_reaching=False), [-4.0, 120.0])
+        set_score_limits(axes, True, [40.0])
+        set_score_limits(other, False, [-4.0, 120.0])
     low, high = axes.get_ylim()
     assert low < 0 < 100 < high
     low, high = other.get_ylim()

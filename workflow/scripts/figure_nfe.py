@@ -8,7 +8,7 @@ from gtp.errors import ending_in_one_line
 from gtp.report.layout import Panels, task_figure
 from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.report.results import read_study
-from gtp.report.statistics import Estimate, SeedScores, mean_estimate, read_seed_scores
+from gtp.report.statistics import Estimate, SeedScores, read_seed_scores
 from gtp.report.style import MethodStyle, house_style, method_styles, save_figure
 
 DODGE = 1.06
@@ -22,9 +22,7 @@ def draw(scores: SeedScores, study: StudyRecord) -> Figure:
 
     def draw_task(task: TaskRecord, panels: Panels) -> list[float]:
         estimates = {
-            method.name: [
-                mean_estimate(scores.of(task.name, method.name, k)) for k in study.evaluated_nfe(method)
-            ]
+            method.name: [scores.estimate([task], method.name, k) for k in study.evaluated_nfe(method)]
             for method in study.methods
         }
         for axes, methods in panels:

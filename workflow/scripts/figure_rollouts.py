@@ -23,8 +23,9 @@ from gtp.report.mazes import (
     maze_suites,
     name_suite,
 )
-from gtp.report.record import MethodRecord, StudyRecord
+from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.report.results import read_results, read_study
+from gtp.report.statistics import SeedScores, read_seed_scores
 from gtp.report.style import INK, TEXT_WIDTH, MethodStyle, house_style, method_styles, save_figure
 
 GAP, COUNTS, LEGEND, NOTE, MARGIN, LINE = 0.1, 0.16, 0.22, 0.18, 0.62, 0.125
@@ -88,8 +89,18 @@ def choose_layout(methods: Sequence[MethodRecord], tasks: int, margin: float = M
 
 
 @house_style()
-def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files: tuple[str, str]) -> Figure:
-    """The figure from the rows of rollouts.csv and mazes.csv; `files` name them in messages."""
+def draw(
+    rollouts: pd.DataFrame,
+    mazes: pd.DataFrame,
+    scores: SeedScores,
+    study: StudyRecord,
+    files: tuple[str, str],
+) -> Figure:
+    """The figure from the rows of rollouts.csv and mazes.csv, which `files` name in messages.
+
+    A few paths of each method, and below them the share of all its episodes that reach the goal, from the
+    seeds' scores: so few paths are no estimate of it.
+    """
     suites = maze_suites(study)
     known = {task: maze_of(mazes, task.name, files[1]) for tasks in suites.values() for task in tasks}
     edge = SUITE_WIDTH if len(suites) > 1 else 0
@@ -113,7 +124,8 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
         for axes, method in zip(panels, group, strict=True):
             draw_maze(axes, maze)
             paths = rollouts[(rollouts["task"] == task.name) & (rollouts["method"] == method.name)]
-            draw_paths(axes, paths, styles[method.name], len(study.seeds))
+            draw_paths(axes, paths, styles[method.name])
+            axes.set_xlabel(rate_of(scores, study, task, method), fontsize=7)
             if named:
                 axes.set_title(layout.labels[method.name], rotation=90 * layout.upright, linespacing=1)
         y = 1 - (top + height / 2) / figure.get_figheight()
@@ -132,37 +144,40 @@ def draw(rollouts: pd.DataFrame, mazes: pd.DataFrame, study: StudyRecord, files:
     marked = any(axes.get_xlabel().endswith(DIVERGED) for axes in figure.axes)
     footnote(
         figure,
-        f"{DIVERGED} Without the seeds that diverged." if marked else "",
+        f"Below: share of all episodes, {scores.episodes()} of each of {len(study.seeds)} seeds, that reach"
+        " the goal.",
+        f"{DIVERGED} Seeds that diverged have no path and count as 0." if marked else "",
         study.acting_notice(),
         study.only(known).data_notice(),
     )
     return figure
 
 
-def draw_paths(axes: Axes, paths: pd.DataFrame, look: MethodStyle, seeds: int) -> None:
-    """All recorded episodes of a method in one maze, and how many of them reach the goal.
+def rate_of(scores: SeedScores, study: StudyRecord, task: TaskRecord, method: MethodRecord) -> str:
+    """Share of all episodes at the headline K, by the method's first rule, that reach the goal."""
+    rate = scores.of(task.name, method.name, study.headline(method)).mean()
+    return f"{rate:.0f} %{DIVERGED if scores.diverged(task.name, method.name) else ''}"
 
-    Fewer than `seeds` seeds have paths when some diverged, for those cannot act: the count is marked.
-    """
-    reached = total = 0
+
+def draw_paths(axes: Axes, paths: pd.DataFrame, look: MethodStyle) -> None:
+    """The recorded episodes of a method in one maze."""
     scale = mark_scale(axes)
     solid, dotted = ({**look, "linewidth": scale * look["linewidth"]} for look in (SUCCESS, FAILURE))
     cross = {**STOPPED, "markersize": scale * STOPPED["markersize"], "markeredgewidth": scale * 0.9}
     for _, path in paths.sort_values("step").groupby(["seed", "episode"]):
-        total += 1
         if path["success"].iloc[-1]:
-            reached += 1
             axes.plot(path["x"], path["y"], color=look.color, **solid)
         else:
             axes.plot(path["x"], path["y"], **dotted)
             axes.plot(path["x"].iloc[-1], path["y"].iloc[-1], **cross)
-    mark = DIVERGED if paths["seed"].nunique() < seeds else ""
-    axes.set_xlabel((f"{reached} of {total}" if total else "no paths") + mark, fontsize=7)
 
 
 if __name__ == "__main__":
     with ending_in_one_line():
         study = read_study(snakemake.input.study)
         files = snakemake.input.rollouts, snakemake.input.mazes
-        figure = draw(read_results(files[0], "rollouts"), read_results(files[1], "mazes"), study, files)
+        scores = read_seed_scores(snakemake.input.scores, "scores", study)
+        figure = draw(
+            read_results(files[0], "rollouts"), read_results(files[1], "mazes"), scores, study, files
+        )
         save_figure(figure, *snakemake.output)

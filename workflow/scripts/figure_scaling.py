@@ -10,14 +10,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from gtp.errors import ending_in_one_line
-from gtp.report.layout import footnote, label_panels, legend_above, panel_grid, set_score_limits
+from gtp.report.layout import footnote, label_panels, legend_above, panel_grid, set_score_limits, task_titles
 from gtp.report.record import StudyRecord
 from gtp.report.results import read_results, read_study
 from gtp.report.speed import parameters
 from gtp.report.statistics import (
     SeedScores,
     difference_estimate,
-    mean_estimate,
     read_seed_scores,
 )
 from gtp.report.style import house_style, method_styles, save_figure
@@ -37,16 +36,19 @@ def draw(scores: SeedScores, cost: pd.DataFrame, study: StudyRecord) -> Figure:
             sizes = [parameters(cost, study, task, method) for method in members]
             for k, line in ((study.headline_nfe, "-"), (min(study.nfe), ":")):
                 own = [scores.of(task.name, method.name, k) for method in members]
-                means += draw_sizes(axes, sizes, own, styles[name].color, line, f"{members[0].label}, K={k}")
+                estimates = [scores.estimate([task], method.name, k) for method in members]
+                means += draw_sizes(
+                    axes, sizes, own, estimates, styles[name].color, line, f"{members[0].label}, K={k}"
+                )
                 if line == "-":
                     verdicts.append(verdict(own))
         axes.set_xscale("log")
         axes.set_xticks(sizes, [f"{size / 1e6:.2g}" for size in sizes])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.grid(axis="y")
-        set_score_limits(axes, task, means)
+        set_score_limits(axes, task.is_goal_reaching, means)
         told.append("\n".join([PARAMETERS, *verdicts]))
-    label_panels(grid, [task.label for task in study.tasks], PARAMETERS, ["normalised score"])
+    label_panels(grid, task_titles(study), PARAMETERS, ["normalised score"])
     for axes, text in zip(grid[0], told, strict=True):
         axes.set_xlabel(text, linespacing=1.3)
     legend_above(figure, legend_of(study))
@@ -54,9 +56,8 @@ def draw(scores: SeedScores, cost: pd.DataFrame, study: StudyRecord) -> Figure:
     return figure
 
 
-def draw_sizes(axes: Axes, sizes, own, color: str, line: str, label: str) -> list[float]:
-    """One family at one K: seeds as dots, means with their t intervals as a line. Returns what is drawn."""
-    estimates = [mean_estimate(values) for values in own]
+def draw_sizes(axes: Axes, sizes, own, estimates, color: str, line: str, label: str) -> list[float]:
+    """One family at one K: seeds as dots, means with their intervals as a line. Returns what is drawn."""
     for size, values in zip(sizes, own, strict=True):
         face = color if line == "-" else "none"
         axes.plot([size] * len(values), values, "o", markersize=2.2, color=color, markerfacecolor=face)
