@@ -1,6 +1,8 @@
 """Acting rules: what each does with a policy's samples, and a policy that counts its own steps."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,6 +239,20 @@ def test_a_control_loop_reproduces_the_evaluation_to_the_digit(hopper_policy, ru
         total, over = total + reward, terminated or truncated
     assert total == row.episode_return
     assert policy.actions_taken == row.length
+
+
+def test_the_loop_of_the_readme_runs_as_printed_and_gives_the_score_of_the_table(
+    hopper_policy, capsys, monkeypatch, tmp_path
+):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (loop,) = [part.partition("```")[0] for part in readme.split("```python\n")[1:] if "policy.act(" in part]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    shutil.copy(hopper_policy, "run/policy-2000.safetensors")
+    assert "seed=1)" in loop
+    exec(loop.replace("seed=1)", "seed=3)").replace("range(20)", "range(1)"), {})
+    (row,), _ = evaluate([hopper_policy], [2], 1, ["sample"])
+    assert capsys.readouterr().out == f"score {row.normalized_score:.1f} over 1 episodes\n"
 
 
 def test_every_rule_is_a_row_of_its_own(hopper_policy):

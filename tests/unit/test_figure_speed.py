@@ -1,14 +1,20 @@
 """The figure of scores against the time of an action."""
 
+from dataclasses import replace
+from itertools import combinations, product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from gtp.errors import UserError
-from gtp.report.results import read_study
+from gtp.report.labels import label_points
+from gtp.report.results import read_results, read_study
 from gtp.report.speed import acting_costs
+from gtp.report.statistics import seed_scores
+from gtp.report.style import method_styles
 from workflow.scripts import (
     figure_speed,
 )
@@ -16,57 +22,86 @@ from workflow.scripts import (
 from .figure_fixtures import note_of, speed_of
 
 
-def test_speed_has_a_point_for_each_k_with_intervals_on_both_axes(results: Path):
-    figure, scores, costs = speed_of(results)
-    axes = figure.axes[0]
-    gtp, best, *_, bc = axes.containers
-    own = costs[
-        (costs["task"] == "pointmaze-umaze") & (costs["method"] == "gtp") & (costs["batch_size"] == 1)
+def points_of(results: Path, **changes) -> list[figure_speed.Point]:
+    """The points of the first suite."""
+    study = replace(read_study(results / "study.json"), **changes)
+    scores, costs = (read_results(results / f"{name}.csv", name) for name in ("scores", "cost"))
+    return figure_speed.points_of(
+        seed_scores(scores, study, "s.csv"),
+        acting_costs(costs, study, "c.csv"),
+        study,
+        study.suites()[study.tasks[0].suite],
+        method_styles(study),
+    )
+
+
+def test_coloured_methods_stand_at_every_k_and_rule_and_the_others_once(results: Path):
+    points = points_of(results)
+    ways = [(point.rule, point.nfe) for point in points if point.method.name == "gtp"]
+    assert ways == list(product(("sample", "best_of_16"), (1, 2, 3, 5, 8)))
+    others = [(p.method.name, p.rule, p.nfe) for p in points if p.method.name != "gtp"]
+    assert others == [
+        ("gtp-no_guidance", "sample", 5),
+        ("gtp-no_consistency", "sample", 5),
+        ("gaussian_bc", "deterministic", 1),
     ]
-    own = own[own["acting"] == "sample"]
-    assert best[0].get_color() == gtp[0].get_color()  # the second rule of the same method
-    assert (best[0].get_xdata(orig=False) > gtp[0].get_xdata(orig=False)).all()
-    logs = np.log(1e3 * own.set_index(["nfe", "repetition"])["value"].unstack())
-    np.testing.assert_allclose(gtp[0].get_xdata(orig=False), np.exp(logs.mean(axis=1)))
-    half = 2.776445 * logs.std(axis=1, ddof=1) / np.sqrt(5)  # t of 0.975 with 4 degrees of freedom
-    across, upright = (bars.get_segments() for bars in gtp[2])
-    low, high = np.array([segment[:, 0] for segment in across]).T
-    np.testing.assert_allclose(low, np.exp(logs.mean(axis=1) - half), rtol=1e-6)
-    np.testing.assert_allclose(high, np.exp(logs.mean(axis=1) + half), rtol=1e-6)
-    rows = scores[(scores["task"] == "pointmaze-umaze") & (scores["method"] == "gtp")]
-    rows = rows[rows["acting"] == "sample"]
-    seeds = rows.groupby(["nfe", "seed"])["normalized_score"].mean().unstack()
-    np.testing.assert_allclose(gtp[0].get_ydata(orig=False), seeds.mean(axis=1))
-    half = 4.302653 * seeds.std(axis=1, ddof=1) / np.sqrt(3)
-    np.testing.assert_allclose([part[1, 1] - part[0, 1] for part in upright], 2 * half, rtol=1e-5)
-    assert [text.get_text() for text in axes.texts] == ["1", "2", "3", "5", "8"]  # beside the first method
-    assert len(bc[0].get_xdata(orig=False)) == 1  # Gaussian BC has one K
-    assert axes.get_xscale() == "log"
 
 
-def test_points_of_further_rules_have_rings_also_those_of_hollow_ablations(results: Path):
+def test_points_have_the_mean_of_the_suite_and_times_in_microseconds(results: Path):
+    _, scores, costs = speed_of(results)
+    point = next(p for p in points_of(results) if (p.method.name, p.rule, p.nfe) == ("gtp", "sample", 5))
+    rows = scores[scores["task"].str.startswith("pointmaze") & (scores["method"] == "gtp")]
+    rows = rows[(rows["acting"] == "sample") & (rows["nfe"] == 5)]
+    assert point.score.mean == pytest.approx(rows["normalized_score"].mean())
+    assert 0.0 <= point.score.low < point.score.mean < point.score.high <= 100.0  # shares of episodes
+    own = costs[(costs["task"] == "pointmaze-umaze") & (costs["method"] == "gtp")]
+    own = own[(own["batch_size"] == 1) & (own["acting"] == "sample") & (own["nfe"] == 5)]
+    logs = np.log(1e6 * own["value"])
+    half = 2.776445 * logs.std(ddof=1) / np.sqrt(5)  # t of 0.975 with 4 degrees of freedom
+    assert point.time.mean == pytest.approx(np.exp(logs.mean()))
+    assert (point.time.low, point.time.high) == pytest.approx(
+        (np.exp(logs.mean() - half), np.exp(logs.mean() + half)), rel=1e-6
+    )
+
+
+def test_the_frontier_has_the_points_that_no_faster_one_beats():
+    def at(time: float, score: float) -> SimpleNamespace:
+        return SimpleNamespace(time=SimpleNamespace(mean=time), score=SimpleNamespace(mean=score))
+
+    points = [at(3, 50), at(1, 10), at(2, 5), at(4, 50), at(5, 60), at(1, 8)]
+    assert figure_speed.frontier(points) == [(1, 10), (3, 50), (5, 60)]
+
+
+def test_a_panel_for_each_suite_names_its_methods_and_nothing_lies_on_a_name(results: Path):
     figure, *_ = speed_of(results)
-    _, best, _, _, hollow_best, _ = figure.axes[0].containers  # two rules, one, two, one
-    ringed = [
-        (line.get_xdata(orig=False), line.get_ydata(orig=False), line.get_markeredgecolor())
-        for line in figure.axes[0].lines
-        if line.get_marker() == "o" and line.get_markerfacecolor() == "none"
-    ]
-    assert len(ringed) == 2
-    for (x, y, color), (points, _, _) in zip(ringed, (best, hollow_best), strict=True):
-        np.testing.assert_array_equal(x, points.get_xdata(orig=False))
-        np.testing.assert_array_equal(y, points.get_ydata(orig=False))
-        assert color == points.get_color()
-    note = note_of(figure)
-    assert "in a circle: best of 16" in note
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["pointmaze, 2 tasks", "Hopper (locomotion)"]
+    for axes in figure.axes:
+        names = {text.get_text(): text for text in axes.texts if text.get_text() and text.get_fontsize() > 6}
+        assert set(names) == {"GTP", "GTP, no guidance", "GTP, no consistency", "Gaussian BC"}
+        boxes = [text.get_window_extent() for text in names.values()]
+        assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))
+    numbers = [text.get_text() for text in figure.axes[0].texts if text.get_fontsize() < 6]
+    assert [number for number in numbers if number] == ["1", "2", "3", "5", "8"]  # of GTP's first rule
+
+
+def test_names_of_points_that_coincide_lie_apart():
+    figure = Figure(figsize=(3, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    label_points(figure, {axes: ([(f"method {i}", 0.5, 0.98, "black") for i in range(6)], [(0.5, 0.9)])})
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+    assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))
+    frame = axes.get_window_extent()
+    assert all(box.y1 <= frame.y1 and box.x0 >= frame.x0 for box in boxes)
 
 
 @pytest.mark.parametrize(
     ("limits", "labels"),
     [
-        ((0.17, 9.0), ["0.2", "0.5", "1", "2", "5"]),  # 1 alone would give no scale
+        ((170.0, 9000.0), ["200", "500", "1,000", "2,000", "5,000"]),
         ((0.9, 25.0), ["1", "2", "5", "10", "20"]),
-        ((0.05, 30.0), ["0.1", "1", "10"]),
+        ((50.0, 30_000.0), ["100", "1,000", "10,000"]),
     ],
 )
 def test_an_axis_of_times_has_two_numbers_or_more(limits, labels):
@@ -77,9 +112,6 @@ def test_an_axis_of_times_has_two_numbers_or_more(limits, labels):
 
 def test_times_of_a_task_are_those_of_its_suite(results: Path):
     figure, _, costs = speed_of(results)
-    umaze, medium, hopper = (axes.containers[0][0].get_xdata(orig=False) for axes in figure.axes)
-    np.testing.assert_array_equal(umaze, medium)  # measured on the first of them
-    assert not np.allclose(umaze, hopper)
     note = note_of(figure)
     assert "on cpu" in note
     assert "95 % $t$ interval over 5 rounds" in note
