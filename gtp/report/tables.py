@@ -184,10 +184,11 @@ def latex(table: Table) -> str:
 
 
 def write_table(table: Table, numbers: pd.DataFrame, *, md: Path, tex: Path, csv: Path) -> None:
-    """Write the table for people, and its numbers, unrounded and one a row, for programs."""
+    """Write the table for people, and its numbers, to twelve digits and one a row, for programs."""
     write_text(md, markdown(table))
     write_text(tex, latex(table))
-    write_text(csv, numbers.to_csv(index=False, lineterminator="\n"))
+    # Twelve digits: processors differ in those beyond, and a reference is redrawn to the byte on any.
+    write_text(csv, numbers.to_csv(index=False, lineterminator="\n", float_format="%.12g"))
 
 
 def protocol(scores: SeedScores, study: StudyRecord) -> str:
