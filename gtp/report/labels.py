@@ -46,9 +46,7 @@ def label_points(figure: Figure, panels: Mapping[Axes, tuple[Named, Sequence[tup
             box = text.get_window_extent(renderer)
             size = np.array([box.width, box.height])
             shifts, gaps = places(size, scale)
-            boxes = (marks[index] + shifts)[:, None] + size / 2 * np.array(
-                [[-1], [1]]
-            )  # (places, 2 corners, 2)
+            boxes = (marks[index] + shifts)[:, None] + size / 2 * np.array([[-1], [1]])
             cost = ON_NAME * overlaps(boxes, taken).sum(axis=1) + FARTHER * gaps
             cost += ON_POINT * inside(marks, boxes).sum(axis=1)
             cost[(boxes[:, 0] < corners[0]).any(axis=1) | (boxes[:, 1] > corners[1]).any(axis=1)] += 1e6

@@ -94,6 +94,7 @@ def average_difference(
     """Difference of two methods' averages over the same tasks; each a list of (n_i,) seeds' scores.
 
     `episodes` as in `paired_difference`: seeds that agree on a share of episodes are no proof of no variance.
+    A variance more may mean more degrees of freedom, so the wider of the intervals with and without counts.
     """
     weight, counts = 1.0 / len(first), list(episodes or [None] * len(first))
     if_alike = [
@@ -101,7 +102,8 @@ def average_difference(
         for scores, count in zip([*first, *second], counts * 2, strict=True)
     ]
     coefficients = [weight] * len(first) + [-weight] * len(second)
-    value = combine_means([*first, *second], coefficients, if_alike=if_alike)
+    both = [combine_means([*first, *second], coefficients, if_alike=known) for known in (None, if_alike)]
+    value = max(both, key=lambda estimate: estimate.half_width)
     return _within_shares(value) if all(counts) else value
 
 

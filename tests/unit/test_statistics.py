@@ -1,5 +1,7 @@
 """Statistics against values worked by hand, against scipy, and against their promise: 95 % coverage."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from scipy import stats
 from gtp.errors import UserError
 from gtp.report.results import read_results, read_study
 from gtp.report.statistics import (
+    SeedScores,
     average_difference,
     average_estimate,
     difference_estimate,
@@ -413,3 +416,30 @@ def test_a_share_has_an_interval_within_its_range():
     assert uneven.high - uneven.low > 3 * (even.high - even.low)
     assert (uneven.low >= 0.0) & (uneven.high <= 100.0)
     assert np.isnan(share_estimate([50.0], 100).low)
+
+
+def test_seeds_that_agree_on_a_share_leave_room_in_a_difference():
+    same = average_difference([[100.0] * 3], [[100.0] * 3], [20])
+    # Two variances of 61/62 of 60 episodes, 4 degrees of freedom.
+    half = stats.t.ppf(0.975, 4) * np.sqrt(2 * 1e4 * 61 / 62 * (1 / 62) / 60)
+    assert (same.mean, same.low, same.high) == pytest.approx((0.0, -half, half))
+    assert average_difference([[100.0] * 3], [[100.0] * 3]).half_width == 0.0
+    # The variance of the side that agrees must not make the interval narrower by its degrees of freedom.
+    spread = [[45.0, 50.0, 65.0]]
+    assert average_difference(spread, [[100.0] * 3], [20]) == average_difference(spread, [[100.0] * 3])
+    assert average_difference(spread, [[0.0] * 3], [20]).high <= 100.0
+
+
+def test_scores_of_mazes_have_intervals_within_0_and_100_also_on_average():
+    maze = SimpleNamespace(name="maze", is_goal_reaching=True)
+    other = SimpleNamespace(name="robot", is_goal_reaching=False)
+    rows = [
+        {"task": task, "method": "m", "nfe": 1, "acting": "sample", "step": 1, "seed": seed, "score": score}
+        for task in ("maze", "robot")
+        for seed, score in enumerate((95.0, 100.0, 100.0))
+    ]
+    scores = SeedScores(pd.DataFrame(rows).assign(episodes=20, diverged=False), "s.csv", {"m": "sample"})
+    share, mean = (scores.estimate([task], "m", 1) for task in (maze, other))
+    assert 0.0 < share.low < share.mean < share.high <= 100.0 < mean.high
+    assert scores.estimate([maze, maze], "m", 1).low > share.low  # of twice the episodes
+    assert scores.episodes_of([maze, other]) == [20, None]
