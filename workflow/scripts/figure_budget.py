@@ -48,4 +48,4 @@ if __name__ == "__main__":
     with ending_in_one_line():
         study = read_study(snakemake.input.study)
         scores = read_seed_scores(snakemake.input.curves, "curves", study)
-        save_figure(draw(scores, study), snakemake.output.pdf, snakemake.output.png)
+        save_figure(draw(scores, study), *snakemake.output)

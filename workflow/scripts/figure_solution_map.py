@@ -54,4 +54,4 @@ if __name__ == "__main__":
     with ending_in_one_line():
         record = read_oracle_record(snakemake.input.study)
         accuracies = read_accuracies(snakemake.input.solution_map, record)
-        save_figure(draw(accuracies, record), snakemake.output.pdf, snakemake.output.png)
+        save_figure(draw(accuracies, record), *snakemake.output)

@@ -106,4 +106,4 @@ if __name__ == "__main__":
     with ending_in_one_line():
         study = read_study(snakemake.input.study)
         table = read_results(snakemake.input.support, "support")
-        save_figure(draw(table, study, snakemake.input.support), snakemake.output.pdf, snakemake.output.png)
+        save_figure(draw(table, study, snakemake.input.support), *snakemake.output)

@@ -68,4 +68,4 @@ if __name__ == "__main__":
         record = read_oracle_record(snakemake.input.study)
         table = read_results(snakemake.input.theorem, "theorem")
         orders = read_orders(table, snakemake.input.theorem)
-        save_figure(draw(table, orders, record), snakemake.output.pdf, snakemake.output.png)
+        save_figure(draw(table, orders, record), *snakemake.output)
