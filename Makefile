@@ -13,6 +13,8 @@ VENV ?= .venv
 STUDY ?= quick
 # For `make bench`.
 DEVICE ?= cpu
+# For `make mutants`: how many; 0 for all, which takes hours.
+SIZE ?= 320
 
 # Not `abspath`, and quoted wherever it is used: the path of the checkout or of VENV may hold spaces.
 BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
@@ -64,6 +66,10 @@ test: $(INSTALLED)  ## The whole test suite
 .PHONY: faults
 faults: $(INSTALLED)  ## Damaged files of every kind: each must be one line (minutes; writes docs/faults.md)
 	@"$(BIN)/python" -m tests.faults.damaged_files --record docs/faults.md
+
+.PHONY: mutants
+mutants: $(INSTALLED)  ## Break the mathematics and the training line by line: tests must fail (writes docs/mutants.md)
+	@"$(BIN)/python" -m tests.mutants.run --size $(SIZE) --record docs/mutants.md
 
 # A stage keeps its input functions beside its rules, which is all that Snakemake's own linter may find.
 .PHONY: lint

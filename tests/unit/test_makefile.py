@@ -51,6 +51,7 @@ COMMANDS = {
     "bench": ["[python][-m][gtp][bench][--device][cpu]"],
     "test": ["[python][-m][pytest][-n][2][--dist][loadfile]"],
     "faults": ["[python][-m][tests.faults.damaged_files][--record][docs/faults.md]"],
+    "mutants": ["[python][-m][tests.mutants.run][--size][320][--record][docs/mutants.md]"],
     "lint": ["[ruff][check][.]", "[ruff][format][--check][.]", "[snakefmt][--check][Snakefile][workflow]"],
 }
 
