@@ -13,6 +13,8 @@ VENV ?= .venv
 STUDY ?= quick
 # For `make bench`.
 DEVICE ?= cpu
+# For `make mutants`: how many; 0 for all, which takes hours.
+SIZE ?= 320
 
 # Not `abspath`, and quoted wherever it is used: the path of the checkout or of VENV may hold spaces.
 BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
@@ -80,6 +82,10 @@ faults: $(INSTALLED)  ## 100 kills and 900 damaged files, what came of them (hal
 .PHONY: test-cluster
 test-cluster: $(INSTALLED)  ## The workflow on a real Slurm: a node lost, a time limit, the head killed (minutes)
 	@"$(BIN)/python" -m tests.cluster.scenarios
+
+.PHONY: mutants
+mutants: $(INSTALLED)  ## Break the mathematics and the training line by line: tests must fail (writes docs/mutants.md)
+	@"$(BIN)/python" -m tests.mutants.run --size $(SIZE) --record docs/mutants.md
 
 # A stage keeps its input functions beside its rules, which is all that Snakemake's own linter may find.
 .PHONY: lint

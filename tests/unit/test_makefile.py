@@ -61,6 +61,7 @@ COMMANDS = {
         "[python][-m][tests.faults.damaged_files][--record][docs/faults.md]",
     ],
     "test-cluster": ["[python][-m][tests.cluster.scenarios]"],
+    "mutants": ["[python][-m][tests.mutants.run][--size][320][--record][docs/mutants.md]"],
     "lint": ["[ruff][check][.]", "[ruff][format][--check][.]", "[snakefmt][--check][Snakefile][workflow]"],
 }
 

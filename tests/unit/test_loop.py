@@ -1,0 +1,141 @@
+"""Parts of the training loop: what it checks first, what it logs, and the record of a run."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from gtp import algorithms
+from gtp.config import Execution
+from gtp.training import loop
+from gtp.training.loop import Interval, check_inputs, losses, measurements, peak_memory_mb, train, use_threads
+
+from .training_fixtures import CONFIG, tiny_transitions
+
+EAGER = Execution(device="cpu", compile="off", progress_seconds=60)
+
+
+def test_threads_are_at_least_one():
+    before = torch.get_num_threads()
+    try:
+        use_threads(1)
+        assert torch.get_num_threads() == 1
+        with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+            use_threads(0)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_gpu_is_taken_where_there_is_one_and_nobody_said_otherwise(monkeypatch):
+    for visible, wanted, chosen in (
+        (True, "auto", "cuda"),
+        (True, "cuda", "cuda"),
+        (True, "cpu", "cpu"),
+        (False, "auto", "cpu"),
+        (False, "cpu", "cpu"),
+    ):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda visible=visible: visible)
+        assert loop.choose_device(wanted).type == chosen
+
+
+@pytest.mark.parametrize("seeds", [(), (1, 1), (-1,), (0, -1)])
+def test_seeds_are_distinct_and_not_negative(seeds):
+    algorithm = algorithms.get("gaussian_bc")()
+    with pytest.raises(ValueError, match="seeds must be distinct, not negative, and at least one"):
+        check_inputs(algorithm, tiny_transitions(), seeds)
+    check_inputs(algorithm, tiny_transitions(), (0,))
+
+
+def test_windows_must_fit_into_an_episode():
+    method = algorithms.get("mbdpo")
+    check_inputs(method(horizon=20), tiny_transitions(40), (0,))
+    with pytest.raises(ValueError, match="21 steps"):
+        check_inputs(method(horizon=21), tiny_transitions(40), (0,))
+
+
+def test_an_interval_is_the_mean_over_the_updates_that_logged_a_quantity():
+    interval, values = Interval(), torch.tensor([[1.0, 10.0]])
+    interval.add(["a"], values)
+    interval.add(["a", "b"], torch.tensor([[3.0, 30.0], [5.0, 50.0]]))
+    interval.add(["a"], torch.tensor([[8.0, 80.0]]))
+    assert interval.means() == (["a", "b"], [[4.0, 40.0], [5.0, 50.0]])
+    assert values.tolist() == [[1.0, 10.0]]  # what the learner returned is its own
+
+
+def test_progress_tells_the_losses_of_the_seeds_that_have_some():
+    values = torch.tensor([[1.0, math.nan], [7.0, 7.0], [2.0, 4.12345]])
+    assert losses(["loss/actor", "q/mean", "loss/q"], values) == "loss/actor 1, loss/q 3.06"
+
+
+def test_measurements_are_rows_of_each_seed():
+    rows = list(measurements([[5, 2.5, ["a", "b"], [[1.0, 2.0], [3.0, 4.0]]]], (7, 9)))
+    assert [(row.step, row.seed, row.quantity, row.value) for row in rows] == [
+        (5, 7, "seconds", 2.5),
+        (5, 7, "a", 1.0),
+        (5, 7, "b", 3.0),
+        (5, 9, "seconds", 2.5),
+        (5, 9, "a", 2.0),
+        (5, 9, "b", 4.0),
+    ]
+
+
+def test_memory_is_in_megabytes():
+    with open("/proc/self/status", encoding="ascii") as file:
+        (line,) = (line for line in file if line.startswith("VmHWM"))
+    assert peak_memory_mb(torch.device("cpu")) == pytest.approx(int(line.split()[1]) / 1e3, rel=0.05)
+
+
+def test_seconds_and_rates_leave_out_the_first_update_of_each_phase(tmp_path, monkeypatch):
+    """By a clock that is asked once a second; of the four updates of two seeds, the first one compiles."""
+    asked = []
+
+    def monotonic():
+        asked.append(float(len(asked)))
+        return asked[-1]
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=monotonic))
+    record = train(
+        algorithms.get("gaussian_bc")(),
+        replace(CONFIG, steps=4, snapshots=1),
+        tiny_transitions(),
+        (3, 8),
+        output=tmp_path / "out",
+        checkpoints=tmp_path,
+        execution=EAGER,
+    )
+    assert record["training_seconds"] == asked[-1]
+    assert record["compilation_seconds"] == 1.0
+    assert record["seed_updates_per_second"] == pytest.approx(2 * 3 / (asked[-1] - 1.0))
+    rows = [line.split(",") for line in (tmp_path / "out/training.csv").read_text().splitlines()[1:]]
+    seconds = [(int(row[0]), int(row[1]), float(row[3])) for row in rows if row[2] == "seconds"]
+    assert [row[:2] for row in seconds] == [(step, seed) for step in (1, 2, 3, 4) for seed in (3, 8)]
+    assert all(0.0 < value < asked[-1] for _, _, value in seconds)
+    assert [row[2] for row in seconds] == sorted(row[2] for row in seconds)
+
+
+def test_checkpoints_keep_their_distance(tmp_path, monkeypatch):
+    """With a second between two questions for the time, 14 of them pass from one checkpoint to the next."""
+    asked, saved = [], []
+
+    def monotonic():
+        asked.append(float(len(asked)))
+        return asked[-1]
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr(loop, "save_checkpoint", lambda *_, step, **__: saved.append((step, asked[-1])))
+    train(
+        algorithms.get("gaussian_bc")(),
+        replace(CONFIG, steps=20, snapshots=1),
+        tiny_transitions(),
+        (0,),
+        output=tmp_path / "out",
+        checkpoints=tmp_path,
+        execution=replace(EAGER, checkpoint_seconds=14),
+    )
+    times = [0.0, *(time for _, time in saved)]
+    assert len(saved) >= 3
+    assert all(later - earlier >= 14 for earlier, later in pairwise(times))
+    assert saved[-1][0] < 20  # after the last step there is nothing to go on from
