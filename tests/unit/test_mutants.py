@@ -18,6 +18,7 @@ TESTS = read_map()
 ROOMS = ("generative", "world_model", "algorithms", "training")
 ALONE = ("acting", "networks", "policy", "randomness", "data/batches", "evaluation/rollouts")
 PLAIN = {
+    "gtp/training/captured.py",  # runs on a GPU alone: tests/gpu
     "gtp/algorithms/common/generative_model.py",
     *(f"gtp/algorithms/{name}_bc.py" for name in ("consistency", "diffusion")),
 }
@@ -116,6 +117,7 @@ except RuntimeError as error:
 
 
 @pytest.mark.unmutated
+@pytest.mark.slow  # imports what all mutants share
 def test_a_trial_tells_what_its_tests_see(tmp_path):
     script = PROBE.format(log=str(tmp_path / "log"))
     result = subprocess.run(
