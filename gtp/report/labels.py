@@ -59,7 +59,7 @@ def label_points(figure: Figure, panels: Mapping[Axes, tuple[Named, Sequence[tup
 
 
 def places(size: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Shifts (n, 2) in pixels of the centre of a box of `size` around a point, and the gaps (n,) they leave."""
+    """Shifts (n, 2) in pixels of the centre of a box of `size` around a point, and the gaps (n,) left."""
     angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     around = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     gaps = np.repeat(GAPS, DIRECTIONS)
