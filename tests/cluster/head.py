@@ -1,5 +1,6 @@
 """A clean checkout on the cluster and its head process: the snakemake that submits jobs."""
 
+import contextlib
 import csv
 import hashlib
 import os
@@ -22,7 +23,7 @@ COMMAND = [
     *("--configfile", "tests/cluster/study.yaml", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "5"),
 ]
-PATIENCE = 5400
+PATIENCE = 3 * 3600
 """Seconds that one step may take: a guard against a hang, far above what a slow machine needs."""
 TABLES = ("scores.csv", "curves.csv", "trajectories.csv", "rollouts.csv")
 """The tables of results that do not hold times."""
@@ -102,9 +103,10 @@ class Head:
     def _has_checkpoint(self, process: int) -> bool:
         """Whether the run whose lock the process holds has a checkpoint."""
         for link in Path(f"/proc/{process}/fd").iterdir():
-            target = Path(os.readlink(link))
-            if target.suffix == ".lock" and target.is_relative_to(self.folder / "checkpoints"):
-                return (target.with_suffix("") / "checkpoint.safetensors").exists()
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                target = Path(os.readlink(link))
+                if target.suffix == ".lock" and target.is_relative_to(self.folder / "checkpoints"):
+                    return (target.with_suffix("") / "checkpoint.safetensors").exists()
         return False
 
     def results(self) -> dict[str, str]:

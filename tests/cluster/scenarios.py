@@ -20,10 +20,10 @@ from pathlib import Path
 
 from gtp.errors import UserError
 from gtp.progress import duration, say
-from tests.cluster.head import STUDY, TABLES, Head, finish, is_training
+from tests.cluster.head import PATIENCE, STUDY, TABLES, Head, finish, is_training
 from tests.cluster.slurm import Slurm, require_slurm, wait_for
 
-STEPS = 2000
+STEPS = 500
 """Of the study's training."""
 TARGETS = [f"results/{STUDY}/{table}" for table in TABLES]
 
@@ -63,9 +63,7 @@ def head_killed(head: Head) -> None:
     assert status != 0
     assert message in output, f"not in the output: {message}"
     head.slurm.command("scancel", job["id"])
-    running = ("RUNNING", "COMPLETING", "PENDING")
-    left = lambda: not any(other["state"] in running for other in head.slurm.jobs())  # noqa: E731
-    wait_for("the end of all jobs", left, 600)
+    wait_for("the end of all jobs", head.slurm.is_idle, PATIENCE)
     assert head.run(*TARGETS)[0] == 0
 
 
@@ -78,7 +76,7 @@ def resumed_at(head: Head) -> int:
     assert step, "the training began anew"
     assert 0 < step < STEPS, step
     first = next(line for line in head.training_log().splitlines() if f"/{STEPS} steps" in line)
-    assert int(first.split(": ")[1].split("/")[0]) > step, first
+    assert f": {step + 1}/{STEPS} steps" in first, first
     return step
 
 

@@ -87,7 +87,7 @@ def wait_for(what: str, condition: Callable[[], T], seconds: float) -> T:
     while not (value := condition()):
         if time.monotonic() > until:
             raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(0.2)
+        time.sleep(0.05)
     return value
 
 
@@ -170,3 +170,7 @@ class Slurm:
         """All jobs, also finished ones: number, state, node and what the job is about."""
         lines = self.command("squeue", "--states=all", "--noheader", "--format=%i|%T|%N|%k").splitlines()
         return [dict(zip(("id", "state", "node", "about"), line.split("|"), strict=True)) for line in lines]
+
+    def is_idle(self) -> bool:
+        """Whether no job waits, runs or is about to end."""
+        return not self.command("squeue", "--noheader")
