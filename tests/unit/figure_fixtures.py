@@ -22,7 +22,12 @@ def study_of(mains: int, ablations: int = 0) -> SimpleNamespace:
     return SimpleNamespace(
         methods=[
             SimpleNamespace(
-                name=f"{'a' if parent else ''}{place}", order=place, ablation_of=parent, group="rl", label="M"
+                size_of=None,
+                name=f"{'a' if parent else ''}{place}",
+                order=place,
+                ablation_of=parent,
+                group="rl",
+                label="M",
             )
             for parent, place in kinds
         ]
