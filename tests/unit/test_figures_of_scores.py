@@ -26,7 +26,7 @@ from .results_fixtures import (
 def test_what_a_reader_must_know_is_in_the_figure(results: Path):
     note = note_of(curves_of(results)[0])
     for words in (
-        "over 3 seeds, 20 episodes",
+        "3 seeds, 20 episodes",
         "Generated data, not D4RL",
         "Gaussian BC on Medium (1 of 3)",
     ):
