@@ -47,8 +47,8 @@ MEMORY = 6 << 30
 """Bytes of a trial's address space beyond that of the imports: a wrong exponent may ask for anything."""
 PASSED, FAILED, NO_TESTS, UNUSED = 0, 1, 5, 100
 """Exit codes: of pytest, whose others stand for errors on the way to the tests, and of our own."""
-PER_CPU_SECOND = 30
-"""Seconds of waiting for each second of the processor's: a busy machine is no reason to fail."""
+IDLE = 300
+"""Seconds that a trial may sleep without a break. To wait for the processor is no mistake of its mutant."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,10 @@ def run(mutant: Mutant | None, tests: Sequence[str], limit: int, log: Path) -> V
     `limit` are seconds of the processor. What pytest prints goes to `log`. Raises RuntimeError when there are
     no tests, or they pass without an import of the module.
     """
-    started = time.monotonic()
     child = os.fork()
     if child == 0:
         _run_and_exit(mutant, tests, limit, log)
-    status, usage = _wait(child, started + PER_CPU_SECOND * limit)
+    status, usage = _wait(child)
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what its tests started
     seconds = usage.ru_utime + usage.ru_stime
@@ -143,13 +142,17 @@ def _run_and_exit(mutant: Mutant | None, tests: Sequence[str], limit: int, log: 
         os._exit(code)
 
 
-def _wait(child: int, deadline: float):
-    """Exit status and use of the processor of a child, which is killed after the deadline."""
+def _wait(child: int):
+    """Exit status and use of the processor of a child, which is killed when it sleeps for too long."""
+    awake = time.monotonic()
     while True:
         ended, status, usage = os.wait4(child, os.WNOHANG)
         if ended:
             return status, usage
-        if time.monotonic() > deadline:
+        state = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
+        if state not in "SD":  # running, waiting for the processor, or stopped from outside
+            awake = time.monotonic()
+        elif time.monotonic() - awake > IDLE:
             os.kill(child, signal.SIGKILL)
             _, status, usage = os.wait4(child, 0)
             return status, usage

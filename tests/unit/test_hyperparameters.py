@@ -65,6 +65,7 @@ DEFAULTS = {
         "grid_points": 20,
         "lambda_consistency": 1.0,
         "lambda_flow": 1.0,
+        "consistency": "trajectory",
         "score": "surrogate",
         "ode_steps": 3,
         "pairs": "adjacent",
