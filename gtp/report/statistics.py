@@ -173,7 +173,7 @@ def share_estimate(scores: ArrayLike, episodes: int, confidence: float = CONFIDE
     z = float(stats.t.ppf(0.5 + confidence / 2, n - 1))
     centre = (mean + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * np.sqrt(mean * (1 - mean) / trials + z**2 / (4 * trials**2))
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    low, high = min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))  # but for rounding
     return Estimate(100.0 * mean, 100.0 * float(low), 100.0 * float(high), n)
 
 

@@ -53,7 +53,7 @@ def test_points_have_the_mean_of_the_suite_and_times_in_microseconds(results: Pa
     rows = scores[scores["task"].str.startswith("pointmaze") & (scores["method"] == "gtp")]
     rows = rows[(rows["acting"] == "sample") & (rows["nfe"] == 5)]
     assert point.score.mean == pytest.approx(rows["normalized_score"].mean())
-    assert 0.0 <= point.score.low < point.score.mean < point.score.high <= 100.0  # shares of episodes
+    assert 0.0 <= point.score.low < point.score.mean <= point.score.high <= 100.0  # shares of episodes
     own = costs[(costs["task"] == "pointmaze-umaze") & (costs["method"] == "gtp")]
     own = own[(own["batch_size"] == 1) & (own["acting"] == "sample") & (own["nfe"] == 5)]
     logs = np.log(1e6 * own["value"])

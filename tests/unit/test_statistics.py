@@ -1,5 +1,6 @@
 """Statistics against values worked by hand, against scipy, and against their promise: 95 % coverage."""
 
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -416,6 +417,9 @@ def test_a_share_has_an_interval_within_its_range():
     assert uneven.high - uneven.low > 3 * (even.high - even.low)
     assert (uneven.low >= 0.0) & (uneven.high <= 100.0)
     assert np.isnan(share_estimate([50.0], 100).low)
+    for share, (episodes, n) in product((0.0, 100.0), product((2, 3, 10, 90), (2, 3, 5))):
+        alike = share_estimate([share] * n, episodes)
+        assert alike.low <= alike.mean <= alike.high  # a figure's whiskers must not have negative lengths
 
 
 def test_seeds_that_agree_on_a_share_leave_room_in_a_difference():

@@ -64,7 +64,7 @@ def draw_sizes(axes: Axes, sizes, own, estimates, color: str, line: str, label: 
     axes.errorbar(
         sizes,
         [e.mean for e in estimates],
-        yerr=np.transpose([(max(e.mean - e.low, 0.0), max(e.high - e.mean, 0.0)) for e in estimates])
+        yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in estimates])
         if estimates[0].n > 1
         else None,
         color=color,
