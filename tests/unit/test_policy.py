@@ -159,7 +159,7 @@ import sys
 for name in ("gymnasium", "minari", "tyro", "scipy", "pandas", "matplotlib", "snakemake", "yaml", "pydantic"):
     sys.modules[name] = None
 import numpy as np
-import gtp, gtp.training.loop, gtp.evaluation.bench, gtp.evaluation.oracle, gtp.data.transitions
+import gtp, gtp.training.loop, gtp.evaluation.bench, gtp.data.transitions
 print(gtp.load_policy({str(path)!r}).act(np.zeros(3), nfe=2).shape)
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
