@@ -22,7 +22,7 @@ INPUTS = {
     "trajectories": ["trajectories"],
     "dataset_returns": ["episodes"],
     "coverage": ["coverage", "mazes"],
-    "rollouts": ["rollouts", "mazes", "scores"],
+    "rollouts": ["scores", "rollouts", "mazes"],
 }
 
 

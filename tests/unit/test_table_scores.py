@@ -101,7 +101,7 @@ def test_main_caption_states_what_the_numbers_are(main):
         "K = 1: BC",
         "Last checkpoint",
         "Student's t over seeds",
-        "95 % Welch interval",
+        "Nothing is bold",
         "0 at a random policy's return",
         "Generated data, not D4RL.",
         "IQM: interquartile mean",
