@@ -34,7 +34,7 @@ def test_a_figure_is_a_script_and_an_entry(checkout):
     shutil.rmtree(folder / "results/reference")
     write_study(folder / "results/reference/robots", tasks=LOCOMOTION_TASKS, seeds=2, episodes=2)
     figure = "figures/reference/robots/lengths.pdf"
-    with checkout.edited(REGISTRY, "FIGURES = (\n", f"FIGURES = (\n{example('FIGURES')}"):
+    with checkout.edited(REGISTRY, "\nFIGURES = (\n", f"\nFIGURES = (\n{example('FIGURES')}"):
         plan = checkout.snakemake("reference", "-n")
         assert re.search(r"^figure_lengths +1$", plan.stdout, re.MULTILINE), plan.stdout[-3000:]
         result = checkout.snakemake(figure, "--cores", "1")
@@ -55,10 +55,10 @@ def test_a_figure_with_a_table_of_its_own_takes_five_files(checkout):
     with (
         checkout.edited(schema, "def column_kinds(", f"{example(schema)}\n\ndef column_kinds("),
         checkout.edited(schema, "\nTABLES = {\n", f"\nTABLES = {{\n{example('TABLES')}"),
-        checkout.edited(verbs, "import write_rows", "import ActionSize, write_rows"),
+        checkout.edited(verbs, "import Support,", "import ActionSize, Support,"),
         checkout.edited(verbs, "VERBS = {\n", f"{example(verbs)}\n\nVERBS = {{\n{example('VERBS')}"),
         checkout.extended(rules, f"\n\n{example(rules)}"),
-        checkout.edited(REGISTRY, "FIGURES = (\n", f"FIGURES = (\n{example(REGISTRY)}"),
+        checkout.edited(REGISTRY, "\nFIGURES = (\n", f"\nFIGURES = (\n{example(REGISTRY)}"),
     ):
         style = checkout.run("ruff", "check", schema, verbs, REGISTRY, ACTION_SIZES)
         result = checkout.snakemake("figures/smoke/action_sizes.pdf", "--cores", "2", *study)
