@@ -43,6 +43,9 @@ def test_many_methods_have_a_small_panel_each(results: Path):
     names = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes[:: len(study.tasks)]]
     assert names == [method.label for method in study.methods]
     assert "Dotted: GTP." in note_of(figure)
-    assert {axes.get_ylim() for axes in figure.axes} == {(-5.0, 105.0)}
+    assert [task.is_goal_reaching for task in study.tasks] == [True, True, False]
+    limits = [axes.get_ylim() for axes in figure.axes]
+    assert {*limits[0::3], *limits[1::3]} == {(-5.0, 105.0)}  # shares of episodes
+    assert len(set(limits[2::3])) == 1
     few = replace(study, methods=study.methods[:3])
     assert len(figure_learning_curves.draw(curves, scores, few).axes) == len(study.tasks)
