@@ -69,9 +69,10 @@ adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=qui
 	@"$(BIN)/python" workflow/scripts/adopt_reference.py $(STUDY_FILE)
 	@"$(BIN)/snakemake" reference --cores all
 
+# Files in the order of testpaths, the longest first. A worker that crashes ends the run: restarted, it would wait for ever.
 .PHONY: test
 test: $(INSTALLED)  ## The whole test suite
-	@"$(BIN)/python" -m pytest -n 2 --dist loadfile
+	@"$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .PHONY: faults
 faults: $(INSTALLED)  ## 100 kills and 900 damaged files, what came of them (half an hour; writes docs/faults.md)

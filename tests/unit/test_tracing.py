@@ -1,4 +1,4 @@
-"""Every method of config/methods.yaml compiles into one graph, and the graph computes what Python does.
+"""Every method that has code of its own compiles into one graph, and the graph computes what Python does.
 
 A part that torch.compile cannot trace would otherwise run eagerly, silently and several times slower.
 """
@@ -18,7 +18,11 @@ from gtp.training.learner import Learner
 from gtp.training.samplers import Sampler, Steps, TransitionSampler, WindowSampler
 
 CONFIG = TrainConfig(steps=10, batch_size=8, hidden_size=8, hidden_layers=1)
-METHODS = load_methods(Path(__file__).parents[2] / "config/methods.yaml")
+METHODS = {
+    name: method
+    for name, method in load_methods(Path(__file__).parents[2] / "config/methods.yaml").items()
+    if not method.weights_of and not method.size_of  # these run the code of another
+}
 
 
 def random_sampler(window: int, generator: torch.Generator) -> Sampler:
