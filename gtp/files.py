@@ -18,15 +18,16 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
-from torch import Tensor
 
 from gtp.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHECKSUM = "content_sha256"
 """Key of a header under which the checksum of everything else in the file stands."""
@@ -187,13 +188,15 @@ def read_tensor_file(path: Path, kind: str, what: str, remedy: str) -> tuple[dic
     return arrays, header
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict) -> None:
+def write_tensors(path: Path, tensors: dict[str, "Tensor"], header: dict) -> None:
     """`write_tensor_file` for torch's tensors, on any device."""
     write_tensor_file(path, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, header)
 
 
-def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, Tensor], dict]:
+def read_tensors(path: Path, kind: str, remedy: str) -> tuple[dict[str, "Tensor"], dict]:
     """Read what `write_tensors` wrote, onto the CPU. Raises UserError as `read_tensor_file`."""
+    import torch  # here, as it takes seconds and most files hold no tensors
+
     arrays, header = read_tensor_file(path, kind, f"a {kind} file", remedy)
     try:
         return {name: torch.from_numpy(array) for name, array in arrays.items()}, header

@@ -1,1 +1,1 @@
-"""The command line: main builds the tree of verbs from train, online, evaluate and dataset."""
+"""The command line: main finds the verb in one of the other modules, each of which has a few."""

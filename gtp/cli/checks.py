@@ -1,4 +1,4 @@
-"""The verbs beside studies: `gtp oracle`, `gtp theorem`, `gtp bench` and `gtp inspect`."""
+"""The verbs beside studies: `gtp oracle`, `gtp theorem` and `gtp bench`."""
 
 import json
 from dataclasses import replace
@@ -10,11 +10,10 @@ import tyro
 
 from gtp.algorithms.gtp import GTP
 from gtp.config import MixtureName, TrainConfig
-from gtp.errors import UserError, told_to_the_user
+from gtp.errors import told_to_the_user
 from gtp.evaluation.bench import BenchConfig
 from gtp.evaluation.bench import bench as run_bench
 from gtp.files import require_writable
-from gtp.policy import describe
 from gtp.schema import Accuracy, LossGap, write_rows
 from gtp.training.loop import choose_compiled, use_threads
 
@@ -91,17 +90,4 @@ def bench(config: Annotated[BenchConfig, tyro.conf.arg(name="")]) -> None:
     run_bench(config)
 
 
-def inspect(files: tyro.conf.Positional[tuple[Path, ...]] = (), policy: tuple[Path, ...] = ()) -> None:
-    """Print what policy files say about themselves: `gtp inspect FILE`.
-
-    Args:
-        files: Policy files.
-        policy: The same, as a flag.
-    """
-    if not (*files, *policy):
-        raise UserError("no file is named; say which: gtp inspect FILE")
-    for path in (*files, *policy):
-        print(describe(path))
-
-
-VERBS = {"oracle": oracle, "theorem": theorem, "bench": bench, "inspect": inspect}
+VERBS = {"oracle": oracle, "theorem": theorem, "bench": bench}

@@ -1,15 +1,15 @@
-"""The verbs that measure trained policies: `gtp evaluate`, `cost`, `trajectories` and `support`."""
+"""The verbs that read trained policies: `gtp evaluate`, `cost`, `trajectories`, `support` and `inspect`.
+
+What needs torch or a simulator is imported by the verbs, so that their help does not wait for it.
+"""
 
 from pathlib import Path
 
-from gtp.data.transitions import load_transitions
-from gtp.errors import told_to_the_user
-from gtp.evaluation.cost import measure, ways_to_act, write_cost
-from gtp.evaluation.trajectories import EndPoint, Point, check_drawable, endpoints, trajectories
+import tyro
+
+from gtp.errors import UserError, told_to_the_user
 from gtp.files import require_files
-from gtp.policy import load_policy
-from gtp.schema import Support, write_rows
-from gtp.training.loop import use_threads
+from gtp.schema import EndPoint, Point, Support, write_rows
 
 
 def evaluate(
@@ -41,6 +41,8 @@ def evaluate(
     """
     from gtp.evaluation import rollouts as evaluation
     from gtp.evaluation.summary import summary
+    from gtp.policy import load_policy
+    from gtp.training.loop import use_threads
 
     with told_to_the_user():
         use_threads(threads)
@@ -80,6 +82,10 @@ def cost(
         environment: As of `gtp evaluate`.
         threads: CPU threads of this process.
     """
+    from gtp.evaluation.cost import measure, ways_to_act, write_cost
+    from gtp.policy import load_policy
+    from gtp.training.loop import use_threads
+
     require_files(output)
     trained = load_policy(policy, environment=environment)
     with told_to_the_user():
@@ -112,6 +118,10 @@ def draw_trajectories(
         endpoints_nfe: Numbers of function evaluations of that.
         environment: As of `gtp evaluate`.
     """
+    from gtp.data.transitions import load_transitions
+    from gtp.evaluation.trajectories import check_drawable, endpoints, trajectories
+    from gtp.policy import load_policy
+
     require_files(output, endpoints_output)
     trained, transitions = load_policy(policy, environment=environment), load_transitions(data)
     with told_to_the_user():
@@ -149,7 +159,9 @@ def support(
         environment: As of `gtp evaluate`.
         threads: CPU threads of this process.
     """
+    from gtp.data.transitions import load_transitions
     from gtp.evaluation.support import measure_support
+    from gtp.training.loop import use_threads
 
     require_files(output)
     transitions = load_transitions(data)
@@ -159,9 +171,25 @@ def support(
     write_rows(output, Support, rows)
 
 
+def inspect(files: tyro.conf.Positional[tuple[Path, ...]] = (), policy: tuple[Path, ...] = ()) -> None:
+    """Print what policy files say about themselves: `gtp inspect FILE`.
+
+    Args:
+        files: Policy files.
+        policy: The same, as a flag.
+    """
+    from gtp.policy import describe
+
+    if not (*files, *policy):
+        raise UserError("no file is named; say which: gtp inspect FILE")
+    for path in (*files, *policy):
+        print(describe(path))
+
+
 VERBS = {
     "evaluate": evaluate,
     "cost": cost,
     "trajectories": draw_trajectories,
     "support": support,
+    "inspect": inspect,
 }

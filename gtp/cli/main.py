@@ -2,76 +2,42 @@
 
 Each verb is a function of gtp/cli that VERBS of its module lists; its flags are generated from the signature
 and from the dataclasses that the code itself uses, and are spelt as those are, with underscores; hyphens are
-taken too. A UserError ends the program with one line on stderr and status 2.
+taken too. Only the module of the verb that is called is imported, since torch and simulators take seconds. A
+UserError ends the program with one line on stderr and status 2.
 """
 
+import ast
 import contextlib
 import difflib
 import io
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-import torch
 import tyro
 
-from gtp import algorithms
 from gtp.errors import UserError, suggest, told_to_the_user
 from gtp.progress import say
 
-
-def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
-    """A function with the same flags that returns the bound call instead of making it.
-
-    Parsing is thus over, and its errors told, before the work begins.
-    """
-
-    @wraps(function)
-    def bound(*args, **kwargs):
-        return partial(function, *args, **kwargs)
-
-    return bound
-
-
-def verbs_of(module: str, table: str = "VERBS") -> dict[str, Callable[..., Any]]:
-    """A table of verbs of a module of gtp/cli, empty where that needs a method whose file is unsound."""
-    try:
-        return getattr(import_module(f"gtp.cli.{module}"), table)
-    except Exception:
-        if not UNSOUND:
-            raise
-        return {}
-
-
-UNSOUND = algorithms.sort_out()[1]
-"""What is wrong with files of methods; a call that asks for what they take away is told."""
-VERBS = {
-    "": verbs_of("train") | verbs_of("evaluate") | verbs_of("checks") | verbs_of("claims"),
-    "dataset": verbs_of("dataset"),
-    "dataset fetch": verbs_of("dataset", "FETCH_VERBS"),
-    "online": verbs_of("online"),
-    "behaviour": verbs_of("dataset", "BEHAVIOUR_VERBS"),
+MODULES = {
+    "": ("train", "evaluate", "checks", "claims"),
+    "dataset": ("record", "dataset"),
+    "dataset fetch": ("fetch",),
+    "online": ("online",),
+    "behaviour": ("behaviour",),
 }
-"""Group -> the verbs in it, in the order in which --help lists them."""
+"""Group -> the modules of gtp/cli with its verbs, in the order in which --help lists them."""
 HELP = {
     "dataset": "Make, prepare and check datasets.",
     "dataset fetch": "Datasets that others made: Minari's, or D4RL's own files.",
     "online": "Train in an environment.",
     "behaviour": "Train the policies that datasets are recorded with.",
 }
-GROUPS = {path: tyro.extras.SubcommandApp() for path, verbs in VERBS.items() if verbs}
-for path, group in GROUPS.items():
-    if path:
-        above, _, word = path.rpartition(" ")
-        GROUPS[above].command(group, name=word, help=HELP[path])
-    for name, verb in VERBS[path].items():
-        group.command(name=name)(deferred(verb))
-app = GROUPS[""]
-
 OUT_OF_MEMORY = "out of memory; use a smaller batch, dataset or network, or another device"
 
 
@@ -81,10 +47,10 @@ def main() -> None:
         parse()()
     except UserError as error:
         fail(str(error))
-    except (MemoryError, torch.OutOfMemoryError):
+    except MemoryError:
         fail(OUT_OF_MEMORY)
-    except RuntimeError as error:  # how torch says it of a CPU
-        if "can't allocate memory" not in str(error):
+    except RuntimeError as error:  # torch's own error of a GPU's memory, and how it says it of a CPU
+        if type(error).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(error):
             raise
         fail(OUT_OF_MEMORY)
     except KeyboardInterrupt as error:  # gtp.errors.resuming says what there is to go on from
@@ -105,7 +71,7 @@ def parse() -> Callable[[], None]:
     try:
         # tyro leaves alone what a dataclass without a prefix says of its values; no verb runs in here.
         with told_to_the_user(), contextlib.redirect_stderr(printed):
-            return app.cli(
+            return group_of("", arguments).cli(
                 prog="gtp",
                 description="Generative trajectory policies, verb by verb; `gtp --version` says which.",
                 args=arguments,
@@ -114,8 +80,83 @@ def parse() -> Callable[[], None]:
             )
     except SystemExit as error:
         if error.code:
-            fail("; ".join([one_line(printed.getvalue()), *UNSOUND]))
+            fail("; ".join([one_line(printed.getvalue()), *unsound_methods()]))
         raise
+
+
+def group_of(group: str, arguments: Sequence[str]) -> tyro.extras.SubcommandApp:
+    """A group of verbs and the groups in it, as tyro wants them, for arguments that follow its name.
+
+    The verb that they begin with has its flags, the others have their descriptions alone.
+    """
+    app = tyro.extras.SubcommandApp()
+    called = arguments[0].replace("-", "_") if arguments else ""
+    for module in MODULES[group]:
+        for name, description in descriptions(module).items():
+            verb = verb_of(module, name) if name == called else described(description)
+            if verb:
+                app.command(name=name)(deferred(verb))
+    for path, text in HELP.items():
+        above, _, word = path.rpartition(" ")
+        if above == group:
+            inside = group_of(path, arguments[1:] if word == called else [])
+            app.command(inside, name=word, help=text)
+    return app
+
+
+def descriptions(module: str) -> dict[str, str]:
+    """Verb -> its docstring, for each in VERBS of a module of gtp/cli, from the source where it says so.
+
+    A table that is computed is asked for: the module of such a one imports nothing that takes long.
+    """
+    source = ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
+    functions = [node for node in source.body if isinstance(node, ast.FunctionDef)]
+    said = {function.name: ast.get_docstring(function) or "" for function in functions}
+    for node in source.body:
+        match node:
+            case ast.Assign(targets=[ast.Name("VERBS")], value=ast.Dict(names, values)):
+                verbs = zip(names, values, strict=True)
+                return {ast.literal_eval(name): said[ast.unparse(verb)] for name, verb in verbs}
+    return {name: verb.__doc__ for name, verb in import_module(f"gtp.cli.{module}").VERBS.items()}
+
+
+def verb_of(module: str, name: str) -> Callable[..., None] | None:
+    """A verb of a module of gtp/cli; None where it needs a method whose file is unsound."""
+    try:
+        return import_module(f"gtp.cli.{module}").VERBS[name]
+    except Exception:
+        if not unsound_methods():
+            raise
+        return None
+
+
+def unsound_methods() -> list[str]:
+    """What is wrong with files of methods, where the verb that is called asked for methods."""
+    methods = sys.modules.get("gtp.algorithms")
+    return methods.sort_out()[1] if methods else []
+
+
+def described(description: str) -> Callable[[], None]:
+    """A verb without flags that only has a description."""
+
+    def verb() -> None:
+        raise AssertionError("a verb that is called has its flags")
+
+    verb.__doc__ = description
+    return verb
+
+
+def deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """A function with the same flags that returns the bound call instead of making it.
+
+    Parsing is thus over, and its errors told, before the work begins.
+    """
+
+    @wraps(function)
+    def bound(*args: Any, **kwargs: Any) -> Callable[[], None]:
+        return partial(function, *args, **kwargs)
+
+    return bound
 
 
 def one_line(message: str) -> str:

@@ -27,10 +27,16 @@ from pathlib import Path
 import numpy as np
 
 # All that the verbs import, so that forked processes need not.
+import gtp.cli.checks
 import gtp.cli.main
+import gtp.cli.online
+import gtp.cli.record
+import gtp.cli.train
 import gtp.data.prepare
 import gtp.data.sources.generate
+import gtp.evaluation.cost
 import gtp.evaluation.rollouts
+import gtp.evaluation.trajectories
 import gtp.online.loop
 from gtp.files import sha256_of
 from gtp.progress import say

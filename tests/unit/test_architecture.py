@@ -110,7 +110,7 @@ def test_a_module_imports_what_its_room_may(module):
 
 def test_doors_open_one_room_each():
     for module, rooms in DOORS.items():
-        assert {room_of(name) for name in imports_of(MODULES[module])} == rooms
+        assert {room_of(name) for name in imports_of(MODULES[module]) if name in MODULES} == rooms
 
 
 def test_the_workflow_imports_what_the_table_says():

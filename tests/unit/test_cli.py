@@ -1,12 +1,14 @@
 """The command line: a whole run by hand, and one line for every mistake."""
 
 import csv
+import inspect
 import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -213,6 +215,62 @@ def test_help_lists_typed_flags(folder):
     assert result.returncode == 0
     for flag in ("--eta FLOAT", "--train.steps INT", "--execution.device {auto,cpu,cuda}"):
         assert flag in result.stdout
+
+
+HELP_WITHOUT_TORCH = [
+    "",
+    "--help",
+    "--version",
+    "trian",
+    "dataset --help",
+    "dataset prepare --help",
+    "dataset fetch d4rl --help",
+    "dataset generate --help",
+    "online --help",
+    "behaviour calibrate --help",
+    "evaluate --help",
+    "evaluate --policy none --output s.csv --episode 3",
+    "inspect --help",
+    "claims --help",
+]
+
+
+def test_help_does_not_wait_for_torch(tmp_path):
+    program = f"""
+import sys
+from gtp.cli.main import main
+for words in {HELP_WITHOUT_TORCH}:
+    sys.argv = ["gtp", *words.split()]
+    try:
+        main()
+    except SystemExit:
+        pass
+    else:
+        raise AssertionError(words)
+    assert "torch" not in sys.modules, words
+"""
+    command, environment = [sys.executable, "-c", program], {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert "did you mean 'train'?" in result.stderr
+    assert "did you mean --episodes?" in result.stderr
+
+
+@pytest.mark.parametrize("module", [module for modules in cli.MODULES.values() for module in modules])
+def test_help_says_of_a_verb_what_its_function_says(module):
+    verbs = import_module(f"gtp.cli.{module}").VERBS
+    said = {name: inspect.cleandoc(text) for name, text in cli.descriptions(module).items()}
+    assert said == {name: inspect.getdoc(verb) for name, verb in verbs.items()}
+    assert all(said.values())
+
+
+def test_every_module_of_the_command_line_is_in_one_group():
+    modules = [module for modules in cli.MODULES.values() for module in modules]
+    assert len(set(modules)) == len(modules)
+    files = {path.stem for path in (ROOT / "gtp/cli").glob("*.py")}
+    assert files - {"__init__", "command_line", "main"} == set(modules)
 
 
 def test_no_verb_at_all_asks_for_help(tmp_path):

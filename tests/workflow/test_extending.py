@@ -55,7 +55,7 @@ def test_a_figure_with_a_table_of_its_own_takes_five_files(checkout):
     with (
         checkout.edited(schema, "def column_kinds(", f"{example(schema)}\n\ndef column_kinds("),
         checkout.edited(schema, "\nTABLES = {\n", f"\nTABLES = {{\n{example('TABLES')}"),
-        checkout.edited(verbs, "import Support,", "import ActionSize, Support,"),
+        checkout.edited(verbs, "import EndPoint,", "import ActionSize, EndPoint,"),
         checkout.edited(verbs, "VERBS = {\n", f"{example(verbs)}\n\nVERBS = {{\n{example('VERBS')}"),
         checkout.extended(rules, f"\n\n{example(rules)}"),
         checkout.edited(REGISTRY, "\nFIGURES = (\n", f"\nFIGURES = (\n{example(REGISTRY)}"),
