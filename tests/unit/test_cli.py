@@ -145,6 +145,7 @@ MISTAKES = {
     "bench without threads": (["bench", "--threads", "0"], "threads "),
     "scores in a file": (["evaluate", "--policy", "none", "--output", "file/s.csv"], "file is a file where"),
     "scores to a folder": (["evaluate", *POLICY, "--output", "run"], "run is a folder where a file"),
+    "graph of another format": (["export", *POLICY, "--output", "policy.pt"], "name it FILE.onnx"),
     "unknown environment": (
         ["online", "mbdpo", "--environment", "Pendulun-v1", "--output", "out"],
         "did you mean 'Pendulum-v",

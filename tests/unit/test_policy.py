@@ -156,7 +156,8 @@ def test_core_needs_only_torch_and_numpy(path):
     """Training, policies and the benchmark import without simulators and without the CLI's library."""
     script = f"""
 import sys
-for name in ("gymnasium", "minari", "tyro", "scipy", "pandas", "matplotlib", "snakemake", "yaml", "pydantic"):
+for name in ("gymnasium", "minari", "tyro", "scipy", "pandas", "matplotlib", "snakemake", "yaml", "pydantic",
+             "onnx", "onnxruntime", "onnxscript"):
     sys.modules[name] = None
 import numpy as np
 import gtp, gtp.training.loop, gtp.evaluation.bench, gtp.data.transitions

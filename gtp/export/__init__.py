@@ -1,0 +1,1 @@
+"""A policy for programs that have no torch: one ONNX graph, its check against the policy, its card."""
