@@ -216,8 +216,8 @@ def test_report_contains_figures_and_tables_with_their_captions(smoke):
     figures = ("learning curves", "learned trajectories", "score against the time of an action")
     for label in (*figures, "scores of every seed", "main scores", "cost", "published scores"):
         assert label in report
-    assert "<p>Cost of training and acting with each method of smoke: parameters" in report
-    assert "<em>K</em> that an action takes" in report
+    assert "<p>Cost of training and acting of each method of smoke: parameters" in report
+    assert "<em>K</em> of function evaluations" in report
 
 
 def test_finished_study_becomes_the_reference_and_is_redrawn_to_the_byte(smoke):
