@@ -71,8 +71,12 @@ adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=qui
 
 # Files in the order of testpaths, the longest first. A worker that crashes ends the run: restarted, it would wait for ever.
 .PHONY: test
-test: $(INSTALLED)  ## The whole test suite
+test: $(INSTALLED)  ## The tests, without those that take a minute or more each
 	@"$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
+.PHONY: test-slow
+test-slow: $(INSTALLED)  ## The others: whole studies, many processes, compiled training (an hour)
+	@"$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "slow and not gpu and not network"
 
 .PHONY: faults
 faults: $(INSTALLED)  ## 100 kills and 900 damaged files, what came of them (half an hour; writes docs/faults.md)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
+import pytest
 
 from gtp.data.transitions import load_transitions
 from gtp.studies.tasks import load_tasks
@@ -47,6 +48,7 @@ def test_a_figure_is_a_script_and_an_entry(checkout):
     assert (folder / figure).read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_a_figure_with_a_table_of_its_own_takes_five_files(checkout):
     (checkout.folder / ACTION_SIZES).write_text(example(ACTION_SIZES))
     schema, verbs, rules = "gtp/schema.py", "gtp/cli/evaluate.py", "workflow/rules/evaluate.smk"

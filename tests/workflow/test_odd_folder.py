@@ -14,6 +14,7 @@ def odd(tmp_path_factory) -> Checkout:
     return copy_checkout(tmp_path_factory.mktemp("odd") / "mein Häuschen $HOME")
 
 
+@pytest.mark.slow
 def test_workflow_runs_in_a_folder_with_a_space_and_an_umlaut(odd):
     options = ["--configfile", "config/smoke.yaml", "--config", "execution={compile: auto}"]
     result = odd.snakemake(f"{RUN}/scores.csv", "--cores", "1", *options)

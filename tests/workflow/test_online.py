@@ -64,6 +64,7 @@ def done(checkout):
     return checkout
 
 
+@pytest.mark.slow
 def test_a_study_ends_in_a_table_and_a_figure(done):
     rows = (done.folder / "results/online/online.csv").read_text().splitlines()
     # Two seeds, evaluations at 0, 15 and 30, two episodes; SAC has one way to act, the others two.
@@ -75,6 +76,7 @@ def test_a_study_ends_in_a_table_and_a_figure(done):
     assert "Nothing to be done" in done.snakemake("-n", "online").stdout
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_training_offline(done):
     folder = done.folder / "results/online/runs/Pendulum-v1/mbdpo-after/seed_5"
     assert (folder / "offline/policy-5.safetensors").exists()
@@ -84,6 +86,7 @@ def test_a_run_goes_on_from_its_training_offline(done):
     assert re.search(r'"data": "[0-9a-f]{64}"', record)
 
 
+@pytest.mark.slow
 def test_a_finished_study_becomes_a_reference_and_is_redrawn_to_the_byte(done):
     adopt = ["python", "workflow/scripts/adopt_reference.py", "config/online.yaml"]
     assert "commit config/online.yaml first" in done.run(*adopt).stdout

@@ -47,6 +47,7 @@ def done(checkout):
     return checkout
 
 
+@pytest.mark.slow
 def test_a_study_ends_in_tables_and_figures(done):
     rows = (done.folder / "results/oracle/solution_map.csv").read_text().splitlines()
     assert len(rows) == 1 + 2 * 2 * 2  # methods, seeds, K
@@ -56,6 +57,7 @@ def test_a_study_ends_in_tables_and_figures(done):
     assert "Nothing to be done" in done.snakemake("-n", "oracle").stdout
 
 
+@pytest.mark.slow
 def test_a_finished_study_becomes_a_reference_and_is_redrawn_to_the_byte(done):
     shutil.rmtree(done.folder / "results/reference")
     result = done.run("python", "workflow/scripts/adopt_reference.py", "config/oracle.yaml")

@@ -7,7 +7,8 @@ import pytest
 from gtp.data.generate.behaviour.robots import ROBOTS
 from gtp.studies.methods import load_methods
 
-STUDIES = ["quick", "laptop", "rivals", "paper", "tuning", "smoke", "budget"]
+STUDIES = ["quick", "smoke"]
+LARGER_STUDIES = ["laptop", "rivals", "paper", "tuning", "budget"]
 ABLATIONS = [
     "no_guidance",
     "no_consistency",
@@ -31,7 +32,9 @@ def planned(output: str, rule: str) -> int:
     return int(count[1]) if count else 0
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize(
+    "study", [*STUDIES, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGER_STUDIES)]
+)
 def test_every_target_has_a_plan(checkout, study):
     result = checkout.snakemake("-n", *TARGETS, "--cores", "1", "--configfile", f"config/{study}.yaml")
     assert result.returncode == 0, result.stdout
@@ -169,6 +172,7 @@ def test_policies_are_scored_and_timed_at_the_methods_own_numbers_and_by_all_rul
         assert f"--nfe {timed} --acting sample best_of_16 --batch_sizes" in cost
 
 
+@pytest.mark.slow
 def test_a_study_without_numbers_of_its_own_for_a_method_has_none_of_the_default_studys(checkout):
     """Snakemake alone would merge the two."""
     with checkout.edited("config/quick.yaml", "nfe_by_method: {}", "nfe_by_method: {gmpo: [5, 31]}"):

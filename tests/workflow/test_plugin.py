@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from .conftest import ROOT
 
 
@@ -11,6 +13,7 @@ def example(language: str) -> str:
     return block
 
 
+@pytest.mark.slow
 def test_a_new_method_is_one_file_and_one_entry(checkout):
     (checkout.folder / "gtp/algorithms/l1_bc.py").write_text(example("python"))
     with open(checkout.folder / "config/methods.yaml", "a") as methods:

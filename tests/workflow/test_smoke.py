@@ -192,6 +192,7 @@ def test_another_seed_in_a_chunk_of_its_own_trains_that_seed_only(smoke):
     assert set(re.findall(r"training \S+ on \S+, (\S+)", output)) == {"seeds_2"}
 
 
+@pytest.mark.slow
 def test_new_entry_in_methods_becomes_a_row_of_a_table(smoke):
     checkout, _ = smoke
     entry = (
@@ -220,6 +221,7 @@ def test_report_contains_figures_and_tables_with_their_captions(smoke):
     assert "<em>K</em> of function evaluations" in report
 
 
+@pytest.mark.slow
 def test_finished_study_becomes_the_reference_and_is_redrawn_to_the_byte(smoke):
     checkout, _ = smoke
     references = checkout.folder / "results/reference"

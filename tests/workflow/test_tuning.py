@@ -27,6 +27,7 @@ def tuned(checkout):
     return checkout
 
 
+@pytest.mark.slow
 def test_the_whole_study_is_its_scores_its_table_and_its_figure(tuned):
     assert {path.name for path in (tuned.folder / "results/pair").glob("*.*")} == {"scores.csv", "study.json"}
     assert {path.stem for path in (tuned.folder / "figures/pair").glob("*.*")} == {"trials"}
@@ -40,6 +41,7 @@ def test_the_whole_study_is_its_scores_its_table_and_its_figure(tuned):
     assert "Nothing to be done" in tuned.snakemake("-n", *STUDY).stdout
 
 
+@pytest.mark.slow
 def test_a_trial_trains_with_its_changes(tuned):
     record = json.loads(
         (tuned.folder / "results/pair/runs/pointmaze-umaze/gtp-trial_1/seeds_0-1/run.json").read_text()
@@ -47,6 +49,7 @@ def test_a_trial_trains_with_its_changes(tuned):
     assert '"eta": 3.0' in json.dumps(record)
 
 
+@pytest.mark.slow
 def test_a_study_of_trials_becomes_a_reference(tuned):
     shutil.rmtree(tuned.folder / "results/reference")
     result = tuned.run("python", "workflow/scripts/adopt_reference.py", "config/pair.yaml")
