@@ -171,6 +171,8 @@ def read_tensor_file(path: Path, kind: str, what: str, remedy: str) -> tuple[dic
             if not isinstance(header, dict) or header.get("format") != kind:
                 raise UserError(f"{path} is not {what} ({kind}); {remedy}")
             arrays = {name: file.get_tensor(name) for name in list(file.keys())}
+            if foreign := [array.dtype for array in arrays.values() if array.dtype.kind not in "biufc"]:
+                raise TypeError(f"{foreign[0]} is of another package")  # ml_dtypes', where that is imported
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; {remedy}") from error
     except MemoryError as error:

@@ -30,12 +30,16 @@ def write_environment(place: Path) -> None:
     (place / ".gtp-installed").touch()
 
 
+def call_make(checkout: Path, *words: str) -> subprocess.CompletedProcess:
+    """A call as a user makes it: not as a part of the make that runs these tests."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    options = {"cwd": checkout, "capture_output": True, "text": True, "check": False}
+    return subprocess.run(["make", *words], env=environment, **options)
+
+
 def make(checkout: Path, *words: str) -> list[str]:
     """Lines that a call of make prints; it must succeed."""
-    options = {"cwd": checkout, "capture_output": True, "text": True, "check": False}
-    # As a user calls it: not as a part of a make that runs these tests.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    process = subprocess.run(["make", *words], env=environment, **options)
+    process = call_make(checkout, *words)
     assert process.returncode == 0, process.stdout + process.stderr
     assert process.stderr == ""
     return process.stdout.splitlines()
@@ -55,7 +59,9 @@ COMMANDS = {
         "[snakemake][reference][--cores][all]",
     ],
     "bench": ["[python][-m][gtp][bench][--device][cpu]"],
-    "test": ["[python][-m][pytest][-n][2][--dist][loadfile]"],
+    "test": [
+        "[python][-m][pytest][-n][2][--dist][loadfile][--no-loadscope-reorder][--max-worker-restart][0]",
+    ],
     "faults": [
         "[python][-m][tests.faults.kills][--record][docs/faults.md]",
         "[python][-m][tests.faults.damaged_files][--record][docs/faults.md]",
@@ -102,7 +108,7 @@ def test_an_audit_ends_in_one_line_and_never_passes_what_it_did_not_see(tool, ma
     code, out, error = tool
     audit.write_text(f"#!/bin/sh\nprintf '%s' '{out}'\nprintf '%s\\n' '{error}' >&2\nexit {code}\n")
     audit.chmod(0o755)
-    process = subprocess.run(["make", "audit"], cwd=checkout, capture_output=True, text=True, check=False)
+    process = call_make(checkout, "audit")
     code, out, error = made
     said = [line for line in process.stderr.splitlines() if not line.startswith("make: ")]
     assert (process.returncode, process.stdout.strip()) == (code, out)
