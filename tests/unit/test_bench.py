@@ -30,6 +30,7 @@ def test_every_method_is_measured_in_every_stage(name):
     assert [row["nfe"] for row in acting] == [1, 2]
 
 
+@pytest.mark.slow  # each compiles in a process of its own
 def test_several_methods_share_a_record(tmp_path):
     """They run in processes of their own, which wait for each other before anything is timed."""
     names = ("gaussian_bc", "iql")

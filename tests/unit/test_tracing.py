@@ -42,7 +42,10 @@ def random_sampler(window: int, generator: torch.Generator) -> Sampler:
     )
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if METHODS[name].ablation_of else name for name in METHODS],
+)
 def test_the_traced_update_is_the_update(name, monkeypatch):
     method = METHODS[name]
     algorithm = algorithms.get(method.algorithm)(**method.settings("locomotion"))
