@@ -69,7 +69,7 @@ adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=qui
 	@"$(BIN)/python" workflow/scripts/adopt_reference.py $(STUDY_FILE)
 	@"$(BIN)/snakemake" reference --cores all
 
-# Files in the order of testpaths, the longest first. A worker that crashes ends the run: restarted, it would wait for ever.
+# Files in the order of tests/conftest.py. A worker that crashes ends the run: restarted, it would wait for ever.
 .PHONY: test
 test: $(INSTALLED)  ## The tests, without those that take a minute or more each
 	@"$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0

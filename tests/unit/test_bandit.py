@@ -21,6 +21,8 @@ from gtp.training.samplers import Sampler, Steps, TransitionSampler, WindowSampl
 
 METHODS = load_methods(Path(__file__).parents[2] / "config" / "methods.yaml")
 RIVALS = list({method.algorithm: name for name, method in reversed(METHODS.items())}.values())
+QUICK = ("gtp", "iql", "td3_bc", "fql")
+"""Methods that learn the bandit in less than half a minute; the others are tests for make test-slow."""
 SEED, SIZE, SAMPLES, CPU = 0, 4000, 400, torch.device("cpu")
 MODES = torch.tensor([[-0.5, -0.5], [0.5, 0.5]])
 CONFIG = TrainConfig(steps=800, batch_size=64, hidden_size=32, hidden_layers=2, learning_rate=3e-3)
@@ -72,7 +74,14 @@ def test_every_algorithm_has_an_entry():
     assert {METHODS[name].algorithm for name in RIVALS} == set(algorithms.names())
 
 
-@pytest.mark.parametrize("name", [name for name in RIVALS if METHODS[name].group == "rl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in RIVALS
+        if METHODS[name].group == "rl"
+    ],
+)
 def test_methods_that_use_rewards_find_the_good_mode(name):
     assert share_of_good_mode(name) > 0.6
 

@@ -55,6 +55,7 @@ def test_a_start_beside_jobs_of_an_earlier_one_is_refused(checkout: Checkout, sl
     assert "Traceback" not in run.stdout
 
 
+@pytest.mark.slow
 def test_a_start_beside_jobs_of_other_folders_goes_on(checkout: Checkout, slurm: Path, monkeypatch):
     here, elsewhere = checkout.folder, checkout.folder.parent
     (slurm / "squeue.txt").write_text(f"17|{here}\n18|{elsewhere}\n")

@@ -29,6 +29,7 @@ def example(name: str) -> str:
     return block
 
 
+@pytest.mark.slow
 def test_a_figure_is_a_script_and_an_entry(checkout):
     folder = checkout.folder
     (folder / LENGTHS).write_text(example(LENGTHS))

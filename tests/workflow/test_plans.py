@@ -154,6 +154,7 @@ def test_lint_has_nothing_but_that_functions_stand_beside_their_rules(checkout):
     assert set(findings) == {"Mixed rules and functions in same snakefile.:"}
 
 
+@pytest.mark.slow
 def test_a_study_replaces_what_the_default_study_sets_for_suites(checkout):
     result = checkout.snakemake("-n", "-p", "--configfile", "config/laptop.yaml")
     assert set(re.findall(r"--train.steps (\d+)", result.stdout)) == {"12000", "24000"}  # not quick's 8000
