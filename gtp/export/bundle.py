@@ -10,7 +10,7 @@ from gtp.data.transitions import load_transitions
 from gtp.errors import UserError, told_to_the_user
 from gtp.export.card import Data, PolicyCard
 from gtp.export.check import TOLERANCE, Times, largest_difference, measure_times, open_graph
-from gtp.export.graph import OUTPUT, build_graph, noise_inputs, settle
+from gtp.export.graph import OUTPUT, build_graph, graph_inputs, settle
 from gtp.files import read_json, write_atomically, write_text
 from gtp.policy import Policy, load_policy
 from gtp.policy_file import PolicyHeader, read_policy_file
@@ -60,7 +60,6 @@ def export_policy(
         score = read_score(scores, policy, rule, nfe)
     own_data = read_data(data, policy) if data else None
     training = read_training(run, header) if run else None
-    inputs = {"observation": tuple(policy.observation_mean.shape)} | noise_inputs(policy, rule, nfe)
     identity = {
         "label": policy.label,
         "algorithm": header.algorithm,
@@ -84,7 +83,7 @@ def export_policy(
         file=output.name,
         sha256=hashlib.sha256(model).hexdigest(),
         **identity,
-        inputs=inputs,
+        inputs=graph_inputs(policy, rule, nfe),
         outputs={OUTPUT: tuple(policy.action_low.shape)},
         action_low=tuple(policy.action_low.tolist()),
         action_high=tuple(policy.action_high.tolist()),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gtp.acting import ActingRule, gumbel
+from gtp.data.transitions import relative_to_box
 from gtp.evaluation.timing import seconds_in_rounds
 from gtp.export.graph import OUTPUT, ActingGraph, noise_inputs
 from gtp.policy import Policy
@@ -65,22 +66,16 @@ def largest_difference(
     """
     obs = observations_like_the_data(policy, OBSERVATIONS)
     noise = noise_of(policy, rule, nfe, OBSERVATIONS)
-    found = torch.from_numpy(graph([OUTPUT], {"observation": obs} | noise)[0])
     policy.reset()
-    expected = torch.from_numpy(policy.act(obs, nfe, rule))
-    error = in_box(policy, found - expected).abs().amax(dim=-1)
+    actions = (graph([OUTPUT], {"observation": obs} | noise)[0], policy.act(obs, nfe, rule))
+    low, high = policy.action_low.numpy(), policy.action_high.numpy()
+    found, expected = (torch.from_numpy(relative_to_box(act, low, high)) for act in actions)
+    error = (found - expected).abs().amax(dim=-1)
     if rule.needs_critic:
         act, best = equally_good(policy, rule, nfe, obs, noise)
-        low, high = policy.action_low, policy.action_high
-        found = 2.0 * (found - low) / (high - low) - 1.0
         others = (found - act).abs().amax(dim=-1).masked_fill(~best, torch.inf).amin(dim=0)
         error = torch.minimum(error, others)
     return error.max().item()
-
-
-def in_box(policy: Policy, difference: Tensor) -> Tensor:
-    """A difference of actions in the environment's units as one of actions in [-1, 1]. Any leading shape."""
-    return 2.0 * difference / (policy.action_high - policy.action_low)
 
 
 @torch.inference_mode()

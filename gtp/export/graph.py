@@ -92,12 +92,17 @@ def noise_inputs(policy: Policy, rule: ActingRule, nfe: int) -> dict[str, tuple[
     return {INPUT_OF[name]: shape for name, shape in shapes.items()}
 
 
+def graph_inputs(policy: Policy, rule: ActingRule, nfe: int) -> dict[str, tuple[int, ...]]:
+    """All inputs of a graph in their order: name -> shape for one observation."""
+    return {"observation": tuple(policy.observation_mean.shape)} | noise_inputs(policy, rule, nfe)
+
+
 def build_graph(policy: Policy, rule: ActingRule, nfe: int, about: Mapping[str, str]) -> bytes:
     """The ONNX model of a policy, with `about` as its metadata; it takes any number of observations.
 
-    Inputs: observation (B, O) and those of `noise_inputs`, each (B, ...). Output: action (B, A).
+    Inputs: those of `graph_inputs`, each (B, ...). Output: action (B, A).
     """
-    inputs = {"observation": policy.observation_mean.shape} | noise_inputs(policy, rule, nfe)
+    inputs = graph_inputs(policy, rule, nfe)
     examples = tuple(torch.zeros(BATCH, *shape) for shape in inputs.values())
     batch = {0: torch.export.Dim("batch")}
     shapes = {"observation": batch}
