@@ -1,16 +1,13 @@
 """The verbs of the policies that datasets are recorded with, `gtp behaviour ...`."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from gtp.cli.command_line import command_line
+from gtp.cli.command_line import command_line, write_or_print
 from gtp.data.generate.behaviour.robots import ROBOTS, RUNNERS
 from gtp.errors import UserError
 from gtp.files import require_files
 from gtp.progress import say
-from gtp.schema import write_rows
 
 
 def train_behaviour(robot: Literal[tuple(ROBOTS)], output: Path, work: Path, seed: int = 0) -> None:
@@ -42,11 +39,7 @@ def calibrate(robot: Literal[tuple(RUNNERS)], output: Path | None = None, episod
 
     require_files(output)
     rows = list(measure_gains(robot, episodes))
-    if output:
-        write_rows(output, Gain, rows)
-    else:
-        for row in rows:
-            print(json.dumps(asdict(row)))
+    write_or_print(output, Gain, rows)
     wanted = RUNNERS[robot].locomotion.d4rl_gain
     factor = matching_factor(rows, wanted)
     found = "no share" if factor is None else f"{factor:.2f}"

@@ -1,18 +1,16 @@
 """The verbs of datasets that are recorded with a simulator, or held against what is expected of them."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Union
 
 import tyro
 
-from gtp.cli.command_line import command_line
+from gtp.cli.command_line import command_line, write_or_print
 from gtp.config import TaskSpec
 from gtp.data.generate.recipes import RECIPES
 from gtp.data.summaries.expectations import Expectations
 from gtp.files import require_files, write_text
-from gtp.schema import write_rows
 
 AnyRecipe = Union[  # noqa: UP007 (the members are known at run time only)
     tuple(Annotated[recipe, tyro.conf.subcommand(name)] for name, recipe in RECIPES.items())
@@ -64,11 +62,7 @@ def reference_returns(
 
     require_files(output)
     rows = measure_reference_returns(task, recipe, episodes)
-    if output:
-        write_rows(output, Reference, rows)
-    else:
-        for row in rows:
-            print(json.dumps(asdict(row)))
+    write_or_print(output, Reference, rows)
 
 
 VERBS = {"generate": generate, "validate": validate, "reference_returns": reference_returns}
