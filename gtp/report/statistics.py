@@ -37,6 +37,11 @@ class Estimate:
         return (self.high - self.low) / 2.0
 
     @property
+    def whiskers(self) -> tuple[float, float]:
+        """How far the interval reaches below the mean and above it, as error bars are told."""
+        return self.mean - self.low, self.high - self.mean
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether 0 lies outside the interval; False for an interval that is unknown."""
         return self.low > 0.0 or self.high < 0.0

@@ -50,7 +50,7 @@ def draw_scores(
             axes.errorbar(
                 np.array(method.nfe) * DODGE ** (place * min(1, 4 / len(generative))),
                 means,
-                yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in own]),
+                yerr=np.transpose([e.whiskers for e in own]),
                 elinewidth=0.7,
                 capsize=1.5,
                 capthick=0.7,

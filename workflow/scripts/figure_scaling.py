@@ -64,9 +64,7 @@ def draw_sizes(axes: Axes, sizes, own, estimates, color: str, line: str, label: 
     axes.errorbar(
         sizes,
         [e.mean for e in estimates],
-        yerr=np.transpose([(e.mean - e.low, e.high - e.mean) for e in estimates])
-        if estimates[0].n > 1
-        else None,
+        yerr=np.transpose([e.whiskers for e in estimates]) if estimates[0].n > 1 else None,
         color=color,
         linestyle=line,
         elinewidth=0.7,

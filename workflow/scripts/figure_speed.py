@@ -144,9 +144,7 @@ def draw_points(
         times, scores = ([getattr(point, what) for point in own] for what in ("time", "score"))
         look = styles[name].line() if first else styles[name].line(linewidth=0.6)
         means = [[estimate.mean for estimate in several] for several in (times, scores)]
-        bars = [
-            np.transpose([(e.mean - e.low, e.high - e.mean) for e in several]) for several in (times, scores)
-        ]
+        bars = [np.transpose([e.whiskers for e in several]) for several in (times, scores)]
         axes.errorbar(
             *means, xerr=bars[0], yerr=bars[1], fmt="none", ecolor=look["color"], alpha=0.35, **BARS
         )
