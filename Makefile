@@ -70,13 +70,15 @@ adopt-reference: $(STUDY_FILE) $(INSTALLED)  ## Make a finished study (STUDY=qui
 	@"$(BIN)/snakemake" reference --cores all
 
 # Files in the order of tests/conftest.py. A worker that crashes ends the run: restarted, it would wait for ever.
+PYTEST = "$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
 .PHONY: test
 test: $(INSTALLED)  ## The tests, without those that take a minute or more each
-	@"$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	@$(PYTEST)
 
 .PHONY: test-slow
-test-slow: $(INSTALLED)  ## The others: whole studies, many processes, compiled training (an hour)
-	@"$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "slow and not gpu and not network"
+test-slow: $(INSTALLED)  ## The others: whole studies, many processes, compiled training
+	@$(PYTEST) -m "slow and not gpu and not network"
 
 .PHONY: faults
 faults: $(INSTALLED)  ## 100 kills and 900 damaged files, what came of them (half an hour; writes docs/faults.md)
