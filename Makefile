@@ -48,9 +48,14 @@ environment: $(INSTALLED)  ## Create .venv from requirements.lock
 
 .PHONY: reproduce
 reproduce: $(STUDY_FILE) $(INSTALLED)  ## Environment, then every figure and table of a study (STUDY=quick) and its page
+	@"$(BIN)/python" -m gtp estimate --study $(STUDY_FILE) 2> /dev/null || true
 	@"$(BIN)/snakemake" --cores all --configfile $(STUDY_FILE)
 	@"$(BIN)/snakemake" page --cores all --configfile $(STUDY_FILE) --quiet all
 	@"$(BIN)/python" workflow/scripts/tell_study.py results/$(STUDY)
+
+.PHONY: estimate
+estimate: $(STUDY_FILE) $(INSTALLED)  ## How long a study (STUDY=quick) takes here, by task and method
+	@"$(BIN)/python" -m gtp estimate --study $(STUDY_FILE)
 
 .PHONY: compare
 compare: $(INSTALLED)  ## A finished study (STUDY=quick) against its committed reference, cell by cell

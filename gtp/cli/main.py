@@ -25,7 +25,7 @@ from gtp.errors import UserError, suggest, told_to_the_user
 from gtp.progress import say
 
 MODULES = {
-    "": ("train", "evaluate", "export", "checks", "claims"),
+    "": ("train", "evaluate", "export", "checks", "claims", "plans"),
     "dataset": ("record", "dataset"),
     "dataset fetch": ("fetch",),
     "online": ("online",),

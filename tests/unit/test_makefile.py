@@ -47,10 +47,12 @@ def make(checkout: Path, *words: str) -> list[str]:
 
 COMMANDS = {
     "reproduce": [
+        "[python][-m][gtp][estimate][--study][config/quick.yaml]",
         "[snakemake][--cores][all][--configfile][config/quick.yaml]",
         "[snakemake][page][--cores][all][--configfile][config/quick.yaml][--quiet][all]",
         "[python][workflow/scripts/tell_study.py][results/quick]",
     ],
+    "estimate": ["[python][-m][gtp][estimate][--study][config/quick.yaml]"],
     "compare": ["[python][-m][gtp][compare][--study][results/quick]"],
     "report": ["[snakemake][page][--cores][all][--configfile][config/quick.yaml]"],
     "snakemake-report": ["[snakemake][--configfile][config/quick.yaml][--report][report.html]"],

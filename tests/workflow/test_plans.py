@@ -8,7 +8,7 @@ from gtp.data.generate.behaviour.robots import ROBOTS
 from gtp.studies.methods import load_methods
 
 STUDIES = ["quick", "smoke"]
-LARGER_STUDIES = ["laptop", "rivals", "paper", "tuning", "budget"]
+LARGER_STUDIES = ["laptop", "rivals", "paper", "tuning", "budget", "night"]
 ABLATIONS = [
     "no_guidance",
     "no_consistency",
