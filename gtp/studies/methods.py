@@ -1,6 +1,7 @@
 """Methods: the entries of config/methods.yaml."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -37,7 +38,7 @@ class Method:
         """What differs from the algorithm's defaults on the tasks of a suite."""
         return {**self.set, **self.set_by_suite.get(suite, {})}
 
-    @property
+    @cached_property
     def choosable_nfe(self) -> bool:
         """Whether it acts with a number of function evaluations that one may choose."""
         return algorithms.get(self.algorithm).choosable_nfe

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -115,13 +116,18 @@ def parse(kind: type[T], data: Any, file: Place, path: KeyPath = ()) -> T:
     try:
         # JSON is the input form in which pydantic is strict about scalars but takes mappings for dataclasses.
         text = json.dumps(data, default=str)
-        return pydantic.TypeAdapter(kind).validate_json(text, strict=True, extra="forbid")
+        return _adapter(kind).validate_json(text, strict=True, extra="forbid")
     except pydantic.ValidationError as error:
         raise UserError(_explain(error.errors(), kind, file, path)) from error
     except (ValueError, RecursionError) as error:  # of a number of thousands of digits
         raise UserError(f"{place(file, path)}: {shorten(str(error), 200)[1:-1]}") from error
     except UserError as error:  # of the dataclass itself
         raise UserError(f"{place(file, path, message=str(error))}: {error}") from error
+
+
+@cache
+def _adapter(kind: type[T]) -> pydantic.TypeAdapter[T]:
+    return pydantic.TypeAdapter(kind)
 
 
 def leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
