@@ -21,7 +21,7 @@ from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import Execution, TrainConfig
 from gtp.data.transitions import Transitions, observation_statistics, save_transitions
 from gtp.errors import UserError, resuming, shorten
-from gtp.files import sha256_of, write_text
+from gtp.files import write_text
 from gtp.online.agent import Agent
 from gtp.online.evaluation import Examiner
 from gtp.online.origin import Origin
@@ -30,7 +30,7 @@ from gtp.online.world import make_world
 from gtp.plain import build
 from gtp.policy import Frame, save_policy
 from gtp.progress import Progress, say
-from gtp.provenance import ROOT, files_behind
+from gtp.provenance import code_behind
 from gtp.randomness import start_seed
 from gtp.schema import Measurement, OnlineEpisode, column_values, write_rows
 from gtp.training.checkpoint import CheckpointHeader, read_checkpoint, save_checkpoint
@@ -93,7 +93,7 @@ def train_online(
         "seed": seed,
         "task": asdict(task),
         **origin.settings,
-        "code": sha256_of(*(ROOT / f for f in files_behind(__name__, type(algorithm).__module__))),
+        "code": code_behind(__name__, type(algorithm).__module__),
         "device": device.type,
         "compiled": compiled,
         "threads": torch.get_num_threads(),

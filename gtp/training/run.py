@@ -20,9 +20,9 @@ from gtp.algorithms.common.interface import Algorithm
 from gtp.config import TrainConfig
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError
-from gtp.files import read_json, require_writable, sha256_of, write_atomically
+from gtp.files import read_json, require_writable, write_atomically
 from gtp.progress import say
-from gtp.provenance import ROOT, files_behind
+from gtp.provenance import ROOT, code_digest, files_behind
 
 CHECKPOINT = "checkpoint.safetensors"
 COLUMNS = (
@@ -64,7 +64,7 @@ class Run:
             "seeds": list(self.seeds),
             "task": asdict(self.transitions.task),
             "data": arrays.hexdigest(),
-            "code": code_digest(self.algorithm),
+            "code": code_of_run(self.algorithm),
             "device": self.device.type,
             "compiled": self.compiled,
             "threads": torch.get_num_threads(),
@@ -77,8 +77,8 @@ class Run:
         return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()
 
 
-def code_digest(algorithm: Algorithm) -> str:
-    """SHA-256 of the modules that decide what a run computes: the method, the learner, the data, the loop.
+def code_of_run(algorithm: Algorithm) -> str:
+    """Digest of the modules that decide what a run computes: the method, the learner, the data, the loop.
 
     What else the loop imports is left out: acting rules and file formats change none of its numbers.
     """
@@ -89,7 +89,8 @@ def code_digest(algorithm: Algorithm) -> str:
         "gtp.data.batches",
         "gtp.data.reward_scale",
     )
-    return sha256_of(Path(__file__), Path(__file__).with_name("loop.py"), *(ROOT / file for file in files))
+    own = Path(__file__)
+    return code_digest([own, own.with_name("loop.py"), *(ROOT / file for file in files)])
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def test_stages_of_short_and_odd_trainings(half, steps, starts):
 
 def test_a_log_interval_never_spans_two_stages(tmp_path, monkeypatch):
     """With 500 steps, a row stands for five; the boundary at 303 must cut one interval in two."""
-    monkeypatch.setattr("gtp.training.run.code_digest", lambda algorithm: "this file")
+    monkeypatch.setattr("gtp.training.run.code_of_run", lambda algorithm: "this file")
     config = replace(CONFIG, steps=500, snapshots=1, learning_rate=0.1)
     execution = Execution(device="cpu", compile="off", progress_seconds=60)
     algorithm = Staged(half=0.606)

@@ -7,11 +7,14 @@ import csv
 import json
 import os
 import re
+import shutil
 
 import pytest
 
 from gtp.report.registry import FIGURES, PRINTED_TABLES, of_study
 from gtp.report.results import read_study
+
+from .conftest import Checkout
 
 SMOKE = ["--cores", "2", "--configfile", "config/smoke.yaml"]
 NOTHING = "Nothing to be done"
@@ -182,8 +185,25 @@ def test_editing_a_label_trains_nothing(smoke):
 )
 def test_editing_code_trains_the_methods_that_use_it(smoke, path, methods):
     checkout, _ = smoke
-    with checkout.extended(path, "\n# edited\n"):
+    with checkout.extended(path, "\nEDITED = True\n"):
         assert will_train(checkout) == methods
+
+
+def test_a_comment_is_no_edit(smoke):
+    checkout, _ = smoke
+    with checkout.extended("gtp/networks.py", "\n# edited\n"):
+        assert NOTHING in checkout.snakemake("-n", *SMOKE).stdout
+
+
+def test_copied_results_count_as_made_here_once_they_are_touched(smoke, tmp_path):
+    checkout, _ = smoke
+    left_out = shutil.ignore_patterns(".snakemake", ".cache", "checkpoints", "benchmarks", "logs")
+    shutil.copytree(checkout.folder, tmp_path / "copy", ignore=left_out, copy_function=shutil.copy)
+    copy = Checkout(tmp_path / "copy")
+    assert copy.snakemake(*SMOKE, "--touch").returncode == 0
+    assert NOTHING in copy.snakemake("-n", *SMOKE).stdout
+    with copy.edited("config/methods.yaml", "set: {eta: 0.0}", "set: {eta: 0.0, grid_points: 20}"):
+        assert will_train(copy) == {"gtp-no_guidance"}
 
 
 def test_another_seed_in_a_chunk_of_its_own_trains_that_seed_only(smoke):

@@ -77,8 +77,6 @@ rule collect_table:
 
 
 rule collect_mazes:
-    input:
-        code=files_behind("gtp.envs.mazes"),
     output:
         "<results>/{view}/mazes.csv",
     log:
@@ -91,6 +89,7 @@ rule collect_mazes:
     params:
         study=STUDY.study,
         tasks=[asdict(ORIGINS[task].spec) for task in DRAWN_MAZES],
+        code=code_behind("gtp.envs.mazes"),
     message:
         "collecting the mazes of {wildcards.view}"
     script:

@@ -4,7 +4,6 @@ import os
 import re
 import sys
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from snakemake.utils import update_config
 
 from gtp.data.generate.behaviour.robots import ROBOTS
 from gtp.errors import UserError, suggest
-from gtp.provenance import files_behind
+from gtp.provenance import code_behind
 from gtp.report.results import read_study
 from gtp.schema import TABLES
 from gtp.studies import Layers, flags, load_plan, read_mapping
@@ -104,14 +103,10 @@ def one_of(names):
 
 
 def code_of_method(*modules):
-    """Input function: the source files behind a stage and behind the wildcard's method."""
+    """Parameter: digest of the code behind a stage and behind the wildcard's method."""
     return lambda wildcards: code_behind(
         *modules, f"gtp.algorithms.{PLAN.methods[wildcards.method].algorithm}"
     )
-
-
-# Thousands of jobs ask for the files of a few methods.
-code_behind = cache(files_behind)
 
 
 pathvars:

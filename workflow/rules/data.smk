@@ -73,7 +73,6 @@ rule train_behaviour:
 rule generate_dataset:
     input:
         policies=behaviour_of_dataset,
-        code=files_behind("gtp.data.sources.generate", "gtp.data.generate.recipes"),
     output:
         card=f"{MINARI}/{{dataset}}/card.json",
     log:
@@ -91,6 +90,7 @@ rule generate_dataset:
         runtime="2h",
     params:
         command=dataset_command,
+        code=code_behind("gtp.data.sources.generate", "gtp.data.generate.recipes"),
     message:
         "generating dataset {wildcards.dataset}"
     shell:
@@ -120,7 +120,6 @@ rule fetch_dataset:
 rule validate_dataset:
     input:
         card=card_of_task,
-        code=files_behind("gtp.data.summaries.expectations"),
     output:
         "<results>/<study>/data/{task}/validation.json",
     log:
@@ -132,6 +131,7 @@ rule validate_dataset:
         runtime="30m",
     params:
         options=validate_options,
+        code=code_behind("gtp.data.summaries.expectations"),
     message:
         "checking the dataset of {wildcards.task} against its expectations"
     shell:
@@ -142,7 +142,6 @@ rule prepare_transitions:
     input:
         card=card_of_task,
         validation="<results>/<study>/data/{task}/validation.json",
-        code=files_behind("gtp.data.prepare", "gtp.data.summaries.episodes"),
     output:
         transitions="<results>/<study>/data/{task}/transitions.safetensors",
         episodes="<results>/<study>/data/{task}/episodes.csv",
@@ -157,6 +156,7 @@ rule prepare_transitions:
         runtime="30m",
     params:
         options=prepare_options,
+        code=code_behind("gtp.data.prepare", "gtp.data.summaries.episodes"),
     message:
         "preparing the transitions of {wildcards.task}"
     shell:
@@ -164,22 +164,18 @@ rule prepare_transitions:
 
 
 use rule prepare_transitions as prepare_maze_transitions with:
-    input:
-        card=card_of_task,
-        validation="<results>/<study>/data/{task}/validation.json",
-        code=files_behind("gtp.data.prepare", "gtp.data.summaries.episodes", "gtp.data.summaries.coverage"),
     output:
         transitions="<results>/<study>/data/{task}/transitions.safetensors",
         episodes="<results>/<study>/data/{task}/episodes.csv",
         coverage="<results>/<study>/data/{task}/coverage.csv",
     wildcard_constraints:
         task=one_of(MAZE_TASKS),
+    params:
+        code=code_behind("gtp.data.prepare", "gtp.data.summaries.episodes", "gtp.data.summaries.coverage"),
 
 
 # What a random policy and the shipped expert reach: the reference returns that config/tasks.yaml states.
 rule measure_reference_returns:
-    input:
-        code=files_behind("gtp.data.summaries.reference_returns", "gtp.data.generate.recipes"),
     output:
         "<results>/<study>/data/{task}/reference_returns.csv",
     log:
@@ -193,6 +189,7 @@ rule measure_reference_returns:
         runtime="2h",
     params:
         options=reference_returns_options,
+        code=code_behind("gtp.data.summaries.reference_returns", "gtp.data.generate.recipes"),
     message:
         "measuring the reference returns of {wildcards.task}"
     shell:

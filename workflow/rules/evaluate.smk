@@ -8,7 +8,8 @@ WORLDS = ("gtp.envs.multigoal", "gtp.envs.d4rl_ant")
 def kept_policies(wildcards):
     """The policies that a run keeps, in the order of training."""
     steps = STUDY.train_config(PLAN.tasks[wildcards.task].suite).snapshot_steps()
-    return expand(f"{RUN}/policy-{{step}}.safetensors", step=steps, **wildcards)
+    folder = RUN.format(**wildcards)  # not `expand`, which is slow: a large grid asks for thousands of files
+    return [f"{folder}/policy-{step}.safetensors" for step in steps]
 
 
 def last_policy(wildcards):
@@ -47,7 +48,6 @@ def evaluate_options(wildcards, output):
 rule evaluate_policy:
     input:
         policy=last_policy,
-        code=code_of_method("gtp.evaluation.rollouts", *WORLDS),
     output:
         scores=f"{RUN}/scores.csv",
     log:
@@ -62,6 +62,7 @@ rule evaluate_policy:
     params:
         options=evaluate_options,
         environment=named_environment,
+        code=code_of_method("gtp.evaluation.rollouts", *WORLDS),
     message:
         "evaluating {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
     shell:
@@ -79,7 +80,6 @@ use rule evaluate_policy as evaluate_maze_policy with:
 rule evaluate_curve:
     input:
         policies=kept_policies,
-        code=code_of_method("gtp.evaluation.rollouts", *WORLDS),
     output:
         curve=f"{RUN}/curve.csv",
     log:
@@ -94,6 +94,7 @@ rule evaluate_curve:
         nfe=headline_nfe,
         acting=STUDY.evaluation.acting[0],
         environment=named_environment,
+        code=code_of_method("gtp.evaluation.rollouts", *WORLDS),
     message:
         "evaluating the learning curve of {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
     shell:
@@ -105,7 +106,6 @@ rule measure_cost:
     input:
         policy=last_policy,
         run=f"{RUN}/run.json",
-        code=code_of_method("gtp.evaluation.cost"),
     output:
         cost=f"{RUN}/cost.csv",
     log:
@@ -124,6 +124,7 @@ rule measure_cost:
         batch_sizes=STUDY.cost.batch_sizes,
         threads=STUDY.execution.threads,
         environment=named_environment,
+        code=code_of_method("gtp.evaluation.cost"),
     message:
         "measuring the cost of {wildcards.method} on {wildcards.task}"
     shell:
@@ -136,7 +137,6 @@ rule measure_support:
     input:
         policy=last_policy,
         data="<results>/<study>/data/{task}/transitions.safetensors",
-        code=code_of_method("gtp.evaluation.support", *WORLDS),
     output:
         f"{RUN}/support.csv",
     log:
@@ -152,6 +152,7 @@ rule measure_support:
         acting=STUDY.evaluation.acting,
         episodes=STUDY.evaluation.curve_episodes,
         environment=named_environment,
+        code=code_of_method("gtp.evaluation.support", *WORLDS),
     message:
         "measuring where {wildcards.method} acts on {wildcards.task}, {wildcards.seeds}"
     shell:
@@ -164,7 +165,6 @@ rule draw_trajectories:
     input:
         policy=last_policy,
         data="<results>/<study>/data/{task}/transitions.safetensors",
-        code=code_of_method("gtp.evaluation.trajectories"),
     output:
         trajectories=f"{RUN}/trajectories.csv",
         endpoints=f"{RUN}/endpoints.csv",
@@ -180,6 +180,7 @@ rule draw_trajectories:
         nfe=STUDY.trajectories.nfe,
         compared=sorted({1, STUDY.evaluation.headline_nfe}),
         environment=named_environment,
+        code=code_of_method("gtp.evaluation.trajectories"),
     message:
         "drawing trajectories of {wildcards.method} on {wildcards.task}"
     shell:

@@ -32,9 +32,9 @@ def online_command(wildcards):
 
 
 def online_code(wildcards):
-    """Input function: the source files behind a run."""
+    """Parameter: digest of the code behind a run."""
     modules = {"mbdpo": ("gtp.online.loop", "gtp.algorithms.mbdpo"), "sac": ("gtp.online.sac",)}
-    return files_behind(*modules[ONLINE.methods[wildcards.online].algorithm])
+    return code_behind(*modules[ONLINE.methods[wildcards.online].algorithm])
 
 
 def policy_before(wildcards, input):
@@ -57,8 +57,6 @@ def offline_options(wildcards):
 
 
 rule online_run:
-    input:
-        code=online_code,
     output:
         table=f"{ONLINE_RUN}/online.csv",
         run=f"{ONLINE_RUN}/run.json",
@@ -77,6 +75,7 @@ rule online_run:
     params:
         folder=subpath(output.run, parent=True),
         command=online_command,
+        code=online_code,
     message:
         "training {wildcards.online} in {wildcards.environment}, seed {wildcards.seed}"
     shell:
@@ -99,7 +98,6 @@ use rule online_run as online_run_kept with:
 rule online_pretrain:
     input:
         data=collected_before,
-        code=files_behind("gtp.training.loop", "gtp.algorithms.mbdpo"),
     output:
         run=f"{ONLINE_RUN}/offline/run.json",
     log:
@@ -117,6 +115,7 @@ rule online_pretrain:
     params:
         folder=subpath(output.run, parent=True),
         options=offline_options,
+        code=code_behind("gtp.training.loop", "gtp.algorithms.mbdpo"),
     message:
         "training {wildcards.online} offline for {wildcards.environment}, seed {wildcards.seed}"
     shell:
@@ -129,7 +128,6 @@ rule online_continue:
     input:
         run=f"{ONLINE_RUN}/offline/run.json",
         data=collected_before,
-        code=online_code,
     output:
         table=f"{ONLINE_RUN}/online.csv",
         run=f"{ONLINE_RUN}/run.json",
@@ -149,6 +147,7 @@ rule online_continue:
         folder=subpath(output.run, parent=True),
         command=online_command,
         start=policy_before,
+        code=online_code,
     message:
         "going on with {wildcards.online} in {wildcards.environment}, seed {wildcards.seed}"
     shell:
@@ -200,7 +199,6 @@ rule online_figure:
     input:
         online="<results>/{place}/online.csv",
         record="<results>/{place}/record.json",
-        code=files_imported_by("workflow/scripts/online_figure.py"),
     output:
         pdf="<figures>/{place}/online.pdf",
         png=report(
@@ -217,6 +215,8 @@ rule online_figure:
     localrule: True
     conda:
         "../../environment.yml"
+    params:
+        code=code_imported_by("workflow/scripts/online_figure.py"),
     message:
         "drawing {output.pdf}"
     script:
@@ -227,7 +227,6 @@ rule online_table:
     input:
         online="<results>/{place}/online.csv",
         record="<results>/{place}/record.json",
-        code=files_imported_by("workflow/scripts/online_table.py"),
     output:
         md="<tables>/{place}/online.md",
         tex="<tables>/{place}/online.tex",
@@ -245,6 +244,8 @@ rule online_table:
     localrule: True
     conda:
         "../../environment.yml"
+    params:
+        code=code_imported_by("workflow/scripts/online_table.py"),
     message:
         "writing {output.md}"
     script:
@@ -256,7 +257,6 @@ rule online_claims:
         online="<results>/{place}/online.csv",
         record="<results>/{place}/record.json",
         claims=CLAIMS,
-        code=files_imported_by("workflow/scripts/online_claims.py"),
     output:
         md="<tables>/{place}/claims.md",
         tex="<tables>/{place}/claims.tex",
@@ -274,6 +274,8 @@ rule online_claims:
     localrule: True
     conda:
         "../../environment.yml"
+    params:
+        code=code_imported_by("workflow/scripts/online_claims.py"),
     message:
         "writing {output.md}"
     script:

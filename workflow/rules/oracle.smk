@@ -28,8 +28,6 @@ def oracle_options(wildcards):
 
 
 rule clone_mixture:
-    input:
-        code=files_behind("gtp.evaluation.oracle"),
     output:
         f"{ORACLE_RUN}/solution_map.csv",
     log:
@@ -46,6 +44,7 @@ rule clone_mixture:
         runtime="4h",
     params:
         options=oracle_options,
+        code=code_behind("gtp.evaluation.oracle"),
     message:
         "cloning {wildcards.mixture} with {wildcards.method}"
     shell:
@@ -54,8 +53,6 @@ rule clone_mixture:
 
 
 rule measure_theorem:
-    input:
-        code=files_behind("gtp.evaluation.theorem"),
     output:
         "<results>/oracle/runs/{mixture}/theorem.csv",
     log:
@@ -72,6 +69,7 @@ rule measure_theorem:
         runtime="1h",
     params:
         options=lambda wildcards: flags(ORACLE.theorem_options(wildcards.mixture)),
+        code=code_behind("gtp.evaluation.theorem"),
     message:
         "measuring Theorem 1 on {wildcards.mixture}"
     shell:

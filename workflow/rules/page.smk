@@ -68,7 +68,6 @@ rule study_page:
         unpack(contents_of_wildcard),
         claims=CLAIMS,
         templates=PAGE_TEMPLATES,
-        code=files_imported_by(PAGE_SCRIPT),
     output:
         "report/{view}/index.html",
     log:
@@ -80,6 +79,7 @@ rule study_page:
         "../../environment.yml"
     params:
         view=lambda wildcards: wildcards.view,
+        code=code_imported_by(PAGE_SCRIPT),
     message:
         "writing {output}"
     script:
@@ -91,7 +91,6 @@ use rule study_page as reference_page with:
         unpack(contents_of_reference),
         claims=CLAIMS,
         templates=PAGE_TEMPLATES,
-        code=files_imported_by(PAGE_SCRIPT),
     output:
         "docs/report-{reference}.html",
     log:
@@ -100,6 +99,7 @@ use rule study_page as reference_page with:
         reference=one_of(PAGES_IN_DOCS),
     params:
         view=lambda wildcards: f"reference/{wildcards.reference}",
+        code=code_imported_by(PAGE_SCRIPT),
 
 
 rule page:

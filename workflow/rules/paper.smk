@@ -1,5 +1,5 @@
 # Figures and tables: each is a function of the tidy tables of its view. What there is stands in the registry.
-from gtp.provenance import files_imported_by
+from gtp.provenance import code_imported_by
 from gtp.report.registry import CLAIMS, FIGURES, ORACLE_FIGURES, ORACLE_TABLES, PRINTED_TABLES, of_study
 
 
@@ -83,7 +83,6 @@ for product in (*FIGURES, *ORACLE_FIGURES):
             **product.files,
             more=tables_if_there(product),
             study=f"<results>/{{view}}/{product.record}",
-            code=files_imported_by(script_of("figure", product)),
         output:
             pdf=f"<figures>/{{view}}/{product.name}.pdf",
             png=report(
@@ -104,6 +103,7 @@ for product in (*FIGURES, *ORACLE_FIGURES):
             **product.options,
             caption=product.caption,
             script=script_of("figure", product),
+            code=code_imported_by(script_of("figure", product)),
         message:
             "drawing {output.pdf}"
         script:
@@ -120,7 +120,6 @@ for product in (*PRINTED_TABLES, *ORACLE_TABLES):
             **product.files,
             more=tables_if_there(product),
             study=f"<results>/{{view}}/{product.record}",
-            code=files_imported_by(script_of("table", product)),
         output:
             md=f"<tables>/{{view}}/{product.name}.md",
             tex=f"<tables>/{{view}}/{product.name}.tex",
@@ -140,6 +139,7 @@ for product in (*PRINTED_TABLES, *ORACLE_TABLES):
             **product.options,
             caption=product.caption,
             script=script_of("table", product),
+            code=code_imported_by(script_of("table", product)),
         message:
             "writing {output.md}"
         script:

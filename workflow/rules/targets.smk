@@ -109,7 +109,6 @@ rule reference_claims:
     input:
         tables=tables_of_references,
         claims=CLAIMS,
-        code=files_imported_by("workflow/scripts/reference_claims.py"),
     output:
         md="<tables>/reference/claims.md",
         tex="<tables>/reference/claims.tex",
@@ -119,6 +118,8 @@ rule reference_claims:
     localrule: True
     conda:
         "../../environment.yml"
+    params:
+        code=code_imported_by("workflow/scripts/reference_claims.py"),
     message:
         "writing {output.md}"
     script:

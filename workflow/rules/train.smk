@@ -36,7 +36,6 @@ for suite, tasks in PLAN.suites().items():
             f"train_{suite}"
         input:
             data="<results>/<study>/data/{task}/transitions.safetensors",
-            code=code_of_method("gtp.training.loop"),
         output:
             policies=expand(
                 f"{RUN}/policy-{{step}}.safetensors",
@@ -65,6 +64,7 @@ for suite, tasks in PLAN.suites().items():
             folder=subpath(output.run, parent=True),
             options=train_options,
             execution=execution_options,
+            code=code_of_method("gtp.training.loop"),
         message:
             "training {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
         # Inductor's cache is shared, so that each method compiles once for all tasks.
@@ -78,7 +78,6 @@ for suite, tasks in PLAN.suites().items():
             f"derive_{suite}"
         input:
             run=run_of_weights,
-            code=code_of_method("gtp.training.variant"),
         output:
             policies=expand(
                 f"{RUN}/policy-{{step}}.safetensors",
@@ -102,6 +101,7 @@ for suite, tasks in PLAN.suites().items():
             source=lambda wildcards, input: os.path.dirname(input.run[0]),
             folder=subpath(output.run, parent=True),
             options=settings_options,
+            code=code_of_method("gtp.training.variant"),
         message:
             "{wildcards.method} on {wildcards.task}, {wildcards.seeds}: acting from the weights in {params.source}"
         shell:
