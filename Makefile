@@ -101,10 +101,11 @@ mutants: $(INSTALLED)  ## Break the mathematics and the training line by line: t
 
 # A stage keeps its input functions beside its rules, which is all that Snakemake's own linter may find.
 .PHONY: lint
-lint: $(INSTALLED)  ## Style of the Python and Snakemake files
+lint: $(INSTALLED)  ## Style of the Python and Snakemake files, types of the package
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/snakefmt" --check Snakefile workflow
+	@"$(BIN)/mypy" --no-error-summary
 	@! "$(BIN)/snakemake" --lint 2>&1 | grep -E '^ +\* |[Ee]rror' | grep -v 'Mixed rules and functions'
 
 .PHONY: format

@@ -135,7 +135,7 @@ def choose_action(
     act = act.unflatten(0, (len(obs), count)).transpose(0, 1)  # (M, B, A)
     if not rule.needs_critic:
         return act.mean(dim=0), memory
-    score = q_of_samples(networks[algorithm.critic], obs, act).amin(dim=0)  # (M, B)
+    score = q_of_samples(networks[algorithm.critic], obs, act).amin(dim=0)  # type: ignore[index]  # (M, B)
     if rule.temperature:
         score = reward_unit / rule.temperature * score + gumbel(noise["choice"].T)
     chosen = score.argmax(dim=0)

@@ -57,7 +57,7 @@ def resuming(kept: Callable[[], bool]) -> Iterator[None]:
         raise KeyboardInterrupt(f"the same command {advice}") from error
 
 
-def suggest(name: object, valid: Iterable[str], listing: str = "the documentation") -> str:
+def suggest(name: object, valid: Iterable[str], listing: object = "the documentation") -> str:
     """Advice for a wrong name: the nearest valid one, else all of them, or `listing` where they are many."""
     names = list(valid)
     nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)

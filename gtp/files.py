@@ -35,7 +35,7 @@ JSON_LIMIT = 64 << 20
 """Bytes of the largest JSON file that is read; ours are below 1 MB."""
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary neighbour of `path`, flush it to disk, then rename it into place.
 
     A reader sees the old file or the new one, never half of it, also after SIGKILL or power loss. What an

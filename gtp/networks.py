@@ -101,7 +101,7 @@ class DeterministicActor(MLP):
     def __init__(self, sizes: Sizes):
         super().__init__(sizes.observation, sizes.action, sizes.hidden, sizes.layers)
 
-    def forward(self, obs: Tensor) -> Tensor:
+    def forward(self, obs: Tensor) -> Tensor:  # type: ignore[override]
         return torch.tanh(super().forward(obs))
 
 
@@ -134,7 +134,7 @@ class StateValue(MLP):
     def __init__(self, sizes: Sizes):
         super().__init__(sizes.observation, 1, sizes.hidden, sizes.layers)
 
-    def forward(self, obs: Tensor) -> Tensor:
+    def forward(self, obs: Tensor) -> Tensor:  # type: ignore[override]
         return super().forward(obs).squeeze(-1)
 
 

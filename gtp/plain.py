@@ -7,11 +7,14 @@ have none.
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gtp.errors import shorten
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 NAMES = {
     int: "a whole number",
     float: "a finite number",
@@ -57,7 +60,7 @@ def conform(hint: Any, value: Any, where: str) -> Any:
                 f"{where} is {shorten(value)} where one of {', '.join(map(str, args))} is expected"
             )
         return value
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return build(hint, value, where)
     if origin is tuple and isinstance(value, list | tuple):
         hints = [args[0]] * len(value) if args[-1] is ... else args
@@ -80,11 +83,12 @@ def conform(hint: Any, value: Any, where: str) -> Any:
 
 def _conform_to_one(hints: Sequence[Any], value: Any, where: str) -> Any:
     """`conform` for a union: the first member that fits, else what is wrong for the last one but null."""
-    problem = None
+    problem: ValueError | None = None
     for hint in hints:
         try:
             return conform(hint, value, where)
         except ValueError as error:
             if problem is None or hint is not type(None):
                 problem = error
+    assert problem is not None  # since a union has members
     raise problem

@@ -29,10 +29,10 @@ class Progress:
                 left = (
                     f"{duration((self.total - self.done) / rate)} left" if rate > 0 else "time left unknown"
                 )
-            count = f"{self.done}/{self.total} {self.unit} ({100 * self.done // self.total} %)"
+            counted = f"{self.done}/{self.total} {self.unit} ({100 * self.done // self.total} %)"
             # Two digits where one decimal would show a slow rate as none.
             speed = f"{rate:.1f}" if rate >= 0.05 else f"{rate:.2g}"
-            line = f"{self.what}: {count}, {f'{speed} {self.unit}/s, ' if rate > 0 else ''}{left}"
+            line = f"{self.what}: {counted}, {f'{speed} {self.unit}/s, ' if rate > 0 else ''}{left}"
             say(", ".join(filter(None, [line, note()])))
 
 

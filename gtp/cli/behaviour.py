@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from gtp.cli.command_line import command_line, write_or_print
-from gtp.data.generate.behaviour.robots import ROBOTS, RUNNERS
+from gtp.data.generate.behaviour.robots import LOCOMOTION, ROBOTS, RUNNERS
 from gtp.errors import UserError
 from gtp.files import require_files
 from gtp.progress import say
@@ -40,7 +40,7 @@ def calibrate(robot: Literal[tuple(RUNNERS)], output: Path | None = None, episod
     require_files(output)
     rows = list(measure_gains(robot, episodes))
     write_or_print(output, Gain, rows)
-    wanted = RUNNERS[robot].locomotion.d4rl_gain
+    wanted = LOCOMOTION[robot].d4rl_gain
     factor = matching_factor(rows, wanted)
     found = "no share" if factor is None else f"{factor:.2f}"
     say(f"D4RL's gain without noise is {wanted:.3f}: {found} of the noise gives the same")

@@ -4,6 +4,7 @@ What needs torch or a simulator is imported by the verbs, so that their help doe
 """
 
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -47,7 +48,10 @@ def evaluate(
     with told_to_the_user():
         use_threads(threads)
     require_files(output, rollouts)
-    drawn = {"rollout_episodes": rollout_episodes if rollouts else 0, "rollout_nfe": rollout_nfe}
+    drawn: dict[str, Any] = {
+        "rollout_episodes": rollout_episodes if rollouts else 0,
+        "rollout_nfe": rollout_nfe,
+    }
     first = load_policy(policy[0], environment=environment)
     with told_to_the_user():
         evaluation.settle(first, list(nfe), episodes, acting, **drawn)

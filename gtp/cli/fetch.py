@@ -17,7 +17,8 @@ def fetch_verb(source: type[Source]) -> Callable[..., None]:
         implementation(source.name).fetch(dataset, dataset_id, root, command=command_line())
 
     def unnamed(dataset: Annotated[source, tyro.conf.arg(name="")], root: Path) -> None:
-        implementation(source.name).fetch(dataset, dataset.own_id, root, command=command_line())
+        own_id = dataset.own_id  # type: ignore[attr-defined]
+        implementation(source.name).fetch(dataset, own_id, root, command=command_line())
 
     verb = named if source.takes_id else unnamed
     verb.__doc__ = f"""{source.__doc__}

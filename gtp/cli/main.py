@@ -115,7 +115,7 @@ def descriptions(module: str) -> dict[str, str]:
     for node in source.body:
         match node:
             case ast.Assign(targets=[ast.Name("VERBS")], value=ast.Dict(names, values)):
-                verbs = zip(names, values, strict=True)
+                verbs = zip(filter(None, names), values, strict=True)
                 return {ast.literal_eval(name): said[ast.unparse(verb)] for name, verb in verbs}
     return {name: verb.__doc__ for name, verb in import_module(f"gtp.cli.{module}").VERBS.items()}
 

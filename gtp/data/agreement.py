@@ -1,6 +1,7 @@
 """Whether a dataset was recorded in the environment in which its task evaluates."""
 
 import re
+from typing import Any
 
 import gymnasium as gym
 import minari
@@ -36,17 +37,18 @@ def check_agreement(dataset: minari.MinariDataset, task: TaskSpec) -> None:
     environment = make_task(task)
     check_runs(environment, task.environment)
     owner, place = f"dataset {dataset.id}", f"the environment {task.environment} of task {task.name}"
-    shapes = {
+    shapes: dict[str, list[tuple[int, ...] | None]] = {
         "observations": [observation_shape(source, task) for source in (dataset, environment)],
         "actions": [source.action_space.shape for source in (dataset, environment)],
     }
-    for what, (recorded, needed) in shapes.items():
-        if recorded != needed:
+    for what, (own, wanted) in shapes.items():
+        if own != wanted:
             raise UserError(
-                f"{owner} has {what} of shape {recorded}, {place} of shape {needed}; name the environment"
+                f"{owner} has {what} of shape {own}, {place} of shape {wanted}; name the environment"
                 " that the data were recorded in, or use other data"
             )
-    recorded, needed = dataset.action_space, environment.action_space
+    recorded: Any = dataset.action_space  # a box, as gtp.data.prepare has seen
+    needed: Any = environment.action_space
     if not (np.allclose(recorded.low, needed.low) and np.allclose(recorded.high, needed.high)):
         raise UserError(
             f"{owner} has actions from {recorded.low.tolist()} to {recorded.high.tolist()}, {place} from"

@@ -150,7 +150,7 @@ def check_spaces(dataset: minari.MinariDataset, task: TaskSpec) -> None:
     owner = f"dataset {dataset.id}"
     select_boxes(dataset.observation_space, task.observation_keys, owner)
     action_box(dataset)
-    if not task.is_goal_reaching:
+    if task.maze is None:
         return
     if not isinstance(dataset.observation_space, spaces.Dict):
         raise UserError(f"{owner} has no observation 'achieved_goal'; use a maze dataset")
@@ -195,7 +195,7 @@ def find_episode_problem(
     space = dataset.observation_space
     if isinstance(space, spaces.Dict):
         for key in {*task.observation_keys, *(["achieved_goal"] if task.is_goal_reaching else [])}:
-            expected[f"observation {key!r}"] = (episode.observations[key], (steps + 1, *space[key].shape))
+            expected[f"observation {key!r}"] = (episode.observations[key], (steps + 1, *space[key].shape))  # type: ignore[misc]
     else:
         expected["observations"] = (episode.observations, (steps + 1, *space.shape))
     for name, (array, shape) in expected.items():

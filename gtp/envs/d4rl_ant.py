@@ -29,6 +29,7 @@ Source: D4RL, d4rl/locomotion: assets/ant.xml, ant.py, maze_env.py, goal_reachin
 """
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from typing import ClassVar
 
 import mujoco
@@ -50,7 +51,7 @@ RESET_NOISE = 0.1
 class D4RLMaze(Maze):
     """A map whose cells lie where D4RL puts them."""
 
-    def cell_rowcol_to_xy(self, rowcol_pos: np.ndarray) -> np.ndarray:
+    def cell_rowcol_to_xy(self, rowcol_pos: np.ndarray | Sequence[int]) -> np.ndarray:
         return np.array(LAYOUT.position(self.maze_map, *rowcol_pos))
 
     def cell_xy_to_rowcol(self, xy_pos: np.ndarray) -> np.ndarray:
@@ -61,7 +62,8 @@ class D4RLMaze(Maze):
 class D4RLAnt(AntEnv):
     """Gymnasium's ant, whose model file may have D4RL's time step."""
 
-    metadata: ClassVar[dict] = {**AntEnv.metadata, "render_fps": 10}  # it must be the rate of actions
+    # The rate of pictures must be that of actions.
+    metadata: ClassVar[dict] = {**AntEnv.metadata, "render_fps": 10}  # type: ignore[misc]
 
 
 class D4RLAntMaze(AntMazeEnv):
@@ -75,6 +77,8 @@ class D4RLAntMaze(AntMazeEnv):
     """
 
     metadata: ClassVar[dict] = {**AntMazeEnv.metadata, "render_fps": 10}
+    ant_env: AntEnv
+    maze: Maze
 
     def __init__(
         self,

@@ -46,6 +46,8 @@ def make_task(task: TaskSpec) -> gym.Env:
 
 def make_goal_environment(task: TaskSpec) -> FixedGoal:
     """`make_task` for a maze task."""
+    assert task.maze is not None
+    assert task.start_cell is not None  # TaskSpec asks it of a maze task
     with told_to_the_user():
         start = layout_of(task.environment).center(task.maze, task.start_cell)
         goal = goal_position(task)

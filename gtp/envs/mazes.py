@@ -181,6 +181,8 @@ def goal_position(task: TaskSpec) -> np.ndarray:
 
     Raises: ValueError when the goal's cell is a wall or the goal is outside of it.
     """
+    assert task.maze is not None
+    assert task.goal_cell is not None  # TaskSpec asks it of a maze task
     layout = layout_of(task.environment)
     center = layout.center(task.maze, task.goal_cell)
     if not np.abs(task.goal_offset).max() < layout.cell_size / 2:

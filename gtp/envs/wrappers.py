@@ -1,6 +1,7 @@
 """Wrappers: what tasks change in a simulator's actions, goals and observations."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -48,7 +49,8 @@ class CenteredGoal(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         observation, info = self.env.reset(seed=seed, options=options)
-        maze = self.env.unwrapped
+        assert options is not None  # whoever resets names the goal
+        maze: Any = self.env.unwrapped
         maze.goal = maze.maze.cell_rowcol_to_xy(np.array(options["goal_cell"]))
         maze.goal = maze.goal + options.get("goal_offset", 0.0)
         maze.update_target_site_pos()
@@ -108,7 +110,7 @@ def select_boxes(space: spaces.Space, keys: Sequence[str], owner: str) -> list[s
         for key in keys:
             if key not in space.spaces:
                 raise UserError(f"{owner} has no observation {key!r}; {suggest(key, space.spaces)}")
-        boxes = [space[key] for key in keys]
+        boxes: list[Any] = [space[key] for key in keys]
     elif keys:
         raise UserError(f"{owner} has one unnamed observation; leave observation_keys empty")
     else:

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -116,7 +116,7 @@ def side_by_side(config: BenchConfig, matrix_rate: float) -> list[tuple[list[dic
         return list(pool.map(measure, config.algorithms))
 
 
-_turn = None
+_turn: Any = None
 """In a process of `side_by_side`: the barrier at which all wait until everything is compiled; the lock."""
 
 
@@ -249,6 +249,7 @@ class Acting:
         def act(obs: Tensor, noise: Tensor) -> Tensor:
             return algorithm.act(networks, obs, noise, nfe)
 
+        ready: Callable[[Tensor, Tensor], Tensor]
         with torch.inference_mode():
             if not compiled:
                 ready = act
@@ -370,7 +371,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=defaults.output, help="JSON record")
     try:
         with told_to_the_user():
-            given = {k: tuple(v) if isinstance(v, list) else v for k, v in vars(parser.parse_args()).items()}
+            given: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in vars(parser.parse_args()).items()
+            }
             config = BenchConfig(**given)
         bench(config)
     except UserError as error:

@@ -9,9 +9,11 @@ same episodes; only the size of its batches can change them, by rounding.
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 
 from gtp.acting import ActingRule, applicable
 from gtp.config import TaskSpec
@@ -23,6 +25,25 @@ from gtp.progress import Progress
 from gtp.schema import Episode, Position
 
 
+class Acting(Protocol):
+    """What `Rollouts` asks of a policy."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def diverged_at(self) -> int | None: ...
+
+    def start_seed(self, episode: int) -> int: ...
+
+    def reset(self, episodes: Sequence[int]) -> None: ...
+
+    def act(self, obs: np.ndarray, nfe: int, acting: ActingRule) -> np.ndarray: ...
+
+
 class Rollouts:
     """Environments of one task, made once and used by every policy that is evaluated on it."""
 
@@ -32,7 +53,7 @@ class Rollouts:
 
     def run(
         self,
-        policy: Policy,
+        policy: Acting,
         nfe: int,
         rule: ActingRule,
         tracked: int = 0,
@@ -85,11 +106,11 @@ class Rollouts:
                 i,
                 float(returns[i]),
                 self.task.normalized_score(float(returns[i])),
-                None if success[i] is None else int(success[i]),
+                None if solved is None else int(solved),
                 int(lengths[i]),
                 "ok",
             )
-            for i in range(count)
+            for i, solved in enumerate(success)
         ]
         positions = [
             Position(policy.seed, i, step, *xy, int(bool(success[i])))
@@ -104,7 +125,7 @@ def check_spaces(policy: Policy, environment: gym.Env) -> None:
     box, size = environment.action_space, len(policy.observation_mean)
     low, high = policy.action_low.tolist(), policy.action_high.tolist()
     same = environment.observation_space.shape == (size,) and box.shape == (len(low),)
-    if same and np.allclose(box.low, low) and np.allclose(box.high, high):
+    if same and isinstance(box, spaces.Box) and np.allclose(box.low, low) and np.allclose(box.high, high):
         return
     raise UserError(
         f"{policy.label} was trained for {size} observations and actions from {low} to {high}, and"
@@ -113,14 +134,15 @@ def check_spaces(policy: Policy, environment: gym.Env) -> None:
     )
 
 
-def diverged(policy: Policy, nfe: int, rule: ActingRule, step: int) -> Episode:
+def diverged(policy: Acting, nfe: int, rule: ActingRule, step: int) -> Episode:
     """The one row of a policy that cannot act since a training step."""
     return Episode(policy.seed, policy.step, nfe, rule.name, -1, None, None, None, None, f"diverged@{step}")
 
 
 def position(environment: gym.Env) -> tuple[float, float]:
     """Where the body of a maze task is, (x, y) in the simulator's units."""
-    x, y = environment.unwrapped.data.qpos[:2]
+    simulator: Any = environment.unwrapped
+    x, y = simulator.data.qpos[:2]
     return float(x), float(y)
 
 

@@ -19,6 +19,7 @@ def summary(rows: Iterable[Episode]) -> Iterator[str]:
     found: dict[tuple[int, int, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         score = DIVERGED_SCORE if row.status != "ok" else row.normalized_score
+        assert score is not None  # a sound episode has one
         found[row.step, row.nfe, row.acting][row.seed].append(score)
     for (step, nfe, rule), seeds in found.items():
         only = next(iter(seeds.values()))

@@ -235,6 +235,8 @@ def in_box(policy: Policy, act: np.ndarray) -> np.ndarray:
 @torch.inference_mode()
 def q_values(policy: Policy, visits: Visits) -> np.ndarray:
     """min_j Q_j of the averaged critic at what was visited, (N,), in training's rewards."""
-    critic = bind(policy.modules, policy.params)[policy.algorithm.critic]
+    name = policy.algorithm.critic
+    assert name is not None  # without one nothing is visited
+    critic = bind(policy.modules, policy.params)[name]
     obs, act = (torch.as_tensor(part, dtype=torch.float32) for part in (visits.obs, visits.act))
     return critic(policy.normalize(obs), act).amin(dim=0).double().numpy()

@@ -95,4 +95,5 @@ def _paths(policy: Policy, transitions: Transitions, row: int, samples: int, nfe
     obs = policy.normalize(torch.from_numpy(transitions.observations[[row]])).expand(samples, -1)
     actor = bind(policy.modules, policy.params)["actor_ema"]
     noise = torch.randn((samples, 2), generator=generator(policy.seed, "flow map"))
+    assert isinstance(policy.algorithm, SolutionMapPolicy)  # as check_drawable has it
     return policy.algorithm.trajectory(actor, obs, noise, nfe)

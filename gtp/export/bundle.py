@@ -60,7 +60,7 @@ def export_policy(
         score = read_score(scores, policy, rule, nfe)
     own_data = read_data(data, policy) if data else None
     training = read_training(run, header) if run else None
-    identity = {
+    identity: dict[str, Any] = {
         "label": policy.label,
         "algorithm": header.algorithm,
         "seed": policy.seed,

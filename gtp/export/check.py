@@ -86,15 +86,16 @@ def equally_good(
 
     Shapes: obs (B, O) -> (M, B, A), (M, B) bool.
     """
-    graph, seen = ActingGraph(policy, rule, nfe), {}
-    critic = graph.networks[policy.algorithm.critic]
+    graph, seen, name = ActingGraph(policy, rule, nfe), {}, policy.algorithm.critic
+    assert name is not None  # since the rule chooses by it
+    critic = graph.networks[name]
 
     def watched(obs: Tensor, act: Tensor) -> Tensor:
         seen["act"], seen["q"] = act, critic(obs, act)
         return seen["q"]
 
     drawn = tuple(map(torch.from_numpy, noise.values()))
-    networks = dict(graph.networks.items()) | {policy.algorithm.critic: watched}
+    networks: dict[str, Callable[..., Tensor]] = {**dict(graph.networks.items()), name: watched}
     graph.choose(policy.normalize(torch.from_numpy(obs)), drawn, networks)
     score = seen["q"].unflatten(1, (rule.samples, len(obs))).amin(dim=0)
     if rule.temperature:

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from onnxscript import FLOAT
@@ -13,6 +14,7 @@ from onnxscript import opset20 as op
 from torch import Tensor, nn
 
 from gtp.acting import ActingRule, choose_action
+from gtp.algorithms.common.interface import Networks
 from gtp.policy import Policy
 from gtp.policy_file import SCALING
 
@@ -31,21 +33,29 @@ class ActingGraph(nn.Module):
     Units: observations and actions are the environment's.
     """
 
+    observation_mean: Tensor
+    observation_std: Tensor
+    action_low: Tensor
+    action_high: Tensor
+
     def __init__(self, policy: Policy, rule: ActingRule, nfe: int):
         super().__init__()
         self.algorithm, self.reward_unit = policy.algorithm, policy.reward_unit
         self.rule, self.nfe = rule, nfe
-        names = [*self.algorithm.acting_networks, *([self.algorithm.critic] if rule.needs_critic else [])]
+        names = list(self.algorithm.acting_networks)
+        if rule.needs_critic:
+            assert self.algorithm.critic is not None  # else the rule would have been refused
+            names.append(self.algorithm.critic)
         self.networks = nn.ModuleDict({name: network_of(policy, name) for name in names})
         for name in SCALING:
             self.register_buffer(name, getattr(policy, name))
 
     def forward(self, observation: Tensor, *noise: Tensor) -> Tensor:
         normalized = (observation - self.observation_mean) / self.observation_std
-        act = self.choose(normalized, noise, self.networks)
+        act = self.choose(normalized, noise, self.networks)  # type: ignore[arg-type]
         return self.action_low + 0.5 * (act + 1.0) * (self.action_high - self.action_low)
 
-    def choose(self, obs: Tensor, noise: tuple[Tensor, ...], networks: Mapping[str, nn.Module]) -> Tensor:
+    def choose(self, obs: Tensor, noise: tuple[Tensor, ...], networks: Networks) -> Tensor:
         """Actions in [-1, 1] for standardised observations, by the networks given."""
         shapes = self.rule.noise_shapes(self.algorithm, len(self.action_low), self.nfe)
         if noise:
@@ -105,7 +115,7 @@ def build_graph(policy: Policy, rule: ActingRule, nfe: int, about: Mapping[str, 
     inputs = graph_inputs(policy, rule, nfe)
     examples = tuple(torch.zeros(BATCH, *shape) for shape in inputs.values())
     batch = {0: torch.export.Dim("batch")}
-    shapes = {"observation": batch}
+    shapes: dict[str, Any] = {"observation": batch}
     if len(inputs) > 1:
         shapes["noise"] = (batch,) * (len(inputs) - 1)
     with quiet():
@@ -122,6 +132,7 @@ def build_graph(policy: Policy, rule: ActingRule, nfe: int, about: Mapping[str, 
             dynamo=True,
             verbose=False,
         )
+    assert program is not None  # since it is not written to a file
     model = program.model_proto
     for part in (model.graph, *model.functions):
         del part.value_info[:]  # shapes of what lies between, which follow from the inputs'

@@ -149,7 +149,7 @@ def identity_target(phi: Map, x: Tensor, velocity: Tensor, t: Tensor, s: Tensor)
     def mean_velocity(x: Tensor, t: Tensor) -> Tensor:
         return (x - phi(x, t, s)) / t[:, None]
 
-    _, rate = torch.func.jvp(mean_velocity, (x, t), (velocity, torch.ones_like(t)))
+    _, rate = torch.func.jvp(mean_velocity, (x, t), (velocity, torch.ones_like(t)))  # type: ignore[misc]
     return x - t[:, None] * (velocity - (t - s)[:, None] * rate)
 
 

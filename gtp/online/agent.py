@@ -21,6 +21,7 @@ class Agent:
         )  # fmt: skip
         self.seed = learner.seeds[0]
         self.networks = learner.networks()
+        self._draws: dict[str, torch.Tensor]
         self._block, self._draws = -1, {}
 
     def begin(self, episode: int) -> None:

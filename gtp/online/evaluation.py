@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from gtp.acting import ActingRule
 from gtp.config import TaskSpec
-from gtp.evaluation.rollouts import Rollouts
-from gtp.policy import Policy
+from gtp.evaluation.rollouts import Acting, Rollouts
 from gtp.schema import OnlineEpisode
 
 
@@ -22,7 +21,7 @@ class Examiner:
         """An examiner with an environment for each of an evaluation's episodes."""
         return cls(Rollouts(task, episodes), task.environment, method)
 
-    def rows(self, policy: Policy, nfe: int, way: str) -> list[OnlineEpisode]:
+    def rows(self, policy: Acting, nfe: int, way: str) -> list[OnlineEpisode]:
         """One row per episode of a policy at K = nfe; a single one for a policy that diverged."""
         episodes, _ = self.rollouts.run(policy, nfe, ActingRule.parse("sample"))
         return [

@@ -128,6 +128,7 @@ def new_agent(
     label: str,
 ) -> Agent:
     """The agent before its first step."""
+    assert algorithm.discount is not None  # Origin.algorithm has set it
     training = TrainConfig(
         steps=config.steps,
         batch_size=config.batch_size,
@@ -174,6 +175,8 @@ class OnlineRun:
 
     def __init__(self, agent: Agent, scratch: Path, digest: str, execution: Execution):
         self.agent, self.config, self.task = agent, agent.config, agent.frame.task
+        assert self.config.seed_steps is not None  # train_online has chosen them
+        self.seed_steps = self.config.seed_steps
         self.scratch, self.digest, self.execution = scratch, digest, execution
         self.checkpoint = scratch / CHECKPOINT
         self.world = make_world(self.task)
@@ -231,7 +234,7 @@ class OnlineRun:
         observations, actions, rewards = [obs], [], []
         interval, terminated, truncated = Interval(), False, False
         while not (terminated or truncated) and self.step < config.steps:
-            if self.step < config.seed_steps or agent.learner.diverged_at >= 0:
+            if self.step < self.seed_steps or agent.learner.diverged_at >= 0:
                 action = agent.act_at_random(self.step)
             else:
                 action = agent.act(obs, self.step)
@@ -264,7 +267,7 @@ class OnlineRun:
 
         None either while there is no window to learn from, nor once the seed has diverged.
         """
-        learner, seed_steps = self.agent.learner, self.config.seed_steps
+        learner, seed_steps = self.agent.learner, self.seed_steps
         if self.step < seed_steps or not self.agent.replay.size or learner.diverged_at >= 0:
             return 0
         return max(seed_steps, 1) if learner.steps_done == 0 else 1
@@ -272,6 +275,7 @@ class OnlineRun:
     def evaluate(self) -> None:
         """Episodes by the planner and by the policy prior alone, with the policy as it is now."""
         algorithm, nfe = self.agent.learner.algorithm, self.config.nfe
+        assert isinstance(algorithm, MBDPO)  # the only method that learns so
         policy = self.agent.policy(self.step)
         if algorithm.search and nfe > 1:
             self.rows += self.examiner.rows(policy, nfe, "search")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from gymnasium import Env
@@ -35,7 +36,7 @@ class Origin:
         Raises UserError when a file cannot be read, or is of another method, or diverged.
         """
         policy = load_policy(start) if start else None
-        if policy and seed in policy.seeds:
+        if start and policy and seed in policy.seeds:
             policy = load_policy(start, seed)
         if policy and not isinstance(policy.algorithm, MBDPO):
             raise UserError(f"{start} is a policy of {policy.label}; name one of mbdpo")
@@ -81,6 +82,7 @@ class Origin:
         if self.policy is None:
             return given.for_discount(discount_of(task.max_episode_steps))
         known = self.policy.algorithm
+        assert isinstance(known, MBDPO)  # read() refuses others
         if known.size != given.size:
             raise UserError(f"{self.start} has networks of size {known.size}; add --size {known.size}")
         return replace(given, discount=known.discount, reward_unit=known.reward_unit)
@@ -90,10 +92,12 @@ class Origin:
 
         Raises UserError when the policy or the data do not fit the environment.
         """
-        own = {
-            "observation": world.observation_space.shape[0],
-            "low": torch.from_numpy(world.action_space.low).float(),
-            "high": torch.from_numpy(world.action_space.high).float(),
+        observations: Any = world.observation_space
+        actions: Any = world.action_space  # a box, as make_world has it
+        own: dict[str, Any] = {
+            "observation": observations.shape[0],
+            "low": torch.from_numpy(actions.low).float(),
+            "high": torch.from_numpy(actions.high).float(),
         }
         for file, found in ((self.start, self.policy), (self.data, self.transitions)):
             if found is None:

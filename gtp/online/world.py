@@ -19,6 +19,7 @@ def task_of(config: OnlineConfig) -> TaskSpec:
     limit = config.max_episode_steps
     if limit is None:
         simulator = make_simulator(config.environment)
+        assert simulator.spec is not None  # gymnasium.make notes it
         limit = simulator.spec.max_episode_steps
         simulator.close()
     if limit is None:
@@ -36,8 +37,9 @@ def make_world(task: TaskSpec) -> Env:
     """The environment to learn in. Raises UserError when its actions are not a finite box of vectors."""
     world = make_environment(task)
     space = world.action_space
-    sound = isinstance(space, spaces.Box) and len(space.shape) == 1
-    if not (sound and np.isfinite([space.low, space.high]).all()):
+    if not (
+        isinstance(space, spaces.Box) and len(space.shape) == 1 and np.isfinite([space.low, space.high]).all()
+    ):
         raise UserError(
             f"environment {task.environment!r} has the actions {space}; only vectors in a finite box are"
             " supported"

@@ -121,8 +121,8 @@ def _compare_file(paths: tuple[Path, Path], ours: Results, theirs: Results) -> T
     if file in RECORDS:
         return TableComparison(file, False, note=_keys_that_differ(*map(read_object, paths)))
     if name in CELLS:
-        values = [seed_values(results, name) for results in (ours, theirs)]
-        return TableComparison(file, False, compare_cells(*values, CELLS[name]))
+        own, other = (seed_values(results, name) for results in (ours, theirs))
+        return TableComparison(file, False, compare_cells(own, other, CELLS[name]))
     if name == "cost":
         return TableComparison(file, False, note=compare_costs(ours.table(name), theirs.table(name)))
     rows = [results.table(name).drop(columns="study", errors="ignore") for results in (ours, theirs)]
@@ -163,7 +163,8 @@ def compare_cells(
         values = [rows["value"].to_numpy(dtype=np.float64) for rows in (first, second)]
         estimates = [mean_estimate(value) for value in values]
         seeds = [rows["seed"].tolist() for rows in (first, second)]
-        cells.append(CellComparison(name, agreement_of(*values, seeds[0] == seeds[1]), *estimates))
+        agreement = agreement_of(values[0], values[1], seeds[0] == seeds[1])
+        cells.append(CellComparison(name, agreement, *estimates))
     return tuple(cells)
 
 

@@ -4,6 +4,7 @@ Force-directed placement (adjustText) was tried first: names of points that coin
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ Named = Sequence[tuple[str, float, float, str]]
 """(name, x, y, colour) of each point, in the coordinates of its axes."""
 
 HALO = withStroke(linewidth=1.6, foreground="white")
-LOOK = {"fontsize": 6.5, "zorder": 8, "ha": "center", "va": "center"}
+LOOK: dict[str, Any] = {"fontsize": 6.5, "zorder": 8, "ha": "center", "va": "center"}
 LINE = {"arrowstyle": "-", "color": "#8c8c8c", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
 GAPS = (3.0, 7.0, 13.0, 21.0, 31.0, 43.0)
 """Distances of a name from its point that are tried, in points of print."""
@@ -76,4 +77,4 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 def inside(points: np.ndarray, boxes: np.ndarray, margin: float = 3.0) -> np.ndarray:
     """Which boxes (n, 2, 2) have which points (m, 2) in them or within some pixels, as (n, m)."""
     low, high = boxes[:, None, 0] - margin, boxes[:, None, 1] + margin
-    return ((points > low) & (points < high)).all(axis=-1)
+    return np.all((points > low) & (points < high), axis=-1)

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -194,12 +195,16 @@ def set_score_limits(axes: Axes, shares: bool, means: Iterable[float]) -> None:
 
 def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
     """One legend for all panels, above them, in as many columns as fit; the figure grows for it."""
-    columns = legend_columns([handle.get_label() for handle in handles], figure.get_figwidth())
+    columns = legend_columns([str(handle.get_label()) for handle in handles], figure.get_figwidth())
     if figure.get_layout_engine():  # else whoever placed the panels has left room for one line
         lines = math.ceil(len(handles) / columns)
         figure.set_figheight(figure.get_figheight() + 0.16 * (lines - 1))
-    place = "outside upper center" if figure.get_layout_engine() else "upper center"
-    figure.legend(handles=handles, loc=place, ncols=columns, borderaxespad=0.1)
+    figure.legend(
+        handles=handles,
+        loc="outside upper center" if figure.get_layout_engine() else "upper center",
+        ncols=columns,
+        borderaxespad=0.1,
+    )
 
 
 def legend_columns(labels: Sequence[str], width: float) -> int:
@@ -216,7 +221,7 @@ def legend_columns(labels: Sequence[str], width: float) -> int:
 def footnote(figure: Figure, *sentences: str) -> None:
     """What a reader must know even when a figure travels without its caption; skips empty sentences."""
     text = textwrap.fill(" ".join(filter(None, sentences)), int(figure.get_figwidth() * 24))
-    look = {"fontsize": 6, "color": "#595959", "x": 0.005, "ha": "left"}
+    look: dict[str, Any] = {"fontsize": 6, "color": "#595959", "x": 0.005, "ha": "left"}
     if text and figure.get_layout_engine():
         figure.supxlabel(text, **look)  # for which the layout makes room
     elif text:

@@ -5,6 +5,7 @@ Sizes of figures are in inches, as in gtp.report.style.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,13 @@ from gtp.report.results import REMEDY
 from gtp.report.style import INK
 
 WALL = "#c4c4c4"
-RING = {"linestyle": "", "markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 0.8}
-MARKS = {
+RING: dict[str, Any] = {
+    "linestyle": "",
+    "markerfacecolor": "white",
+    "markeredgecolor": INK,
+    "markeredgewidth": 0.8,
+}
+MARKS: dict[str, dict[str, Any]] = {
     "start": {"marker": "o", "markersize": 4.7, **RING},
     "goal": {"marker": "*", "markersize": 7.5, **RING},
 }
@@ -107,7 +113,7 @@ def maze_of(mazes: pd.DataFrame, task: str, file: str) -> Maze:
 
 def mark_scale(axes: Axes) -> float:
     """Factor on the size of marks, so that they leave a small maze visible."""
-    inches = axes.get_position().width * axes.figure.get_figwidth()
+    inches = axes.get_position().width * axes.figure.get_figwidth()  # type: ignore[union-attr]
     return float(np.clip(inches / 1.2, 0.4, 1.0))
 
 
@@ -119,7 +125,7 @@ def draw_maze(axes: Axes, maze: Maze) -> None:
     for x, y in maze.cells.loc[maze.cells["kind"] == "wall", ["x", "y"]].itertuples(index=False):
         corner, edge = (x - half, y - half), maze.size
         axes.add_patch(Rectangle(corner, edge, edge, facecolor=WALL, edgecolor=WALL, linewidth=0.2, zorder=1))
-    axes.add_collection(LineCollection(maze.outline(), colors=INK, linewidths=0.6 * scale, zorder=2.5))
+    axes.add_collection(LineCollection(list(maze.outline()), colors=INK, linewidths=0.6 * scale, zorder=2.5))
     for kind, look in MARKS.items():
         axes.plot(*maze.place(kind), **{**look, "markersize": scale * look["markersize"]}, zorder=6)
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")

@@ -6,7 +6,7 @@ that names the file and the column.
 
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,11 @@ import pandas as pd
 from gtp.data.sources import SOURCES
 from gtp.errors import UserError, shorten
 from gtp.files import read_json
-from gtp.plain import build
+from gtp.plain import T, build
 from gtp.report.record import MethodRecord, StudyRecord, TaskRecord
 from gtp.schema import OPTIONAL, OPTIONAL_WHOLE, TABLES, TEXT, WHOLE
 
 REMEDY = "delete it and run snakemake again"
-T = TypeVar("T")
 
 
 def read_study(path: Path) -> StudyRecord:
@@ -67,7 +66,7 @@ def _check_sources(study: StudyRecord, path: Path) -> None:
                 )
 
 
-def read_results(path: Path, kind: str) -> pd.DataFrame:
+def read_results(path: Path | str, kind: str) -> pd.DataFrame:
     """The table `kind` (a key of gtp.schema.TABLES) from a CSV, with its columns, numbers as float64.
 
     Empty optional numbers are NaN; further columns are left out. Raises: UserError, one line, when the file
@@ -95,7 +94,7 @@ def read_results(path: Path, kind: str) -> pd.DataFrame:
     return table
 
 
-def _ends_with_a_line(path: Path) -> bool:
+def _ends_with_a_line(path: Path | str) -> bool:
     """Whether the last line of a file is whole; so counts one that is empty or cannot be read."""
     try:
         with open(path, "rb") as file:
@@ -105,7 +104,7 @@ def _ends_with_a_line(path: Path) -> bool:
         return True
 
 
-def _checked(column: pd.Series, content: str, path: Path) -> pd.Series:
+def _checked(column: pd.Series, content: str, path: Path | str) -> pd.Series:
     """A column of text as what it should contain."""
     if content == TEXT:
         values, wrong = column, column.isna()  # a line that ends too early

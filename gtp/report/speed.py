@@ -74,7 +74,8 @@ class ActingCosts:
                 f" size {batch_size:g} is missing; {REMEDY}"
             )
         logs = mean_estimate(np.log(rows["value"]))
-        return Estimate(*(float(np.exp(x)) for x in (logs.mean, logs.low, logs.high)), logs.n)
+        mean, low, high = (float(np.exp(x)) for x in (logs.mean, logs.low, logs.high))
+        return Estimate(mean, low, high, logs.n)
 
     def repetitions(self) -> str:
         """How often each time was measured: a number, or a range where they differ."""

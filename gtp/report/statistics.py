@@ -151,13 +151,14 @@ def paired_difference(
 
 def _within_shares(value: Estimate) -> Estimate:
     """A difference of shares in percent, its interval cut to [-100, 100]."""
-    return Estimate(value.mean, *np.clip([value.low, value.high], -100.0, 100.0).tolist(), value.n)
+    low, high = np.clip([value.low, value.high], -100.0, 100.0).tolist()
+    return Estimate(value.mean, low, high, value.n)
 
 
 def _variance_of_share(scores: ArrayLike, episodes: int) -> float:
     """Binomial variance of the mean of seeds' shares in percent, of so many episodes each; never 0."""
     trials = np.size(scores) * episodes
-    share = (np.mean(scores) / 100.0 * trials + 1.0) / (trials + 2.0)
+    share = (np.mean(scores) / 100.0 * trials + 1.0) / (trials + 2.0)  # type: ignore[arg-type]
     return float(1e4 * share * (1.0 - share) / trials)
 
 
@@ -194,7 +195,8 @@ def interquartile_mean(scores: ArrayLike, repetitions: int = 2_000, seed: int = 
         runs = np.stack(tasks, axis=-1)  # (..., n, tasks)
         return stats.trim_mean(runs.reshape(*runs.shape[:-2], -1), 0.25, axis=-1)
 
-    return _unless_degenerate(*map(float, _bootstrap(matrix.T, statistic, repetitions, seed)), len(matrix))
+    point, low, high = map(float, _bootstrap(matrix.T, statistic, repetitions, seed))
+    return _unless_degenerate(point, low, high, len(matrix))
 
 
 def _unless_degenerate(point: float, low: float, high: float, n: int) -> Estimate:
@@ -241,7 +243,10 @@ def performance_profile(
 
 
 def _bootstrap(
-    samples: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], repetitions: int, seed: int
+    samples: Sequence[np.ndarray] | np.ndarray,
+    statistic: Callable[..., np.ndarray],
+    repetitions: int,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A statistic of samples (..., n_i), and the limits of its interval (...); NaN where an n_i is 1.
 
@@ -307,8 +312,9 @@ class SeedScores:
         Several shares count as one of all episodes. Raises UserError when a task has no scores.
         """
         samples = [self.of(task.name, method, nfe, acting) for task in tasks]
-        if all(self.episodes_of(tasks)):
-            return share_estimate(np.mean(samples, axis=0), sum(self.episodes_of(tasks)))
+        counts = self.episodes_of(tasks)
+        if all(counts):
+            return share_estimate(np.mean(samples, axis=0), sum(filter(None, counts)))
         return average_estimate(samples)
 
     def episodes_of(self, tasks: Iterable[TaskRecord]) -> list[int | None]:

@@ -6,6 +6,7 @@ they fit a two-column page whose text is 6.75 in wide, so that figures are print
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,8 @@ class MethodStyle:
 
     def line(self, **changes) -> dict[str, Any]:
         """Arguments for Axes.plot."""
-        look = {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+        edge: dict[str, Any]
+        look: dict[str, Any] = {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
         look["linewidth"] = 1.2 if self.colored else 0.9
         if self.hollow:
             edge = {"markerfacecolor": "white", "markeredgecolor": self.color}
@@ -166,7 +168,5 @@ def save_figure(figure: Figure, *paths: Path) -> None:
         with house_style():
             write_atomically(
                 path,
-                lambda file, path=path: figure.savefig(
-                    file, format=path.suffix[1:], metadata=silent[path.suffix]
-                ),
+                partial(figure.savefig, format=path.suffix[1:], metadata=silent[path.suffix]),
             )

@@ -69,10 +69,13 @@ def read_orders(table: pd.DataFrame, file: str) -> list[Order]:
             raise UserError(f"{file} has one step only in the sweep {' '.join(map(str, keys))}; {REMEDY}")
         means = rows.assign(gap=rows["gap"].abs()).groupby("step")[["gap", "ideal"]].mean()
         first, last = means.loc[rows["step"].max()], means.loc[rows["step"].min()]
-        *names, predicted = keys
+        mixture, sweep, field, solver, predicted = keys
         orders.append(
             Order(
-                *names,
+                mixture,
+                sweep,
+                field,
+                solver,
                 int(predicted),
                 fit_order(rows),
                 float(first["gap"]),

@@ -12,7 +12,7 @@ KeyPath = tuple[str | int, ...]
 class Layers:
     """Files and the command line, each with its settings, which are laid over those of the one before."""
 
-    settings: Mapping[str, Mapping[str, Any]]
+    settings: dict[str, Mapping[str, Any]]
     """Name, as messages show it -> what is written there, the lowest layer first."""
 
     def owner(self, *paths: KeyPath, message: str = "") -> str:

@@ -98,7 +98,9 @@ class OnlineStudy:
         """Flags of `gtp train` for the training before a method's run: what of its own settings it has."""
         own = self.methods[method]
         settings = {k: v for k, v in own.set.items() if k in {f.name for f in fields(MBDPO)}}
-        budget = {"steps": own.offline_first.updates, **own.offline_first.train}
+        first = own.offline_first
+        assert first is not None  # else there is no such training
+        budget = {"steps": first.updates, **first.train}
         if "batch_size" in own.set:
             budget["batch_size"] = own.set["batch_size"]
         return settings | {f"train.{name}": value for name, value in budget.items()}

@@ -71,7 +71,7 @@ def oracle_record(study: OracleStudy, plan: Plan) -> OracleRecord:
     """What figures and tables need to know beside the numbers."""
     methods, order = plan.methods, plan.places()
     return OracleRecord(
-        mixtures=study.mixtures,
+        mixtures=study.mixtures,  # type: ignore[arg-type]
         methods=tuple(
             MappedMethod(
                 name=name,

@@ -252,8 +252,8 @@ def _check_overrides(plan: Plan, file: Place, methods_file: Place) -> None:
     for name in dict.fromkeys([*plan.study.methods, *plan.study.trajectories.methods]):
         for suite in plan.methods[name].set_by_suite:
             if suite not in suites:
-                path = (name, "set_by_suite", suite)
-                raise UserError(f"{place(methods_file, path)}: unknown suite; {suggest(suite, suites)}")
+                where = (name, "set_by_suite", suite)
+                raise UserError(f"{place(methods_file, where)}: unknown suite; {suggest(suite, suites)}")
     for suite, overrides in plan.study.train_by_suite.items():
         path = ("train_by_suite", suite)
         if suite not in suites:
@@ -265,7 +265,8 @@ def _check_sources(plan: Plan, file: Place) -> None:
     """Raises UserError when the study's source lacks a task, or when tasks of a suite have different sources,
     whose scores are not comparable.
     """
-    source, first = plan.study.source, {}
+    first: dict[str, str] = {}
+    source = plan.study.source
     for task in (name for names in plan.suites().values() for name in names):
         origins, suite = plan.tasks[task].origins, plan.tasks[task].suite
         if source not in origins and len(origins) > 1:

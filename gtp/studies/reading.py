@@ -1,11 +1,12 @@
 """YAML into dataclasses; what is wrong with it is one line that names the file, the key and the remedy."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pydantic
 import yaml
@@ -160,7 +161,7 @@ def check_entry(name: str, file: str) -> None:
         raise UserError(f"{file}: {error}") from error
 
 
-def _explain(errors: list[dict], kind: type, file: Place, path: KeyPath) -> str:
+def _explain(errors: Sequence[Mapping[str, Any]], kind: type, file: Place, path: KeyPath) -> str:
     """The first of pydantic's errors in our words."""
     error = errors[0]
     value, context = error["input"], error.get("ctx", {})
@@ -188,10 +189,15 @@ def _explain(errors: list[dict], kind: type, file: Place, path: KeyPath) -> str:
     return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {shorten(value)}"
 
 
-def _valid_keys(kind: type, location: KeyPath) -> list[str]:
+def _valid_keys(kind: Any, location: KeyPath) -> list[str]:
     """Names that the mapping at `location` inside the dataclass `kind` may contain."""
     for key in location:
-        kind = get_type_hints(kind)[key]
+        if is_dataclass(kind):
+            kind = get_type_hints(kind)[str(key)]
+            if get_origin(kind) not in (Union, types.UnionType):
+                continue
+        # The one dataclass among what a setting may be, or what the entries of a mapping or list are.
+        kind = next(part for part in get_args(kind) if is_dataclass(part))
     return [field.name for field in fields(kind)]
 
 

@@ -109,6 +109,7 @@ def _load_dataset(source: type[Source], values: Mapping[str, Any], file: str, pa
 def _load_kind(source: type[Source], values: Mapping[str, Any], file: str, path: tuple) -> Source:
     """A dataset of one of its source's kinds, whose fields stand in the entry beside the kind's name."""
     key, kinds = source.kind_key, implementation(source.name).KINDS
+    assert key is not None  # else _load_dataset reads it
     name = values.get(key, "")
     if name not in kinds:
         problem = f": unknown {key} {name!r}" if key in values else " is missing"

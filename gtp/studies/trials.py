@@ -18,7 +18,7 @@ from gtp.studies.reading import parse, place, read_mapping
 class Trial(Method):
     """A method with some of its settings changed."""
 
-    trial_of: str | None = None
+    trial_of: str  # type: ignore[misc]
     """The method that is tuned."""
     changes: dict[str, Any]
     """Fields that differ from that method's on the tasks of all suites; empty for the first trial."""

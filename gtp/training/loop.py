@@ -30,7 +30,7 @@ from gtp.progress import Progress, say
 from gtp.schema import Measurement, write_rows
 from gtp.training.checkpoint import load_checkpoint, save_checkpoint
 from gtp.training.compiler import compiler_available, find_compiler_problem
-from gtp.training.learner import Learner
+from gtp.training.learner import Learner, Phase
 from gtp.training.run import CHECKPOINT, Run, claimed, discard, exclusive, finished_before, publish
 from gtp.training.samplers import sampler_for
 
@@ -165,7 +165,7 @@ def _train(run: Run, scratch: Path, execution: Execution, output: Path) -> dict:
         say(f"{what}: compiling, which may take a minute")
     progress = Progress(what, config.steps, "steps", done=first, interval=execution.progress_seconds)
     started = saved = time.monotonic()
-    warm_up = {}  # phase -> seconds of its first update, most of which is compilation
+    warm_up: dict[Phase, float] = {}  # phase -> seconds of its first update, most of which is compilation
     interval = Interval()
     inputs = learner.inputs(sampler)
     for step in range(first + 1, config.steps + 1):

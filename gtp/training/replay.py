@@ -22,6 +22,8 @@ class GrowingSampler(Sampler):
     is compiled once. Nothing is ever overwritten.
     """
 
+    columns: Steps
+
     def __init__(
         self,
         capacity: int,
@@ -83,7 +85,7 @@ class GrowingSampler(Sampler):
 
     def extend(self, transitions: Transitions, mean: Tensor, std: Tensor) -> None:
         """Store all episodes of a dataset, observations standardised with `mean` and `std` (O,)."""
-        mean, std = mean.cpu().numpy(), std.cpu().numpy()
+        mean, std = mean.cpu().numpy(), std.cpu().numpy()  # type: ignore[assignment]
         last = episode_ends(transitions)[transitions.episode_starts]
         for first, end in zip(transitions.episode_starts, last, strict=True):
             rows = slice(first, end + 1)

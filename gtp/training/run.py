@@ -136,7 +136,7 @@ def claimed(output: Path) -> Iterator[None]:
 
 
 def finished_before(
-    settings: dict, steps: Iterable[int], output: Path, scratch: Path | None = None
+    settings: dict, steps: Iterable[int | str], output: Path, scratch: Path | None = None
 ) -> dict | None:
     """The record of the very same run if `output` holds it, None if it holds none.
 

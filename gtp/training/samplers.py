@@ -75,6 +75,8 @@ class TransitionSampler(Sampler):
 class WindowSampler(Sampler):
     """Windows of steps inside one episode, all starts alike."""
 
+    columns: Steps
+
     def __init__(self, columns: Steps):
         self.columns = columns
 

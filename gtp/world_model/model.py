@@ -53,7 +53,7 @@ class WorldModel(NamedTuple):
         values = decode(self.values(latent, act))
         if len(values) <= 2:
             return values.mean(dim=0)
-        chosen = preference.topk(2, dim=0).indices
+        chosen = preference.topk(2, dim=0).indices  # type: ignore[union-attr]
         if chosen.ndim == 1:
             return values[chosen].mean(dim=0)
         return values.gather(0, chosen.expand(2, *values.shape[1:])).mean(dim=0)

@@ -124,6 +124,9 @@ class GaussianPrior(nn.Module):
 class RunningMoments(nn.Module):
     """A mean and a deviation that a loss keeps up to date: () -> mean (), std ()."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self):
         super().__init__()
         self.register_buffer("mean", torch.zeros(()))
@@ -135,6 +138,8 @@ class RunningMoments(nn.Module):
 
 class RunningScale(nn.Module):
     """A scale that a loss keeps up to date: () -> ()."""
+
+    scale: Tensor
 
     def __init__(self):
         super().__init__()

@@ -5,7 +5,7 @@ model; their returns weight a mean, which by Tweedie's formula is the score. Sou
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -85,6 +85,8 @@ def imagine(model: WorldModel, latent: Tensor, act: Tensor, noise: Tensor, heads
     """
     count = search.prior_sequences
     z = latent.expand(len(act), *latent.shape)
+    returns: Any
+    alive: Any
     returns, alive, discount, taken = 0.0, 1.0, 1.0, []
     for t in range(search.horizon):
         a = torch.cat([model.sample(z[:count], noise[:count, t]), act[count:, t]])

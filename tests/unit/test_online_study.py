@@ -65,6 +65,11 @@ MISTAKES = {
         lambda study: study["methods"]["sac"].update(set={"eta": 1.0}),
         "sac.set.eta: unknown key",
     ),
+    "no such key": (
+        lambda study: study["methods"]["sac"].update(labl="x"),
+        "methods.sac.labl: unknown key; did you mean 'label'",
+    ),
+    "no such key before": (before(kep_data=True), "after.offline_first.kep_data: unknown key; did you mean"),
     "bad value": (setting("mbdpo", nfe=0), "nfe must be at least 1, got 0"),
     "no such size": (setting("mbdpo", size="huge"), "expected nano or tiny"),
     "no such method": (

@@ -83,7 +83,7 @@ class AntMazeRecipe(Recipe):
         return CenteredGoal(simulator)
 
     def record(self, environment: gym.Env, chunk: int, steps: int) -> list[EpisodeBuffer]:
-        episodes = []
+        episodes: list[EpisodeBuffer] = []
         while steps > 0:
             seed, rng = self.random_stream(chunk, len(episodes))
             journeys = self.journeys()

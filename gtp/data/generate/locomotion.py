@@ -7,6 +7,7 @@ share of the noise that they were trained with, so that cloning gains as on D4RL
 (gtp.data.generate.calibration).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from minari.data_collector import EpisodeBuffer
 
 from gtp.data.generate.behaviour.policy import BehaviourPolicy, load_policies, policies_file
-from gtp.data.generate.behaviour.robots import RUNNERS
+from gtp.data.generate.behaviour.robots import LOCOMOTION, RUNNERS
 from gtp.data.generate.recipe import Actor, Recipe, random_actor, record_episode, split
 from gtp.envs.make import make_simulator
 
@@ -54,7 +55,7 @@ class LocomotionRecipe(Recipe):
 
     def record(self, environment: gym.Env, chunk: int, steps: int) -> list[EpisodeBuffer]:
         policy, noise = self.policy_of(chunk), self._noise()
-        episodes = []
+        episodes: list[EpisodeBuffer] = []
         while steps > 0:
             seed, rng = self.random_stream(chunk, len(episodes))
             if policy is None:
@@ -67,7 +68,7 @@ class LocomotionRecipe(Recipe):
 
     def expert(self, rng: np.random.Generator) -> Actor:
         """The expert policy with the robot's default noise: a task's scores do not depend on `noise`."""
-        noise = RUNNERS[self.robot].locomotion.noise
+        noise = LOCOMOTION[self.robot].noise
         return partial(load_policies(self.robot).expert.act, rng=rng, noise=noise)
 
     @property
@@ -78,9 +79,9 @@ class LocomotionRecipe(Recipe):
         return super().sources() | ({"noise": self._noise()} if self.behaviour_files else {})
 
     def _noise(self) -> float:
-        return RUNNERS[self.robot].locomotion.noise if self.noise is None else self.noise
+        return LOCOMOTION[self.robot].noise if self.noise is None else self.noise
 
-    def _policies(self) -> list[BehaviourPolicy | None]:
+    def _policies(self) -> Sequence[BehaviourPolicy | None]:
         """The policies of the tier, which act in this order for equal shares of the steps; None is random."""
         if self.tier == "random":
             return [None]

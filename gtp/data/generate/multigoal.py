@@ -41,7 +41,7 @@ class MultiGoalRecipe(Recipe):
         return make_simulator("gtp/MultiGoal-v0", max_episode_steps=self.horizon)
 
     def record(self, environment: gym.Env, chunk: int, steps: int) -> list[EpisodeBuffer]:
-        episodes = []
+        episodes: list[EpisodeBuffer] = []
         while steps > 0:
             seed, rng = self.random_stream(chunk, len(episodes))
             act = partial(walk, goal=GOALS[rng.integers(len(GOALS))], noise=self.action_noise, rng=rng)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
 from gtp.files import sha256_of
@@ -92,8 +91,8 @@ def split(steps: int, size: int) -> list[int]:
     return [size] * whole + [rest] * (rest > 0)
 
 
-def random_actor(box: spaces.Box, rng: np.random.Generator) -> Actor:
-    """Draws actions uniformly from their box."""
+def random_actor(box: Any, rng: np.random.Generator) -> Actor:
+    """Draws actions uniformly from their box, a spaces.Box."""
     return lambda observation: rng.uniform(box.low, box.high).astype(box.dtype)
 
 
@@ -113,6 +112,7 @@ def record_episode(
     is recorded where there is one. The number in `id` is for the caller to set.
     """
     observation, info = environment.reset(seed=seed, options=options)
+    actions: list[np.ndarray]
     observations, actions, rewards, infos = [observation], [], [], [info]
     ended = False
     while len(actions) < steps and not ended:

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
+import gymnasium as gym
 from minari.data_collector import EpisodeBuffer
 
 from gtp.data.generate.recipe import Recipe
@@ -52,6 +53,11 @@ def _record_in_pool(recipe: Recipe, chunks: list[int], workers: int) -> Iterator
             ) from error
 
 
+_recipe: Recipe
+_environment: gym.Env
+"""Those of a worker process."""
+
+
 def _start_worker(recipe: Recipe) -> None:
     global _recipe, _environment
     _recipe, _environment = recipe, recipe.make_collector()
@@ -60,7 +66,9 @@ def _start_worker(recipe: Recipe) -> None:
 
 def _end_with_parent() -> None:
     """End this worker when its parent process ends; it would wait for ever after a parent that was killed."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
     os._exit(1)
 
 

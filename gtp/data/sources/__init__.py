@@ -120,7 +120,7 @@ class Generated(Source):
     def remedy(cls, dataset_id: str, root: Path) -> str:
         return f"make it with `python -m gtp dataset generate <recipe> --id {dataset_id} --root {root} ...`"
 
-    def _kind(self) -> type:
+    def _kind(self) -> type[Any]:
         return implementation(self.name).KINDS[self.recipe]
 
 

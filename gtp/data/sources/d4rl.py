@@ -49,6 +49,7 @@ def fetch(dataset: FromD4RL, dataset_id: str, root: Path, *, command: str = "") 
         if file is not None:
             origin = {"file": str(file), "url": None}
             return convert(file, task, dataset_id, workshop, origin, dataset.clip_actions)
+        assert url is not None  # find_file has one of the two
         downloaded = workshop.downloads / f"{task.id}.hdf5"
         received = fetch_file(task, url, downloaded, sha256, default=dataset.file is None)
         try:
@@ -94,7 +95,7 @@ def find_file(task: D4RLTask, source: str | None) -> tuple[Path | None, str | No
         if not path.is_file():
             raise UserError(f"there is no file {path}; give the path or URL of D4RL's file of {task.id}")
         return path, None
-    if task.url is None:
+    if task.url is None or task.file_name is None:
         raise UserError(
             f"D4RL's file of {task.id} is not known; give its path or URL, or use one of"
             f" {', '.join(sorted(URLS))}"
@@ -121,7 +122,7 @@ def fetch_file(task: D4RLTask, url: str, file: Path, sha256: str | None, *, defa
     try:
         found = download(url, file)
     except DownloadError as error:
-        looked = f" and there is no {d4rl_folder() / task.file_name}" if default else ""
+        looked = f" and there is no {d4rl_folder() / task.file_name}" if default and task.file_name else ""
         place = f"put the file at {d4rl_folder() / task.file_name}" if task.file_name else "get the file"
         raise UserError(
             f"cannot download {task.id} from {url}: {error}{looked}; {place} or name another with --file,"

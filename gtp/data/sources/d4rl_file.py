@@ -209,7 +209,7 @@ class D4RLFile:
             if pending is not None:
                 block = {name: np.concatenate([pending[name], values]) for name, values in block.items()}
             first = 0
-            for end in np.flatnonzero(self.find_ends(block, last=stop == rows)) + 1:
+            for end in (np.flatnonzero(self.find_ends(block, last=stop == rows)) + 1).tolist():
                 episode = self.make_episode({name: values[first:end] for name, values in block.items()})
                 if episode is not None:
                     yield episode

@@ -213,7 +213,7 @@ class Remote:
     repository: str
     folder: str
     """Ends in / unless it is the whole repository."""
-    revision: str
+    revision: str | None
     files: dict[str, RepoFile]
     """By their path in the repository."""
 

@@ -128,7 +128,7 @@ def intact_card(order: Order, folder: Path) -> dict | None:
             " choose another id or move the folder away"
         )
     if differing:
-        problem = f"{folder} is not up to date (its recipe differs in {names})"
+        problem: str | None = f"{folder} is not up to date (its recipe differs in {names})"
     else:
         problem = find_damage(folder, card)
     if problem is None:

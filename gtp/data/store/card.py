@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def describe_episodes(episodes: Iterable[EpisodeData]) -> dict:
     }
 
 
-def summarize(values: list[float]) -> dict[str, float]:
+def summarize(values: Sequence[float]) -> dict[str, float]:
     """Mean, standard deviation, smallest and largest of some numbers."""
     return {name: float(getattr(np, name)(values)) for name in ("mean", "std", "min", "max")}
 

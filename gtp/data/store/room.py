@@ -113,9 +113,16 @@ def guarded(dataset_id: str, place: Path, size: int) -> Iterator[Guard]:
         end_on_failure(sys.exc_info()[1])
         close(file)
 
+    def careful_hook(kind, error, trace) -> None:
+        end_on_failure(error)
+        hooks[0](kind, error, trace)
+
+    def careful_last_hook(found) -> None:
+        end_on_failure(found.exc_value)
+        hooks[1](found)
+
     # Where h5py lets go of an object it can raise nothing: it prints, by the first hook and then the second.
-    sys.excepthook = lambda kind, error, trace: end_on_failure(error) or hooks[0](kind, error, trace)
-    sys.unraisablehook = lambda found: end_on_failure(found.exc_value) or hooks[1](found)
+    sys.excepthook, sys.unraisablehook = careful_hook, careful_last_hook
     h5py.File.close = careful_close
     try:
         yield guard

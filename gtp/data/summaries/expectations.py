@@ -56,6 +56,7 @@ def validate_dataset(
     found = {}
     for name in wanted:
         if name == "coverage":
+            assert maze is not None  # refused above
             found[name] = share_of_cells(dataset_id, root, maze)
         elif name == "largest_action":
             found[name] = float(np.abs(card["action_range"]).max())

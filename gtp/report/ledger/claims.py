@@ -9,6 +9,7 @@ an effect is not called absent because few seeds do not show it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -120,11 +121,11 @@ def judge(claim: Claim, results: Results) -> Finding:
     """The verdict of a study on a claim, by the claim's rule."""
     record = results.record
     budget = (record.steps, getattr(record, "episodes", 0)) if record else (0, 0)
-    about = {"claim": claim, "study": results.name, "budget": budget}
+    about: dict[str, Any] = {"claim": claim, "study": results.name, "budget": budget}
     try:
         parts = tuple(claim.measure.parts(results))
-    except Untestable as reason:
-        return Finding(**about, verdict=Verdict.UNTESTED, reason=str(reason) + elsewhere(claim, results))
+    except Untestable as error:
+        return Finding(**about, verdict=Verdict.UNTESTED, reason=str(error) + elsewhere(claim, results))
     about["parts"] = parts
     tested = [part for part in parts if isinstance(part, Part)]
     needed = claim.rule.parts or len(parts)
@@ -225,7 +226,7 @@ def best_study(findings: list[Finding]) -> Finding:
 
     def weight(finding: Finding) -> tuple[int, ...]:
         named = finding.study in finding.claim.studies
-        if finding.verdict is Verdict.UNTESTED or finding.deciding is None:
+        if finding.verdict is Verdict.UNTESTED or finding.deciding is None or finding.estimate is None:
             return (0, named)
         tasks = len(finding.deciding.tasks) + len(finding.deciding.left_out)
         return (1, len(finding.tested), tasks, finding.estimate.n, *finding.budget)

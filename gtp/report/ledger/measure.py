@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pandas as pd
 
 from gtp.report.ledger.results import Results
 from gtp.report.statistics import Estimate
 
-SAMPLE = "sample"
+SAMPLE: Final = "sample"
 """The acting rule of one sample (gtp.acting), by which claims compare where they say nothing else."""
 
 

@@ -17,7 +17,7 @@ class Unmeasured(Measure):
 
     needs: str
     """What would have to be there, in a phrase."""
-    unit: str = "points"
+    unit: str = "points"  # type: ignore[misc]
 
     def in_words(self) -> str:
         return f"nothing yet: it needs {self.needs}"

@@ -1,6 +1,7 @@
 """Measures on Gaussian mixtures, whose exact flow is known: Theorem 1, and distances of learned maps."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from gtp.report.ledger.measure import Evidence, Measure, Missing, Part
 from gtp.report.ledger.results import Results, Untestable
 from gtp.report.ledger.times import exponential
-from gtp.report.statistics import combine_means
+from gtp.report.statistics import Estimate, combine_means
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class GapOrder(Measure):
             parts.append(
                 Part(
                     f"{solver} on {mixture}",
-                    lambda confidence, values=slopes: combine_means([values], [1.0], confidence),
+                    partial(combine_means, [slopes], [1.0]),
                     (Evidence("theorem", where, "gap"),),
                     (str(mixture),),
                 )
@@ -56,6 +57,11 @@ class GapOrder(Measure):
         x = rows["step"] if self.sweep == "step" else rows["t"] - rows["u"]
         slope = float(np.polyfit(np.log(x), np.log(rows["gap"].abs()), 1)[0])
         return slope / float(rows["order"].iloc[0]) if self.sweep == "step" else slope
+
+
+def ratio(logs: np.ndarray, confidence: float) -> Estimate:
+    """Geometric mean of ratios from their logarithms, one for each seed."""
+    return exponential(combine_means([logs], [1.0], confidence))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +92,7 @@ class MapDistance(Measure):
             parts.append(
                 Part(
                     f"on {mixture}",
-                    lambda confidence, values=logs: exponential(combine_means([values], [1.0], confidence)),
+                    partial(ratio, logs),
                     tuple(
                         Evidence(
                             "solution_map",

@@ -42,7 +42,7 @@ def claims_over_studies(
 
     `everywhere` has the verdicts of every study, in the order of the claims.
     """
-    others = {finding.claim.id: [] for finding in chosen}
+    others: dict[str, list[Finding]] = {finding.claim.id: [] for finding in chosen}
     for findings in everywhere:
         for finding in findings:
             others[finding.claim.id].append(finding)
@@ -80,17 +80,23 @@ def cells(finding: Finding) -> tuple[Cell, ...]:
     """Verdict, effect, rule, reason and the claim's name; then what the effect rests on."""
     claim, part, estimate = finding.claim, finding.deciding, finding.estimate
     decided = finding.verdict in (Verdict.HOLDS, Verdict.FAILS)
-    measured = part is not None and estimate is not None
+    effect = replicates = tasks = nfe = acting = "–"
+    if part is not None and estimate is not None:
+        effect = effect_text(finding)
+        replicates = f"{estimate.n} {claim.measure.replicates}"
+        tasks = ", ".join(part.tasks)
+        nfe = " and ".join(map(str, part.nfe)) or "–"
+        acting = " and ".join(acting_label(name) for name in part.acting) or "–"
     return (
         Cell(finding.verdict.value, bold=decided),
-        Cell(effect_text(finding) if measured else "–"),
+        Cell(effect),
         Cell(claim.rule.in_words(claim.measure.unit)),
         Cell(finding.reason),
         Cell(claim.id),
-        Cell(f"{estimate.n} {claim.measure.replicates}" if measured else "–"),
-        Cell(", ".join(part.tasks) if measured else "–"),
-        Cell(" and ".join(map(str, part.nfe)) or "–" if measured else "–"),
-        Cell(" and ".join(acting_label(name) for name in part.acting) or "–" if measured else "–"),
+        Cell(replicates),
+        Cell(tasks),
+        Cell(nfe),
+        Cell(acting),
     )
 
 
@@ -105,6 +111,8 @@ def acting_label(name: str) -> str:
 def effect_text(finding: Finding) -> str:
     """The effect with its interval and its comparison, and the confidence where that is not 95 %."""
     effect, unit = finding.estimate, finding.claim.measure.unit
+    assert effect is not None
+    assert finding.deciding is not None  # where there is an effect
     text = effect_in_words(effect, unit)
     if finding.confidence and finding.confidence > CONFIDENCE:
         text += f" ({100 * finding.confidence:.3g} %)"
@@ -143,7 +151,7 @@ def verdict_row(finding: Finding, results: Results) -> ClaimVerdict:
     """A verdict as a row of claims.csv."""
     claim, part, estimate = finding.claim, finding.deciding, finding.estimate
     unit, record = claim.measure.unit, results.record
-    known = estimate is not None and bool(np.isfinite(estimate.low))
+    known = estimate if estimate is not None and np.isfinite(estimate.low) else None
     return ClaimVerdict(
         study=finding.study,
         claim=claim.id,
@@ -158,8 +166,8 @@ def verdict_row(finding: Finding, results: Results) -> ClaimVerdict:
         reason=finding.reason,
         comparison=part.label if part else "",
         estimate=estimate.mean if estimate else None,
-        low=estimate.low if known else None,
-        high=estimate.high if known else None,
+        low=known.low if known else None,
+        high=known.high if known else None,
         confidence=finding.confidence if known else None,
         line=claim.rule.line(),
         unit=unit,
@@ -191,5 +199,5 @@ def verdict_lines(findings: Sequence[Finding], *, tested: bool = False) -> list[
                 counts = finding.claim.rule.in_words(finding.claim.measure.unit)
                 told = f"{effect_text(finding)}; counts: {counts} ({finding.reason})"
             lines.append(f"  {finding.verdict.value:16}  {finding.claim.title} ({finding.claim.id}): {told}")
-    counts = [f"{sum(f.verdict is verdict for f in findings)} {verdict.value}" for verdict in Verdict]
-    return [*lines[1:], "", f"{len(findings)} claims: {', '.join(counts)}."]
+    totals = [f"{sum(f.verdict is verdict for f in findings)} {verdict.value}" for verdict in Verdict]
+    return [*lines[1:], "", f"{len(findings)} claims: {', '.join(totals)}."]

@@ -1,6 +1,7 @@
 """Measures of what episodes reach: tasks that are solved, and how many goals a policy goes to."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,8 @@ import pandas as pd
 from gtp.report.ledger.measure import SAMPLE, Evidence, Measure, Missing, Part
 from gtp.report.ledger.results import Results, Untestable
 from gtp.report.ledger.scores import way_of
-from gtp.report.statistics import combine_means, share_estimate
+from gtp.report.record import TaskRecord
+from gtp.report.statistics import Estimate, combine_means, share_estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +33,14 @@ class SolvedTasks(Measure):
         if not tasks:
             raise Untestable(f"no task of {self.suite}")
         way = way_of(results, self.method, self.acting)
+
+        def rate(task: TaskRecord, confidence: float) -> Estimate:
+            return share_estimate(way.scores(results, task), study.episodes, confidence)
+
         return [
             Part(
                 f"on {task.name}",
-                lambda confidence, t=task: share_estimate(way.scores(results, t), study.episodes, confidence),
+                partial(rate, task),
                 (way.evidence(task),),
                 (task.name,),
                 (way.nfe,),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -110,7 +111,7 @@ class ScoreDifference(Measure):
             way = way_of(results, other, self.acting, self.nfe.get(other))
             return difference(results, own, way, f"against {other}", results.study.tasks)
 
-        return [missing_unless(f"against {other}", lambda o=other: part(o)) for other in self.minus]
+        return [missing_unless(f"against {other}", partial(part, other)) for other in self.minus]
 
     def methods(self) -> tuple[str, ...]:
         return (self.method, *self.minus)
@@ -166,7 +167,7 @@ class SizeSteps(Measure):
             for small, large in pairwise(ways)
         ]
         return [
-            missing_unless(label, lambda s=(one, other, label): difference(results, *s, study.tasks))
+            missing_unless(label, partial(difference, results, one, other, label, study.tasks))
             for label, one, other in steps
         ]
 
@@ -204,7 +205,7 @@ class BestTrial(Measure):
             if way is not chosen
         }
         return [
-            missing_unless(label, lambda w=way, t=task, text=label: difference(results, w, chosen, text, [t]))
+            missing_unless(label, partial(difference, results, way, chosen, label, [task]))
             for label, (way, task) in labels.items()
         ]
 

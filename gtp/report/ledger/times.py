@@ -15,7 +15,8 @@ RATE = "seed_updates_per_second"
 
 def exponential(value: Estimate) -> Estimate:
     """A ratio from its logarithm."""
-    return Estimate(*(float(np.exp(x)) for x in (value.mean, value.low, value.high)), value.n)
+    mean, low, high = (float(np.exp(x)) for x in (value.mean, value.low, value.high))
+    return Estimate(mean, low, high, value.n)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,8 @@ def ledger_entries(
     entries: dict[Verdict, list[LedgerEntry]] = {verdict: [] for verdict in Verdict}
     for finding in findings:
         claim, unit = finding.claim, finding.claim.measure.unit
-        shown = finding.estimate is not None and finding.deciding is not None
+        part, estimate = finding.deciding, finding.estimate
+        shown = part is not None and estimate is not None
         *_, n, tasks, nfe, acting = (cell.text for cell in cells(finding))
         basis = {"Over": n, "Tasks": tasks, "K": nfe, "Acting": acting}
         low, high = claim.rule.bounds(unit)
@@ -74,8 +75,8 @@ def ledger_entries(
             LedgerEntry(
                 finding=finding,
                 effect=effect_with_unit(finding) if shown else "",
-                comparison=finding.deciding.label if shown and len(finding.parts) > 1 else "",
-                picture=interval_picture(finding.estimate, (low, high), unit) if shown else None,
+                comparison=part.label if part and shown and len(finding.parts) > 1 else "",
+                picture=interval_picture(estimate, (low, high), unit) if estimate and shown else None,
                 picture_in_words=f"Effect {effect_with_unit(finding)}; counts: {claim.rule.in_words(unit)}."
                 if shown
                 else "",
@@ -91,9 +92,11 @@ def ledger_entries(
 def effect_with_unit(finding: Finding) -> str:
     """The effect with its interval and unit, and the confidence where that is not 95 %."""
     unit = finding.claim.measure.unit
+    assert finding.estimate is not None  # only of what was measured
     text = f"{effect_in_words(finding.estimate, unit)} {unit}"
-    higher = finding.confidence is not None and finding.confidence > CONFIDENCE
-    return f"{text} ({100 * finding.confidence:.3g} %)" if higher else text
+    if finding.confidence is not None and finding.confidence > CONFIDENCE:
+        return f"{text} ({100 * finding.confidence:.3g} %)"
+    return text
 
 
 def comparisons(finding: Finding) -> Iterable[tuple[str, str]]:

@@ -107,7 +107,7 @@ def shown_figure(product: Product, place: Place, view: str) -> dict[str, Any]:
 def environment() -> jinja2.Environment:
     """Jinja2 as the page needs it: names that are unknown are errors, text is escaped."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
-    options = {"autoescape": True, "undefined": jinja2.StrictUndefined}
+    options: dict[str, Any] = {"autoescape": True, "undefined": jinja2.StrictUndefined}
     result = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **options)
     result.filters["upper_first"] = lambda text: text[:1].upper() + text[1:]
     return result

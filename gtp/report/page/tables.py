@@ -84,7 +84,7 @@ def _parts(tokens: Sequence[Token]) -> Iterator[PagePart]:
             rows.append([])
         elif token.type in ("th_open", "td_open"):
             inline = tokens[place + 1]
-            kinds = {child.type for child in inline.children}
+            kinds = {child.type for child in inline.children or ()}
             rows[-1].append((PageCell(_text(inline), "strong_open" in kinds), "em_open" in kinds))
         elif token.type == "table_close":
             headings, *body = rows
@@ -94,6 +94,7 @@ def _parts(tokens: Sequence[Token]) -> Iterator[PagePart]:
 
 def _groups(rows: Sequence[Sequence[tuple[PageCell, bool]]]) -> Iterator[PageGroup]:
     """Rows by the headings over them, which are the rows with an emphasised first cell and nothing else."""
+    members: list[tuple[PageCell, ...]]
     heading, members = "", []
     for row in rows:
         (first, is_heading), *_ = row
@@ -111,6 +112,6 @@ def _text(inline: Token) -> str:
     """The words of a cell or paragraph without marks."""
     return "".join(
         "\n" if child.type == "softbreak" else child.content
-        for child in inline.children
+        for child in inline.children or ()
         if child.type in ("text", "text_special", "code_inline", "softbreak")
     )

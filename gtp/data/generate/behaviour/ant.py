@@ -93,6 +93,8 @@ class AntGoals(gym.Env):
     `info["goals"]` counts the goals reached; `distance` is that to the present goal, in metres.
     """
 
+    distance: float
+
     def __init__(self):
         self.simulator = gym.make(
             "Ant-v5",

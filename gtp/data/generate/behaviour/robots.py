@@ -69,5 +69,6 @@ ROBOTS = {
         training=Training(environment="AntGoals", steps=2_600_000, horizon=500, width=128, tiers=False)
     ),
 }
-RUNNERS = {name: robot for name, robot in ROBOTS.items() if robot.locomotion is not None}
+LOCOMOTION = {name: robot.locomotion for name, robot in ROBOTS.items() if robot.locomotion is not None}
+RUNNERS = {name: ROBOTS[name] for name in LOCOMOTION}
 """Those that locomotion data are recorded with."""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -81,7 +82,7 @@ def run_ppo(robot: str, training: Training, work: Path, seed: int) -> None:
 def make_environment(training: Training) -> gym.Env:
     """One simulator, with its episodes' returns recorded."""
     if training.environment == "AntGoals":
-        environment = gym.wrappers.TimeLimit(AntGoals(), training.horizon)
+        environment: gym.Env = gym.wrappers.TimeLimit(AntGoals(), training.horizon)
     else:
         environment = gym.make(
             training.environment, disable_env_checker=True, max_episode_steps=training.horizon
@@ -96,7 +97,7 @@ class Snapshots(BaseCallback):
         super().__init__()
         self.robot, self.work, self.progress = robot, work, progress
         self.every = training.snapshot_rollouts * training.rollout * training.simulators
-        self.recent = deque(maxlen=RECENT)
+        self.recent: deque[dict] = deque(maxlen=RECENT)
 
     def _on_step(self) -> bool:
         self.recent.extend(info["episode"] for info in self.locals["infos"] if "episode" in info)
@@ -116,7 +117,7 @@ class Snapshots(BaseCallback):
             "episode_return": float(np.mean(returns)) if returns else None,
             "episode_length": float(np.mean(lengths)) if lengths else None,
         }
-        arrays = actor_arrays(self.model)
+        arrays: dict[str, Any] = actor_arrays(self.model)
 
         def write(temporary: Path) -> None:
             with open(temporary, "wb") as file:  # given a name, numpy would append .npz to it
@@ -192,7 +193,9 @@ def ship(
 
 def find_medium(returns: Sequence[float | None]) -> int:
     """The first snapshot whose return is at least a third of the last one's, D4RL's medium policy."""
-    return next(i for i, value in enumerate(returns) if value is not None and value >= returns[-1] / 3)
+    last = returns[-1]
+    assert last is not None  # by then episodes have ended
+    return next(i for i, value in enumerate(returns) if value is not None and value >= last / 3)
 
 
 def evenly_spaced(first: int, last: int, count: int) -> list[int]:
