@@ -83,7 +83,7 @@ def _read(path: Path) -> _Source:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(body := getattr(node, "body", None), list):
-            node.body = [statement for statement in body if not _is_text(statement)]
+            body[:] = [statement for statement in body if not _is_text(statement)]
     own = tuple(name for name in names if name.split(".")[0] == "gtp")
     return _Source(own, hashlib.sha256(ast.dump(tree).encode()).digest())
 

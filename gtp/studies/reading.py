@@ -117,7 +117,8 @@ def parse(kind: type[T], data: Any, file: Place, path: KeyPath = ()) -> T:
     try:
         # JSON is the input form in which pydantic is strict about scalars but takes mappings for dataclasses.
         text = json.dumps(data, default=str)
-        return _adapter(kind).validate_json(text, strict=True, extra="forbid")
+        adapter = _adapter(kind)  # type: ignore[arg-type]  # a class is hashable
+        return adapter.validate_json(text, strict=True, extra="forbid")
     except pydantic.ValidationError as error:
         raise UserError(_explain(error.errors(), kind, file, path)) from error
     except (ValueError, RecursionError) as error:  # of a number of thousands of digits

@@ -227,7 +227,7 @@ def _train(run: Run, scratch: Path, execution: Execution, output: Path) -> dict:
 class Interval:
     """Sums of the logged quantities over some updates, of which not every one logs the same."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._sums: dict[tuple[str, ...], tuple[Tensor, int]] = {}
 
     def add(self, names: list[str], values: Tensor) -> None:
