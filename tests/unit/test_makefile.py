@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Path:
 def write_environment(place: Path) -> None:
     """An environment whose tools print their words, installed after the lock was written."""
     (place / "bin").mkdir(parents=True)
-    for name in ("python", "snakemake", "ruff", "snakefmt"):
+    for name in ("python", "snakemake", "ruff", "snakefmt", "mypy"):
         (place / "bin" / name).write_text(TOOL)
         (place / "bin" / name).chmod(0o755)
     (place / ".gtp-installed").touch()
@@ -68,7 +68,12 @@ COMMANDS = {
     ],
     "test-cluster": ["[python][-m][tests.cluster.scenarios]"],
     "mutants": ["[python][-m][tests.mutants.run][--size][320][--record][docs/mutants.md]"],
-    "lint": ["[ruff][check][.]", "[ruff][format][--check][.]", "[snakefmt][--check][Snakefile][workflow]"],
+    "lint": [
+        "[ruff][check][.]",
+        "[ruff][format][--check][.]",
+        "[snakefmt][--check][Snakefile][workflow]",
+        "[mypy][--no-error-summary]",
+    ],
 }
 
 
