@@ -24,7 +24,8 @@ class HeldAction(gym.Wrapper, gym.utils.RecordConstructorArgs):
         self.repeat = repeat
 
     def step(self, action):
-        total, success = 0.0, False
+        total: Any = 0.0
+        success = False
         for _ in range(self.repeat):
             observation, reward, terminated, truncated, info = self.env.step(action)
             total += reward

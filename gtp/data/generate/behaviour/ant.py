@@ -4,6 +4,8 @@ The ant has four equal legs, 90 degrees apart. Turning it by a quarter and renam
 ant, so the controller sees its goal within 45 degrees of straight ahead: a quarter of the task to learn.
 """
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
@@ -106,7 +108,8 @@ class AntGoals(gym.Env):
         )
         self.observation_space = spaces.Box(-np.inf, np.inf, (FEATURES,), np.float32)
         self.action_space = spaces.Box(-1.0, 1.0, (8,), np.float32)
-        self._dt = self.simulator.unwrapped.dt
+        bare: Any = self.simulator.unwrapped
+        self._dt = bare.dt
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         super().reset(seed=seed)
