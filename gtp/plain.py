@@ -7,14 +7,11 @@ have none.
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gtp.errors import shorten
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
+T = TypeVar("T")
 NAMES = {
     int: "a whole number",
     float: "a finite number",
@@ -34,7 +31,8 @@ def build(kind: type[T], data: Any, where: str = "") -> T:
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"{where or 'it'} is {shorten(data)} where a mapping is expected")
-    prefix, known = f"{where}." if where else "", {field.name: field for field in fields(kind) if field.init}
+    declared = fields(kind)  # type: ignore[arg-type]
+    prefix, known = f"{where}." if where else "", {field.name: field for field in declared if field.init}
     for name in data:
         if name not in known:
             raise ValueError(f"{prefix}{shorten(name)} is unknown")

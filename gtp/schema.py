@@ -8,12 +8,9 @@ field added to a dataclass is therefore a column of the table.
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from gtp.files import write_csv
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 TEXT, NUMBER, OPTIONAL = "text", "a number", "a number or nothing"
 WHOLE, OPTIONAL_WHOLE = "a whole number", "a whole number or nothing"
@@ -322,7 +319,7 @@ def column_kinds(row: type) -> dict[str, str]:
     return kinds
 
 
-def column_values(row: "DataclassInstance") -> list[object]:
+def column_values(row: Any) -> list[object]:
     """The values of one row in the order of `column_kinds`."""
     return [getattr(row, field.name) for field in fields(row)]
 
