@@ -122,7 +122,8 @@ class Policy:
         rule = self.rule(acting)
         noise = self._next_noise(rule, len(batch), nfe)
         networks = bind(self.modules, self.params)
-        if self._memory is None:
+        if self._memory is None or any(len(rows) != len(batch) for rows in self._memory.values()):
+            # Other episodes begin anew, as their noise does.
             self._memory = self.algorithm.first_memory(len(batch), len(self.action_low))
         normalized = self.normalize(batch)
         action, self._memory = choose_action(

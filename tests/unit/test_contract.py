@@ -318,6 +318,13 @@ def test_a_policy_remembers_for_each_environment_until_it_is_reset():
     assert policy.act(obs).ravel().tolist() == pytest.approx([0.1, 0.2])
 
 
+def test_a_batch_of_another_size_is_of_other_episodes():
+    policy = remembering()
+    for _ in range(2):
+        policy.act(np.ones((1, 1)))
+    assert policy.act(np.array([[1.0], [2.0]])).ravel().tolist() == pytest.approx([0.1, 0.2])
+
+
 def test_a_plan_cannot_be_averaged_over_samples():
     with pytest.raises(ValueError, match="take 'sample'"):
         remembering().act(np.zeros((1, 1)), acting="mean_of_4")

@@ -14,6 +14,7 @@ from gtp.algorithms.gtp import GTP
 from gtp.algorithms.mbdpo import MBDPO, MODEL, PRESETS
 from gtp.config import Execution
 from gtp.errors import UserError
+from gtp.evaluation.cost import measure
 from gtp.networks import Sizes
 from gtp.training.learner import initialise
 from gtp.training.loop import train
@@ -241,6 +242,12 @@ def run(tmp_path_factory):
     arguments = {"checkpoints": folder / "checkpoints", "execution": EAGER}
     train(NANO, config, tiny_transitions(), (0, 1), output=folder / "mbdpo", label="mbdpo", **arguments)
     return folder / "mbdpo"
+
+
+def test_actions_are_timed_in_every_batch_size(run):
+    rows = measure(run / "policy-20.safetensors", run / "run.json", [1, 2], [1, 3])
+    timed = {(row.nfe, row.batch_size) for row in rows if row.quantity == "seconds_per_action"}
+    assert timed == {(1, 1), (1, 3), (2, 1), (2, 3)}
 
 
 def test_the_plan_is_remembered_from_one_action_to_the_next(run):
