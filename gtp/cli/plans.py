@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-MEASURED = (Path("results/reference/rivals"), Path("results/reference/quick"))
+MEASURED = tuple(Path("results/reference", name) for name in ("rivals", "quick", "mbdpo"))
 BENCH = Path("docs/bench-cpu.json")
 """The rate of matrix products on the machine of the references."""
 
