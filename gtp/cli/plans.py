@@ -34,7 +34,7 @@ def estimate(
     print("\n".join(estimate_lines(plan_of(study), known, speed, cores or os.cpu_count() or 1)))
 
 
-def core_rate(size: int = 1024, products: int = 10) -> float:
+def core_rate(size: int = 2048, products: int = 5) -> float:
     """Floating-point operations per CPU second of one core, the best of several float32 matrix products."""
     import torch
 
