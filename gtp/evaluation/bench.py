@@ -298,8 +298,11 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def matrix_product_rate(device: torch.device) -> float:
-    """Floating-point operations per second of one large float32 matrix product, as torch is set up."""
+def matrix_product_rate(device: torch.device, clock: Callable[[], float] | None = None) -> float:
+    """Floating-point operations per second of one large float32 matrix product, as torch is set up.
+
+    `clock` is that of `seconds_per_call`.
+    """
     size = MATRIX[device.type]
     a = torch.randn(size, size, device=device)
 
@@ -307,7 +310,7 @@ def matrix_product_rate(device: torch.device) -> float:
         a @ a
         synchronize(device)
 
-    return 2 * size**3 / seconds_per_call(multiply, repetitions=5)
+    return 2 * size**3 / seconds_per_call(multiply, repetitions=5, clock=clock)
 
 
 def random_transitions(config: BenchConfig) -> Transitions:

@@ -58,12 +58,8 @@ def measure(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
     device = "cuda" if place == "cuda" and torch.cuda.is_available() else "cpu"
-    # One for each batch size: what a policy remembers from its last action belongs to the same episodes.
-    policies = {
-        size: load_policy(policy_file, device=device, environment=environment) for size in batch_sizes
-    }
-    for policy in policies.values():
-        policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
+    policy = load_policy(policy_file, device=device, environment=environment)
+    policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
     algorithm = policy.algorithm
     ways = ways_to_act(policy, nfe, batch_sizes, acting_rules)
     rows += [
@@ -71,7 +67,7 @@ def measure(
         for k, rule in ways
     ]
     settings = [(k, rule, batch) for k, rule in ways for batch in batch_sizes]
-    rounds = seconds_in_rounds([acting(policies[setting[-1]], *setting) for setting in settings], ROUNDS)
+    rounds = seconds_in_rounds([acting(policy, *setting) for setting in settings], ROUNDS)
     for (k, rule, batch), seconds in zip(settings, zip(*rounds, strict=True), strict=True):
         rows += [
             Cost("seconds_per_action", k, rule.name, batch, repetition, device, value / batch)

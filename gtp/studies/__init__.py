@@ -6,7 +6,7 @@ algorithms) say what the files may contain, so there is no second schema to keep
 
 from gtp.studies.flags import flags
 from gtp.studies.layers import Layers
-from gtp.studies.plan import Plan, load_plan
+from gtp.studies.plan import CONFIGURATION, Plan, load_plan
 from gtp.studies.reading import read_mapping
 
-__all__ = ["Layers", "Plan", "flags", "load_plan", "read_mapping"]
+__all__ = ["CONFIGURATION", "Layers", "Plan", "flags", "load_plan", "read_mapping"]

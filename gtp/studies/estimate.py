@@ -177,9 +177,9 @@ def shares(plan: Plan, measured: Measured, speed: float) -> Iterator[Share]:
                     for seeds in chunks
                 ]
                 yield Share("train", task, name, sum(jobs), max(jobs))
-            ways = [(nfe, rule) for nfe in plan.nfe(name) for rule in plan.acting(name, suite)]
-            headline = evaluation.headline_nfe if method.choosable_nfe else 1
             rules = plan.acting(name, suite)
+            ways = [(nfe, rule) for nfe in plan.nfe(name) for rule in rules]
+            headline = evaluation.headline_nfe if method.choosable_nfe else 1
             per_seed = {
                 "evaluate": sum(episodes(evaluation.episodes, *way) for way in ways),
                 "curve": len(train.snapshot_steps())
@@ -207,10 +207,9 @@ def estimate_lines(plan: Plan, measured: Measured, speed: float, cores: int) -> 
     """The estimate as tables, minutes of one core by task, method and stage; then what they add up to."""
     parts = list(shares(plan, measured, speed))
     stages = list(dict.fromkeys(part.stage for part in parts))
-    labels = [part.task or "all" for part in parts]
     frame = pd.DataFrame(
         {
-            "task": labels,
+            "task": [part.task or "all" for part in parts],
             "method": [part.method for part in parts],
             "stage": [part.stage for part in parts],
             "minutes": [part.seconds / 60 for part in parts],

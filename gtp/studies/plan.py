@@ -18,6 +18,9 @@ from gtp.studies.study import Study
 from gtp.studies.tasks import Origin, Task, load_tasks
 from gtp.studies.trials import Trial, load_trials
 
+CONFIGURATION = tuple(Path(f"config/{name}.yaml") for name in ("methods", "tasks", "trials"))
+"""The files beside a study, in the order in which `load_plan` takes them."""
+
 
 @dataclass(frozen=True)
 class Plan:

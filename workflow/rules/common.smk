@@ -14,11 +14,9 @@ from gtp.errors import UserError, suggest
 from gtp.provenance import code_behind
 from gtp.report.results import read_study
 from gtp.schema import TABLES
-from gtp.studies import Layers, flags, load_plan, read_mapping
+from gtp.studies import CONFIGURATION, Layers, flags, load_plan, read_mapping
 
-METHODS_FILE = "config/methods.yaml"
-TASKS_FILE = "config/tasks.yaml"
-TRIALS_FILE = "config/trials.yaml"
+METHODS_FILE, TASKS_FILE, TRIALS_FILE = map(str, CONFIGURATION)
 RUN = "<results>/<study>/runs/{task}/{method}/{seeds}"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from gtp.errors import UserError, ending_in_one_line
 from gtp.files import write_text
 from gtp.report.provenance import Provenance
-from gtp.studies import load_plan, read_mapping
+from gtp.studies import CONFIGURATION, load_plan, read_mapping
 from gtp.studies.provenance import PACKAGES, committed, minutes_of_sessions, provenance_of
 
 REFERENCE = Path("results/reference")
@@ -25,7 +25,6 @@ STANDALONE = {
     Path("config/oracle.yaml"): ("solution_map.csv", "theorem.csv", "record.json"),
 }
 """Studies that are run beside any other -> what is drawn from; their names are those of target and folder."""
-CONFIGURATION = tuple(Path(f"config/{name}.yaml") for name in ("methods", "tasks", "trials"))
 
 
 def adopt(study_file: Path) -> None:
