@@ -372,6 +372,40 @@ PRINTED_TABLES = (
         tables=("cost",),
     ),
     Product(
+        name="paper_cloning",
+        label="the paper's Table 1",
+        caption=(
+            "Scores of the methods of {view} that clone, in the form of the GTP paper's Table 1: mean and "
+            "standard deviation over seeds. The table of cloning has intervals."
+        ),
+        tables=("scores",),
+        applies=has_group("cloning"),
+        script="table_paper_scores",
+        options={"group": "cloning"},
+    ),
+    Product(
+        name="paper_rewards",
+        label="the paper's Table 2",
+        caption=(
+            "Scores of the methods of {view} that use rewards, in the form of the GTP paper's Table 2: mean "
+            "and standard deviation over seeds. The main table has intervals and ways of acting."
+        ),
+        tables=("scores",),
+        applies=has_group("rl"),
+        script="table_paper_scores",
+        options={"group": "rl"},
+    ),
+    Product(
+        name="paper_components",
+        label="the paper's Table 3",
+        caption=(
+            "A method of {view} and its ablations with scores and minutes of training, in the form of the "
+            "GTP paper's Table 3. The table of ablations has differences with intervals."
+        ),
+        tables=("scores", "cost"),
+        applies=has_ablations,
+    ),
+    Product(
         name="published",
         label="published scores",
         caption=(

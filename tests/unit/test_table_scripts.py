@@ -22,6 +22,8 @@ TABLES = {  # table -> its script, its input and its parameters
     "aggregates": ("aggregates", "scores", {}),
     "ablations": ("ablations", "scores", {}),
     "cost": ("cost", "cost", {}),
+    "paper_cloning": ("paper_scores", "scores", {"group": "cloning"}),
+    "paper_rewards": ("paper_scores", "scores", {"group": "rl"}),
 }
 
 
