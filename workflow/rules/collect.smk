@@ -62,6 +62,8 @@ rule collect_table:
         "<results>/{view}/{table}.csv",
     log:
         "<logs>/{view}/collect_table/{table}.log",
+    benchmark:
+        "<benchmarks>/{view}/collect_table/{table}.tsv"
     wildcard_constraints:
         view=one_of(VIEWS),
     localrule: True
@@ -81,6 +83,8 @@ rule collect_mazes:
         "<results>/{view}/mazes.csv",
     log:
         "<logs>/{view}/collect_mazes.log",
+    benchmark:
+        "<benchmarks>/{view}/collect_mazes.tsv"
     wildcard_constraints:
         view=one_of(VIEWS),
     localrule: True
@@ -101,6 +105,8 @@ rule collect_study:
         "<results>/{view}/study.json",
     log:
         "<logs>/{view}/collect_study.log",
+    benchmark:
+        "<benchmarks>/{view}/collect_study.tsv"
     wildcard_constraints:
         view=one_of(VIEWS),
     localrule: True

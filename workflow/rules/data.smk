@@ -54,6 +54,8 @@ rule train_behaviour:
         multiext(f"{TRAINED_POLICIES}/{{robot}}", ".safetensors", ".csv", ".json"),
     log:
         "<logs>/train_behaviour/{robot}.log",
+    benchmark:
+        "<benchmarks>/train_behaviour/{robot}.tsv"
     wildcard_constraints:
         robot=one_of(ROBOTS),
     conda:
@@ -102,6 +104,8 @@ rule fetch_dataset:
         card=f"{MINARI}/{{dataset}}/card.json",
     log:
         "<logs>/fetch_dataset/{dataset}.log",
+    benchmark:
+        "<benchmarks>/fetch_dataset/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(set(DATASETS) - set(GENERATED)),
     localrule: True  # nodes of a cluster seldom reach the internet
@@ -124,6 +128,8 @@ rule validate_dataset:
         "<results>/<study>/data/{task}/validation.json",
     log:
         "<logs>/<study>/validate_dataset/{task}.log",
+    benchmark:
+        "<benchmarks>/<study>/validate_dataset/{task}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -147,6 +153,8 @@ rule prepare_transitions:
         episodes="<results>/<study>/data/{task}/episodes.csv",
     log:
         "<logs>/<study>/prepare_transitions/{task}.log",
+    benchmark:
+        "<benchmarks>/<study>/prepare_transitions/{task}.tsv"
     wildcard_constraints:
         task=one_of(set(TASKS) - set(MAZE_TASKS)),
     conda:
@@ -180,6 +188,8 @@ rule measure_reference_returns:
         "<results>/<study>/data/{task}/reference_returns.csv",
     log:
         "<logs>/<study>/measure_reference_returns/{task}.log",
+    benchmark:
+        "<benchmarks>/<study>/measure_reference_returns/{task}.tsv"
     wildcard_constraints:
         task=one_of(MEASURED),
     conda:

@@ -52,6 +52,8 @@ rule evaluate_policy:
         scores=f"{RUN}/scores.csv",
     log:
         "<logs>/<study>/evaluate_policy/{task}/{method}/{seeds}.log",
+    benchmark:
+        "<benchmarks>/<study>/evaluate_policy/{task}/{method}/{seeds}.tsv"
     wildcard_constraints:
         task=one_of(set(TASKS) - set(MAZE_TASKS)),
     conda:
@@ -84,6 +86,8 @@ rule evaluate_curve:
         curve=f"{RUN}/curve.csv",
     log:
         "<logs>/<study>/evaluate_curve/{task}/{method}/{seeds}.log",
+    benchmark:
+        "<benchmarks>/<study>/evaluate_curve/{task}/{method}/{seeds}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -110,6 +114,8 @@ rule measure_cost:
         cost=f"{RUN}/cost.csv",
     log:
         "<logs>/<study>/measure_cost/{task}/{method}/{seeds}.log",
+    benchmark:
+        "<benchmarks>/<study>/measure_cost/{task}/{method}/{seeds}.tsv"
     conda:
         "../../environment.yml"
     # All cores, though it computes with fewer: nothing else may run while the clock does.
@@ -141,6 +147,8 @@ rule measure_support:
         f"{RUN}/support.csv",
     log:
         "<logs>/<study>/measure_support/{task}/{method}/{seeds}.log",
+    benchmark:
+        "<benchmarks>/<study>/measure_support/{task}/{method}/{seeds}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -170,6 +178,8 @@ rule draw_trajectories:
         endpoints=f"{RUN}/endpoints.csv",
     log:
         "<logs>/<study>/draw_trajectories/{task}/{method}/{seeds}.log",
+    benchmark:
+        "<benchmarks>/<study>/draw_trajectories/{task}/{method}/{seeds}.tsv"
     conda:
         "../../environment.yml"
     resources:

@@ -50,6 +50,8 @@ rule study_provenance:
         "<results>/<study>/provenance.json",
     log:
         "<logs>/<study>/study_provenance.log",
+    benchmark:
+        "<benchmarks>/<study>/study_provenance.tsv"
     localrule: True
     conda:
         "../../environment.yml"
@@ -72,6 +74,8 @@ rule study_page:
         "report/{view}/index.html",
     log:
         "<logs>/{view}/study_page.log",
+    benchmark:
+        "<benchmarks>/{view}/study_page.tsv"
     wildcard_constraints:
         view=one_of([STUDY.study, *(f"reference/{name}" for name in REFERENCES)]),
     localrule: True
@@ -95,6 +99,8 @@ use rule study_page as reference_page with:
         "docs/report-{reference}.html",
     log:
         "<logs>/reference/{reference}/reference_page.log",
+    benchmark:
+        "<benchmarks>/reference/{reference}/reference_page.tsv"
     wildcard_constraints:
         reference=one_of(PAGES_IN_DOCS),
     params:

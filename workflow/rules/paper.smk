@@ -96,6 +96,8 @@ for product in (*FIGURES, *ORACLE_FIGURES):
             svg=f"<figures>/{{view}}/{product.name}.svg",
         log:
             f"<logs>/{{view}}/figure_{product.name}.log",
+        benchmark:
+            f"<benchmarks>/{{view}}/figure_{product.name}.tsv"
         localrule: True
         conda:
             "../../environment.yml"
@@ -132,6 +134,8 @@ for product in (*PRINTED_TABLES, *ORACLE_TABLES):
             ),
         log:
             f"<logs>/{{view}}/table_{product.name}.log",
+        benchmark:
+            f"<benchmarks>/{{view}}/table_{product.name}.tsv"
         localrule: True
         conda:
             "../../environment.yml"
