@@ -1,7 +1,7 @@
 """Print where the time of a study went, by rule, from Snakemake's benchmarks of its jobs.
 
-`python workflow/scripts/tell_times.py quick` knows of the jobs that ran in this checkout and ended well, each by
-its last run. Datasets are shared between studies, so all that were made here are counted.
+`python workflow/scripts/tell_times.py quick` knows of the jobs that ran in this checkout and ended well, each
+by its last run. Datasets are shared between studies, so all that were made here are counted.
 """
 
 import argparse
