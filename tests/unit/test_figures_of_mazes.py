@@ -1,24 +1,29 @@
 """The figures that draw mazes: coverage and rollouts."""
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageSequence
 
 from gtp.errors import UserError
+from gtp.report import rollouts as rollouts_figure
 from gtp.report.mazes import maze_of
 from gtp.report.results import read_results, read_study
 from gtp.report.statistics import seed_scores
+from gtp.report.style import style_of
 from workflow.scripts import (
     figure_coverage,
     figure_dataset_returns,
     figure_learning_curves,
-    figure_rollouts,
     figure_trajectories,
+    film_rollouts,
 )
 
 from .figure_fixtures import note_of
@@ -56,7 +61,7 @@ def test_rollouts_tell_success_without_colour(results: Path):
     files = "rollouts.csv", "mazes.csv"
     study = read_study(results / "study.json")
     scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
-    figure = figure_rollouts.draw(
+    figure = rollouts_figure.draw(
         rollouts, read_results(results / "mazes.csv", "mazes"), scores, study, files
     )
     axes = figure.axes[1]
@@ -72,12 +77,49 @@ def test_rollouts_tell_success_without_colour(results: Path):
     assert sum(line.get_marker() == "x" for line in axes.lines) == 15 - reached
 
 
+def test_a_film_follows_every_path_and_ends_with_the_figure(results: Path, tmp_path):
+    rollouts = read_results(results / "rollouts.csv", "rollouts").query("seed == 0")
+    mazes, study = read_results(results / "mazes.csv", "mazes"), read_study(results / "study.json")
+    scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
+    files = "rollouts.csv", "mazes.csv"
+    film_rollouts.save_film(film_rollouts.film(rollouts, mazes, scores, study, files), tmp_path / "a.gif")
+    with Image.open(tmp_path / "a.gif") as film:
+        pictures = [np.asarray(frame.convert("L"), dtype=float) for frame in ImageSequence.Iterator(film)]
+        assert film.info["loop"] == 0
+    assert len(pictures) > 20
+    changed = [(first != second).any() for first, second in pairwise(pictures)]
+    assert changed[0]
+    assert changed[-1]
+    canvas = FigureCanvasAgg(rollouts_figure.draw(rollouts, mazes, scores, study, files))
+    still = np.asarray(film_rollouts.picture_of(canvas).convert("L"), dtype=float)
+    assert np.abs(still - pictures[-1]).mean() < 1  # of 255 shades
+    assert np.abs(still - pictures[0]).mean() > 1
+
+
+def test_a_walker_stays_where_its_episode_ended():
+    axes = Figure().add_subplot()
+    path = pd.DataFrame({"seed": 0, "episode": 0, "step": [1, 0, 2], "x": [1.0, 0.0, 2.0], "y": 5.0})
+    (walker,) = film_rollouts.walkers_of(axes, path, style_of(0, False))
+    walker.go_to(1)
+    assert walker.trail.get_xdata().tolist() == [0.0, 1.0]
+    assert walker.head.get_xdata().tolist() == [1.0]
+    walker.go_to(9)
+    assert walker.trail.get_xdata().tolist() == [0.0, 1.0, 2.0]
+    assert walker.head.get_xdata().tolist() == [2.0]
+
+
+def test_a_film_of_no_path_is_refused(results: Path):
+    mazes, study = read_results(results / "mazes.csv", "mazes"), read_study(results / "study.json")
+    with pytest.raises(UserError, match=r"^rollouts.csv has no path"):
+        list(film_rollouts.film(pd.DataFrame(), mazes, None, study, ("rollouts.csv", "mazes.csv")))
+
+
 def test_rollouts_mark_where_seeds_diverged(results: Path):
     # Gaussian BC on the second maze; a rate over the other seeds alone would flatter it.
     rollouts = read_results(results / "rollouts.csv", "rollouts")
     mazes, study = read_results(results / "mazes.csv", "mazes"), read_study(results / "study.json")
     scores = seed_scores(read_results(results / "scores.csv", "scores"), study, "scores.csv")
-    figure = figure_rollouts.draw(rollouts, mazes, scores, study, ("rollouts.csv", "mazes.csv"))
+    figure = rollouts_figure.draw(rollouts, mazes, scores, study, ("rollouts.csv", "mazes.csv"))
     marked = [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel().endswith("†")]
     assert marked == [f"{scores.of('pointmaze-medium', 'gaussian_bc', 1).mean():.0f} %†"]
     assert any("† Seeds that diverged have no path and count as 0." in t.get_text() for t in figure.texts)
@@ -91,7 +133,7 @@ def test_mazes_of_each_suite_stand_together_and_apart_from_each_other(name: str,
         figure = figure_coverage.draw(rows, mazes, study, files)
     else:
         scores = seed_scores(read_results(mixed / "scores.csv", "scores"), study, "scores.csv")
-        figure = figure_rollouts.draw(rows, mazes, scores, study, files)
+        figure = rollouts_figure.draw(rows, mazes, scores, study, files)
     assert figure.get_figwidth() <= 6.75 + 1e-9
     assert figure.get_figheight() <= 8.5 + 1e-9
     suites = [text for text in figure.texts if text.get_text() in ("pointmaze", "antmaze", "locomotion")]
@@ -141,7 +183,7 @@ def test_mazes_of_one_shape_are_drawn_at_one_size_whatever_their_cells(mixed: Pa
 def test_rollouts_fit_a_page(methods: int, mazes: int):
     maze = SimpleNamespace(aspect=1.0)
     names = [SimpleNamespace(name=str(i), label="GTP, negative advantages truncated") for i in range(methods)]
-    layout = figure_rollouts.choose_layout(names, mazes)
+    layout = rollouts_figure.choose_layout(names, mazes)
     assert sum(map(len, layout.groups)) == methods
     assert layout.width > 0.3
     assert layout.total([maze] * mazes) <= 8.5 + 1e-9
@@ -152,7 +194,7 @@ def test_tasks_without_mazes_or_methods_without_rows_are_named(results: Path):
     with pytest.raises(UserError, match="cover.csv.*pointmaze-umaze.*'task'"):
         figure_coverage.draw(pd.DataFrame({"task": ["x"], "x": [0]}), mazes, study, ("cover.csv", "m.csv"))
     with pytest.raises(UserError, match="m.csv.*goal for pointmaze-umaze.*'kind'"):
-        figure_rollouts.draw(mazes, mazes[mazes["kind"] != "goal"], None, study, ("r.csv", "m.csv"))
+        rollouts_figure.draw(mazes, mazes[mazes["kind"] != "goal"], None, study, ("r.csv", "m.csv"))
     curves = read_results(results / "curves.csv", "curves")
     scores = seed_scores(curves[curves["method"] != "gtp"], study, "c.csv")
     with pytest.raises(UserError, match="c.csv.*gtp on pointmaze-umaze"):

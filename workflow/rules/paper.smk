@@ -13,6 +13,11 @@ def figures_of(view, names):
     return expand("<figures>/{view}/{name}.{format}", view=view, name=names, format=["pdf", "png", "svg"])
 
 
+def films_of(view, names):
+    """The film of a view that has the figure of rollouts."""
+    return expand("<figures>/{view}/rollouts.gif", view=view) if "rollouts" in names else []
+
+
 def tables_of(view, names):
     """The files of some tables of a view."""
     return expand("<tables>/{view}/{name}.{format}", view=view, name=names, format=["md", "tex", "csv"])
@@ -54,7 +59,8 @@ def products_of_references(wildcards):
     for name in REFERENCES:
         view = f"reference/{name}"
         record, available = read_reference(name)
-        files += figures_of(view, of_study(FIGURES, record, available))
+        figures = of_study(FIGURES, record, available)
+        files += figures_of(view, figures) + films_of(view, figures)
         files += tables_of(view, of_study(PRINTED_TABLES, record, available))
     return files
 
@@ -110,6 +116,30 @@ for product in (*FIGURES, *ORACLE_FIGURES):
             "drawing {output.pdf}"
         script:
             "../../{params.script}"
+
+
+FILM_SCRIPT = "workflow/scripts/film_rollouts.py"
+
+
+rule film_rollouts:
+    input:
+        **{table: f"<results>/{{view}}/{table}.csv" for table in ["rollouts", "mazes", "scores"]},
+        study="<results>/{view}/study.json",
+    output:
+        "<figures>/{view}/rollouts.gif",
+    log:
+        "<logs>/{view}/film_rollouts.log",
+    benchmark:
+        "<benchmarks>/{view}/film_rollouts.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_imported_by(FILM_SCRIPT),
+    message:
+        "drawing {output}"
+    script:
+        "../scripts/film_rollouts.py"
 
 
 for product in (*PRINTED_TABLES, *ORACLE_TABLES):

@@ -6,6 +6,7 @@ def refuse_target(wildcards):
     targets = [
         "all",
         "figures",
+        "films",
         "tables",
         "page",
         "data",
@@ -25,6 +26,12 @@ def refuse_target(wildcards):
 rule figures:
     input:
         figures_of("<study>", of_study(FIGURES, RECORD)),
+    localrule: True
+
+
+rule films:
+    input:
+        films_of("<study>", of_study(FIGURES, RECORD)),
     localrule: True
 
 
