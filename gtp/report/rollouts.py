@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -31,10 +32,22 @@ GAP, COUNTS, LEGEND, NOTE, MARGIN, LINE = 0.1, 0.16, 0.22, 0.18, 0.62, 0.125
 HIGHEST, NARROW, PAGE, PER_ROW, LETTERS = 1.4, 0.7, 8.5, 7, 17
 """Inches: highest maze, least width with level names, page; the most methods in a row; letters in an inch."""
 
-SUCCESS = {"linestyle": "-", "linewidth": 0.8, "alpha": 0.8, "zorder": 4}
-FAILURE = {"color": INK, "linestyle": (0, (1, 1)), "linewidth": 0.7, "alpha": 0.8, "zorder": 3}
+SUCCESS: dict[str, Any] = {"linestyle": "-", "linewidth": 0.8, "alpha": 0.8, "zorder": 4}
+FAILURE: dict[str, Any] = {
+    "color": INK,
+    "linestyle": (0, (1, 1)),
+    "linewidth": 0.7,
+    "alpha": 0.8,
+    "zorder": 3,
+}
 DIVERGED = "†"
-STOPPED = {"color": INK, "marker": "x", "markersize": 3.5, "markeredgewidth": 0.9, "zorder": 5}
+STOPPED: dict[str, Any] = {
+    "color": INK,
+    "marker": "x",
+    "markersize": 3.5,
+    "markeredgewidth": 0.9,
+    "zorder": 5,
+}
 
 
 @dataclass(frozen=True)
