@@ -150,50 +150,50 @@ def shares(plan: Plan, measured: Measured, speed: float) -> Iterator[Share]:
     `speed` is that of a core here over that of a core of the measured runs' machine.
     """
     measured.check(plan)
-    study, evaluation = plan.study, plan.study.evaluation
-    chunks = study.seed_chunks().values()
+    study = plan.study
     steps = {task: seconds_per_step(plan.origin(task).spec) for task in study.tasks}
     for task in study.tasks:
         if plan.origin(task).dataset.recorded_here:
             recorded = study.dataset_steps * steps[task] + START
             yield Share("generate", task, "", recorded, recorded / 2)
         yield Share("prepare", task, "", 2 * START, START)
-    costs = {name: measured.cost(measured.stand_in(name, plan)) for name in study.methods}
-    timed: set[tuple[str, str]] = set()
     for task in study.tasks:
-        suite = plan.tasks[task].suite
-        train = study.train_config(suite)
-        length = measured.lengths.get(task, plan.origin(task).spec.max_episode_steps)
         for name in study.methods:
-            method, cost = plan.methods[name], costs[name]
-
-            def episodes(count: int, nfe: int, acting: str, cost=cost, task=task, length=length) -> float:
-                """Seconds of the episodes of one seed, side by side."""
-                return length * (count * steps[task] + cost.call(nfe, acting, count) / speed)
-
-            if not method.weights_of:
-                jobs = [
-                    START + (cost.compilation + train.steps * len(seeds) * cost.update) / speed
-                    for seeds in chunks
-                ]
-                yield Share("train", task, name, sum(jobs), max(jobs))
-            rules = plan.acting(name, suite)
-            ways = [(nfe, rule) for nfe in plan.nfe(name) for rule in rules]
-            headline = evaluation.headline_nfe if method.choosable_nfe else 1
-            per_seed = {
-                "evaluate": sum(episodes(evaluation.episodes, *way) for way in ways),
-                "curve": len(train.snapshot_steps())
-                * episodes(evaluation.curve_episodes, headline, rules[0]),
-                "support": sum(episodes(evaluation.curve_episodes, headline, rule) for rule in rules),
-            }
-            for stage, seconds in per_seed.items():
-                jobs = [START + len(seeds) * seconds for seeds in chunks]
-                yield Share(stage, task, name, sum(jobs), max(jobs))
-            if (suite, name) not in timed:
-                timed.add((suite, name))
-                calls = len(plan.timed_nfe(name)) * len(rules) * len(study.cost.batch_sizes)
-                yield Share("cost", task, name, START + 5 * 0.04 * calls, START, alone=True)
+            yield from shares_of_runs(plan, measured, speed, task, name, steps[task])
+    for suite, task in {plan.tasks[task].suite: task for task in reversed(study.tasks)}.items():
+        for name in study.methods:
+            calls = len(plan.timed_nfe(name)) * len(plan.acting(name, suite)) * len(study.cost.batch_sizes)
+            yield Share("cost", task, name, START + 5 * 0.04 * calls, START, alone=True)
     yield Share("draw", "", "", DRAWING, DRAWING / 10)
+
+
+def shares_of_runs(
+    plan: Plan, measured: Measured, speed: float, task: str, name: str, seconds_per_step: float
+) -> Iterator[Share]:
+    """What training and evaluating one method on one task takes, all seeds together."""
+    study, evaluation, suite = plan.study, plan.study.evaluation, plan.tasks[task].suite
+    train, cost = study.train_config(suite), measured.cost(measured.stand_in(name, plan))
+    length = measured.lengths.get(task, plan.origin(task).spec.max_episode_steps)
+    chunks = [len(seeds) for seeds in study.seed_chunks().values()]
+
+    def episodes(count: int, nfe: int, acting: str) -> float:
+        """Seconds of the episodes of one seed, side by side."""
+        return length * (count * seconds_per_step + cost.call(nfe, acting, count) / speed)
+
+    if not plan.methods[name].weights_of:
+        jobs = [START + (cost.compilation + train.steps * seeds * cost.update) / speed for seeds in chunks]
+        yield Share("train", task, name, sum(jobs), max(jobs))
+    rules = plan.acting(name, suite)
+    headline = evaluation.headline_nfe if plan.methods[name].choosable_nfe else 1
+    shown = len(train.snapshot_steps())
+    per_seed = {
+        "evaluate": sum(episodes(evaluation.episodes, nfe, r) for nfe in plan.nfe(name) for r in rules),
+        "curve": shown * episodes(evaluation.curve_episodes, headline, rules[0]),
+        "support": sum(episodes(evaluation.curve_episodes, headline, rule) for rule in rules),
+    }
+    for stage, seconds in per_seed.items():
+        jobs = [START + seeds * seconds for seeds in chunks]
+        yield Share(stage, task, name, sum(jobs), max(jobs))
 
 
 def minutes(parts: Sequence[Share], cores: int) -> float:
