@@ -53,11 +53,11 @@ def finding(*effects, measure=Given, study: str = "quick", **rule):
 @pytest.mark.parametrize(
     ("effect", "verdict", "reason"),
     [
-        ((5.0, 9.0), Verdict.HOLDS, "all above 5"),
-        ((4.9, 9.0), Verdict.UNDECIDED, "covers 5"),
-        ((-3.0, 5.0), Verdict.UNDECIDED, "covers 5"),
-        ((1.0, 4.9), Verdict.FAILS, "all below 5"),  # certain, but smaller than what counts
-        ((-9.0, -1.0), Verdict.FAILS, "all below 5"),
+        ((5.0, 9.0), Verdict.HOLDS, "interval all above 5"),
+        ((4.9, 9.0), Verdict.UNDECIDED, "interval covers 5"),
+        ((-3.0, 5.0), Verdict.UNDECIDED, "interval covers 5"),
+        ((1.0, 4.9), Verdict.FAILS, "interval all below 5"),  # certain, but smaller than what counts
+        ((-9.0, -1.0), Verdict.FAILS, "interval all below 5"),
         ((7.0, 7.0), Verdict.UNDECIDED, "no spread, so no interval"),
         ((0.0, 0.0), Verdict.UNDECIDED, "no spread, so no interval"),
         ((np.nan, np.nan, 1), Verdict.UNTESTED, "one seed gives no interval; see laptop"),
@@ -79,11 +79,11 @@ def test_at_most(effect, verdict):
 @pytest.mark.parametrize(
     ("effect", "verdict", "reason"),
     [
-        ((-2.5, 2.5), "holds", "all within −2.5 to 2.5"),
-        ((-2.6, 2.0), "undecided", "covers −2.5"),
-        ((-9.0, 9.0), "undecided", "covers −2.5 and 2.5"),
-        ((2.6, 9.0), "does not hold", "all above 2.5"),
-        ((-9.0, -2.6), "does not hold", "all below −2.5"),
+        ((-2.5, 2.5), "holds", "interval all within −2.5 to 2.5"),
+        ((-2.6, 2.0), "undecided", "interval covers −2.5"),
+        ((-9.0, 9.0), "undecided", "interval covers −2.5 and 2.5"),
+        ((2.6, 9.0), "does not hold", "interval all above 2.5"),
+        ((-9.0, -2.6), "does not hold", "interval all below −2.5"),
     ],
 )
 def test_within(effect, verdict, reason):

@@ -11,10 +11,17 @@ import pytest
 
 from gtp.errors import UserError
 from gtp.files import sha256_of
-from gtp.report.ledger.claims import Verdict, judge_all
+from gtp.report.ledger.claims import Verdict, judge, judge_all
 from gtp.report.ledger.results import read_folder
 from gtp.report.page.figures import inline_svg
-from gtp.report.page.ledger import WIDTH, interval_picture, ledger_entries
+from gtp.report.page.ledger import (
+    WIDTH,
+    at_a_glance,
+    ceiling_notice,
+    interval_picture,
+    ledger_entries,
+    task_scores,
+)
 from gtp.report.page.numbers import curve_tables, data_card
 from gtp.report.page.tables import PageCell, read_markdown
 from gtp.report.provenance import Provenance, read_provenance
@@ -65,6 +72,11 @@ def test_the_page_has_every_claim_with_its_verdict_of_the_table_and_its_command(
     for verdict, count in rows["verdict"].value_counts().items():
         sign = {"holds": "✓", "does not hold": "✗", "undecided": "?", "cannot be tested": "–"}[verdict]
         assert f"{count}{sign} {verdict}" in text.replace(f"{count} {sign}", f"{count}{sign}")
+
+
+def test_the_page_begins_with_what_was_tested_and_how_long_was_trained(page):
+    assert "4,000 to 6,000 updates by task; 3 training seeds" in " ".join(page.text.split())
+    assert "glance" in page.values("id")
 
 
 def test_the_page_loads_nothing_and_its_links_lead_somewhere(page):
@@ -189,14 +201,42 @@ def test_an_interval_is_drawn_to_scale_with_the_effects_that_count():
 
 
 def test_what_another_reference_says_stands_beside_what_cannot_be_tested():
-    findings = judge_all(load_claims(ROOT / "workflow/claims.yaml"), read_folder(REFERENCE))
+    results = read_folder(REFERENCE)
+    findings = judge_all(load_claims(ROOT / "workflow/claims.yaml"), results)
     best = read_results(ROOT / "paper_tables/reference/claims.csv", "claims")
-    entries = ledger_entries(findings, Path("results/reference/quick"), best)
+    entries = ledger_entries(findings, results, Path("results/reference/quick"), best)
     assert sum(map(len, entries.values())) == len(findings)
     rivals = {e.finding.claim.id: e.elsewhere for e in entries[Verdict.UNTESTED]}
-    assert rivals["gtp-cloning"].startswith("rivals: ")
-    assert rivals["gtp-perfect_antmaze"] == ""
-    assert not any(e.elsewhere for e in ledger_entries(findings, REFERENCE, None)[Verdict.UNTESTED])
+    assert rivals["gtp-cloning"].study == "rivals"
+    assert rivals["gtp-perfect_antmaze"] is None
+    lines = at_a_glance(entries, "quick")
+    assert [line.claim for line in lines if line.study == "quick"] == [
+        e.finding.claim.id for verdict in Verdict if verdict is not Verdict.UNTESTED for e in entries[verdict]
+    ]
+    assert {line.claim: line.study for line in lines}["gtp-cloning"] == "rivals"
+    order = [list(Verdict).index(line.verdict) for line in lines]
+    assert order == sorted(order)
+    alone = ledger_entries(findings, results, REFERENCE, None)
+    assert not any(e.elsewhere for e in alone[Verdict.UNTESTED])
+    assert {line.study for line in at_a_glance(alone, "quick")} == {"quick"}
+
+
+def test_scores_behind_a_claim_stand_by_task_and_ceilings_are_named():
+    results = read_folder(REFERENCE)
+    claims = load_claims(ROOT / "workflow/claims.yaml")
+    finding = judge(claims["gtp-consistency_k5"], results)
+    scores = task_scores(finding.deciding, results)
+    assert {task: [round(value, 1) for value in both] for task, both in scores.items()} == {
+        "Multi-goal": [93.2, 93.5],
+        "PointMaze Fork": [100.0, 100.0],
+        "Hopper medium-replay": [29.0, 28.0],
+    }
+    assert ceiling_notice(scores) == (
+        "Little room for a difference on Multi-goal and PointMaze Fork, where both score above 90."
+    )
+    assert ceiling_notice({"Hopper": [95.0, 30.0]}) == ""
+    cost = judge(claims["gtp-training_diffusion_ql"], results)
+    assert task_scores(cost.deciding, results) == {}
 
 
 def test_curves_and_cards_have_the_numbers_of_the_tables(results):

@@ -196,15 +196,17 @@ def depth(mean: float, low: float, high: float, unit: str) -> float:
 def explain(verdict: Verdict, effect: Estimate, low: float, high: float) -> str:
     """Why a verdict is what it is, in a phrase: where the interval lies."""
     if verdict is Verdict.FAILS:
-        return f"all below {number(low)}" if effect.high < low else f"all above {number(high)}"
+        side = f"below {number(low)}" if effect.high < low else f"above {number(high)}"
+        return f"interval all {side}"
     if verdict is Verdict.HOLDS:
         if np.isfinite(low) and np.isfinite(high):
-            return f"all within {number(low)} to {number(high)}"
-        return f"all above {number(low)}" if np.isfinite(low) else f"all below {number(high)}"
+            return f"interval all within {number(low)} to {number(high)}"
+        side = f"above {number(low)}" if np.isfinite(low) else f"below {number(high)}"
+        return f"interval all {side}"
     if not is_known(effect):
         return "no spread, so no interval"
     crossed = [number(bound) for bound in (low, high) if effect.low <= bound <= effect.high]
-    return f"covers {' and '.join(crossed)}"
+    return f"interval covers {' and '.join(crossed)}"
 
 
 def number(value: float) -> str:

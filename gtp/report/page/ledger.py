@@ -8,14 +8,19 @@ import numpy as np
 import pandas as pd
 
 from gtp.report.ledger.claims import Finding, Verdict
+from gtp.report.ledger.evidence import averages
 from gtp.report.ledger.measure import Part
 from gtp.report.ledger.printed import cells, effect_in_words
+from gtp.report.ledger.results import Results
 from gtp.report.statistics import CONFIDENCE, Estimate
+from gtp.report.tables import signed
 
 WIDTH = 240.0
 """Of an interval's picture, in its own units."""
 ROOM = 0.08
 """Share of the width that stays free at either end."""
+NEAR_TOP = 90.0
+"""Points from which on a score leaves little room above it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,27 @@ class IntervalPicture:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """What the committed reference says that tests a claim best."""
+
+    study: str
+    verdict: Verdict
+    effect: str
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A claim in one line: what the study says of it, or else the reference that tests it best."""
+
+    title: str
+    claim: str
+    paper: str
+    verdict: Verdict
+    effect: str
+    study: str
+
+
+@dataclass(frozen=True)
 class LedgerEntry:
     """A claim as the page shows it."""
 
@@ -44,18 +70,20 @@ class LedgerEntry:
     """The one whose effect it is, where the claim makes several."""
     picture: IntervalPicture | None
     picture_in_words: str
+    ceiling: str
+    """A sentence on tasks where all that is compared scores so high that little can differ; empty if none."""
     basis: tuple[tuple[str, str], ...]
     """What the effect rests on: name -> text."""
     comparisons: tuple[tuple[str, str], ...]
     """Each comparison of a claim that makes several, and what came out."""
     command: str
     """What prints the rows that the verdict rests on."""
-    elsewhere: str
-    """What the committed reference says that tests the claim best, where this study cannot."""
+    elsewhere: Elsewhere | None
+    """Where this study cannot test the claim and a committed reference can."""
 
 
 def ledger_entries(
-    findings: Iterable[Finding], folder: Path, best: pd.DataFrame | None
+    findings: Iterable[Finding], results: Results, folder: Path, best: pd.DataFrame | None
 ) -> dict[Verdict, list[LedgerEntry]]:
     """Entries by verdict, in the order of the claims.
 
@@ -69,7 +97,9 @@ def ledger_entries(
         part, estimate = finding.deciding, finding.estimate
         shown = part is not None and estimate is not None
         *_, n, tasks, nfe, acting = (cell.text for cell in cells(finding))
-        basis = {"Over": n, "Tasks": tasks, "K": nfe, "Acting": acting}
+        scores = task_scores(part, results) if part else {}
+        by_task = "; ".join(f"{task} {' and '.join(map(signed, both))}" for task, both in scores.items())
+        basis = {"Over": n, "Tasks": tasks, "Scores": by_task or "–", "K": nfe, "Acting": acting}
         low, high = claim.rule.bounds(unit)
         entries[finding.verdict].append(
             LedgerEntry(
@@ -80,6 +110,7 @@ def ledger_entries(
                 picture_in_words=f"Effect {effect_with_unit(finding)}; counts: {claim.rule.in_words(unit)}."
                 if shown
                 else "",
+                ceiling=ceiling_notice(scores),
                 basis=tuple((name, text) for name, text in basis.items() if text != "–"),
                 comparisons=tuple(comparisons(finding)) if len(finding.parts) > 1 else (),
                 command=f"gtp claims --study {folder.as_posix()} --claim {claim.id}",
@@ -87,6 +118,41 @@ def ledger_entries(
             )
         )
     return entries
+
+
+def at_a_glance(entries: Mapping[Verdict, Sequence[LedgerEntry]], study: str) -> list[Glance]:
+    """A line for each claim that the study or another reference tests: by verdict, the study's own first."""
+    lines = []
+    about: tuple[Verdict, str, str]
+    for verdict, own in entries.items():
+        for entry in own:
+            claim, other = entry.finding.claim, entry.elsewhere
+            if verdict is not Verdict.UNTESTED:
+                about = (verdict, ", ".join(filter(None, [entry.effect, entry.comparison])), study)
+            elif other is not None:
+                about = (other.verdict, other.effect, other.study)
+            else:
+                continue
+            lines.append(Glance(claim.title, claim.id, claim.paper, *about))
+    return sorted(lines, key=lambda line: list(Verdict).index(line.verdict))
+
+
+def task_scores(part: Part, results: Results) -> dict[str, list[float]]:
+    """Label of each task -> the mean scores that a comparison holds against each other there."""
+    scores: dict[str, list[float]] = {}
+    for evidence in part.evidence:
+        if evidence.value == "normalized_score" and isinstance(task := evidence.where.get("task"), str):
+            mean = averages(evidence, results)["value"].mean()
+            scores.setdefault(results.study.task_label(task), []).append(float(mean))
+    return {task: values for task, values in scores.items() if len(values) > 1}
+
+
+def ceiling_notice(scores: Mapping[str, Sequence[float]]) -> str:
+    """A sentence on the tasks where all scores are near 100."""
+    high = [task for task, values in scores.items() if min(values) >= NEAR_TOP]
+    if not high:
+        return ""
+    return f"Little room for a difference on {' and '.join(high)}, where both score above {NEAR_TOP:g}."
 
 
 def effect_with_unit(finding: Finding) -> str:
@@ -109,13 +175,13 @@ def comparisons(finding: Finding) -> Iterable[tuple[str, str]]:
             yield part.label, f"not compared: {part.reason}"
 
 
-def verdict_elsewhere(best: Mapping[str, Mapping], finding: Finding) -> str:
+def verdict_elsewhere(best: Mapping[str, Mapping], finding: Finding) -> Elsewhere | None:
     """The verdict of the reference that tests a claim best, if that is another one and can."""
     row = best.get(finding.claim.id)
     if row is None or row["study"] == finding.study or row["verdict"] == Verdict.UNTESTED.value:
-        return ""
+        return None
     effect = effect_in_words(Estimate(row["estimate"], row["low"], row["high"], 0), row["unit"])
-    return f"{row['study']}: {row['verdict']} ({effect} {row['unit']})"
+    return Elsewhere(row["study"], Verdict(row["verdict"]), f"{effect} {row['unit']}")
 
 
 def interval_picture(effect: Estimate, bounds: Sequence[float], unit: str) -> IntervalPicture | None:

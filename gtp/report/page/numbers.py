@@ -123,22 +123,52 @@ WORDS: Facts = [
     ("Best of 16", "it draws 16 and takes the one that its own critic rates highest"),
     ("Its mean", "the one way to act of a policy that draws nothing at random"),
     ("Update", "one gradient step on a batch of the data"),
-    ("Seed", "one training from the beginning with other random numbers; intervals are over seeds"),
+    ("Seed", "one training from the beginning with other random numbers"),
+    (
+        "Interval",
+        "95 % where nothing else is said: of scores over seeds, of times over tasks or rounds of timing."
+        " A claim with several comparisons has a higher confidence (99 % for five), since one of many is"
+        " easily off by chance. Claims pair the seeds of two methods and tables do not, so theirs differ",
+    ),
     ("Points", "of normalised score"),
     ("Times", "a ratio, such as the time of one method over that of another"),
     ("Guidance", "training weighs actions by what the critic says they gain"),
     ("Consistency loss", "makes one long jump along the flow end where several short ones do"),
     ("Cloning", "learning to act as the data do, without their rewards"),
+    (
+        "GTP, choice only",
+        "the weights of GTP without guidance, whose critic only chooses among samples: by one sample the same"
+        " policy",
+    ),
+    (
+        "Names of studies",
+        "quick, rivals, laptop, paper and so on are files config/<name>.yaml; references are those that were"
+        " run and committed; gtp-no_guidance and the like are methods in config/methods.yaml",
+    ),
 ]
 """Terms that a reader may not know, for the page's own glossary."""
 
 
-def headline(study: StudyRecord) -> Facts:
+def updates_of(results: Results) -> str:
+    """Updates behind the scores, which suites may differ in; the curves end with the tables' policies."""
+    if "curves" not in results.files:
+        return f"at most {results.study.steps:,} updates"
+    steps = results.curves.table.groupby("task")["step"].max()
+    least, most = int(steps.min()), int(steps.max())
+    return f"{least:,} to {most:,} updates by task" if least < most else f"{most:,} updates"
+
+
+def headline(results: Results) -> Facts:
     """What was run, for the head of the page."""
+    study = results.study
     rules = ", ".join(ActingRule.parse(rule).label for rule in study.acting)
     return [
         ("Tasks", ", ".join(task.label for task in study.tasks)),
         ("Methods", "; ".join(method.label for method in study.methods)),
-        ("Budget", f"{study.steps:,} updates, {len(study.seeds)} seeds, {study.episodes} episodes of each"),
+        (
+            "Budget",
+            f"{updates_of(results)}; {len(study.seeds)} training seeds; {study.episodes} evaluation episodes"
+            " of each seed at each K by each way of acting",
+        ),
         ("Acting", f"{rules}; K = {study.headline_nfe} where nothing else is said"),
     ]

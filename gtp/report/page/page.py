@@ -14,7 +14,7 @@ from gtp.errors import UserError
 from gtp.report.ledger.claims import Claim, Verdict, judge_all
 from gtp.report.ledger.results import read_folder
 from gtp.report.page.figures import inline_svg
-from gtp.report.page.ledger import WIDTH, ledger_entries
+from gtp.report.page.ledger import WIDTH, at_a_glance, ledger_entries
 from gtp.report.page.numbers import WORDS, cost_summary, curve_tables, data_card, headline
 from gtp.report.page.tables import MARKDOWN, read_markdown
 from gtp.report.provenance import read_provenance
@@ -59,13 +59,15 @@ def study_page(
     drawn = [product for product in FIGURES if (place.figures / f"{product.name}.svg").exists()]
     view = place.results.relative_to("results").as_posix()
     records = (place.results / "study.json", place.results / "provenance.json")
+    ledger = ledger_entries(judge_all(claims, results), results, place.results, best)
     contents = {
         "study": results.study,
-        "headline": headline(results.study),
+        "headline": headline(results),
         "words": WORDS,
         "provenance": provenance,
         "Verdict": Verdict,
-        "ledger": ledger_entries(judge_all(claims, results), place.results, best),
+        "ledger": ledger,
+        "glance": at_a_glance(ledger, results.name),
         "picture_width": WIDTH,
         "tables": [shown_table(p, place) for p in printed if p.name not in ELSEWHERE],
         "figures": [shown_figure(p, place, view) for p in drawn],
