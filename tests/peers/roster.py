@@ -1,5 +1,6 @@
 """The methods that can be timed beside their authors' code: where that is, and what differs all the same."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +38,13 @@ class Peer:
 
     def missing(self, peers: Path, python: str) -> str | None:
         """What to fetch, in one line; None when all is there."""
-        fetch = []
+        commands = []
         if not (peers / self.name / self.file).is_file():
-            fetch.append(f"git clone {self.url} {peers / self.name}")
+            commands.append(["git", "clone", self.url, str(peers / self.name)])
         if not Path(python).exists():
-            pip = f"{peers / 'venv/bin/pip'} install {' '.join(self.packages)}"
-            fetch.append(f"python3 -m venv {peers / 'venv'} && {pip}")
-        return f"{self.name} is not there: {' && '.join(fetch)}" if fetch else None
+            commands.append(["python3", "-m", "venv", str(peers / "venv")])
+            commands.append([str(peers / "venv/bin/pip"), "install", *self.packages])
+        return f"{self.name} is not there: {' && '.join(map(shlex.join, commands))}" if commands else None
 
 
 PEERS = (
@@ -74,8 +75,9 @@ PEERS = (
         file="agents/fql.py",
         hyperparameters={"flow_steps": 10},
         packages=JAX,
-        differs="theirs has GELU and the bare time as input, and samples once more for its log; ours has Mish,"
-        " 16 features of the time, clipped gradients and an average of the actor; neither normalises layers",
+        differs="theirs has GELU and the bare time as input, and samples once more for its log; ours has"
+        " Mish, 16 features of the time, clipped gradients and an average of the actor; neither normalises"
+        " layers",
     ),
     Peer(
         name="iql",

@@ -70,8 +70,8 @@ def read_options(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.peers.run",
         description=__doc__.splitlines()[0],
-        epilog="Without --python, code in JAX runs in PEERS/venv/bin/python, and code in PyTorch in the Python"
-        " of this command. What is missing is said with the commands that fetch it.",
+        epilog="Without --python, code in JAX runs in PEERS/venv/bin/python, and code in PyTorch in the"
+        " Python of this command. What is missing is said with the commands that fetch it.",
     )
     parser.add_argument("--peers", type=Path, default=Path("peers"), help="the folder of the clones")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="these alone", metavar="NAME")
