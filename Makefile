@@ -13,6 +13,9 @@ VENV ?= .venv
 STUDY ?= quick
 # For `make bench`.
 DEVICE ?= cpu
+# For `make bench-peers`: where the authors' code lies, and how many CPUs each side may use.
+PEERS ?= peers
+THREADS ?= 1
 # For `make mutants`: how many; 0 for all, which takes hours.
 SIZE ?= 320
 
@@ -117,6 +120,10 @@ format: $(INSTALLED)  ## Rewrite the Python and Snakemake files in that style
 .PHONY: bench
 bench: $(INSTALLED)  ## Updates per second and milliseconds per action (DEVICE=cpu or cuda)
 	@"$(BIN)/python" -m gtp bench --device $(DEVICE)
+
+.PHONY: bench-peers
+bench-peers: $(INSTALLED)  ## Training speed beside the authors' own code, which it says how to fetch (PEERS, THREADS)
+	@"$(BIN)/python" -m tests.peers.run --peers "$(PEERS)" --threads $(THREADS)
 
 .PHONY: audit
 audit: .venv-audit/bin/pip-audit  ## Known weaknesses of the packages in requirements.lock (needs PyPI's advisories)

@@ -61,6 +61,7 @@ COMMANDS = {
         "[snakemake][reference][--cores][all]",
     ],
     "bench": ["[python][-m][gtp][bench][--device][cpu]"],
+    "bench-peers": ["[python][-m][tests.peers.run][--peers][peers][--threads][1]"],
     "test": [
         "[python][-m][pytest][-n][2][--dist][loadfile][--no-loadscope-reorder][--max-worker-restart][0]",
     ],

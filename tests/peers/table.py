@@ -1,0 +1,69 @@
+"""The table of a contest, and the page that records it."""
+
+import datetime
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.peers.contest import Result
+from tests.peers.roster import SIZES, Peer
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method: what was measured, and how each side ran."""
+
+    peer: Peer
+    result: Result
+    ours: str
+    theirs: str
+
+
+HEAD = """| method | ours, updates/s | theirs, updates/s | ours to theirs | smallest to largest |
+|---|---|---|---|---|
+"""
+
+
+def table_of(rows: Sequence[Row]) -> str:
+    """Medians of the rounds, in Markdown."""
+    text = HEAD
+    for row in rows:
+        (ours, theirs), (ratio, least, most) = row.result.medians, row.result.ratio
+        cells = (row.peer.title, f"{ours:.1f}", f"{theirs:.1f}", f"{ratio:.2f}", f"{least:.2f} to {most:.2f}")
+        text += f"| {' | '.join(cells)} |\n"
+    return text
+
+
+def notes_of(rows: Sequence[Row]) -> str:
+    """How each side ran and what differs, one item for each method."""
+    return "".join(
+        f"- {row.peer.title}: ours {row.ours}; theirs {row.theirs}. Not the same: {row.peer.differs}.\n"
+        for row in rows
+    )
+
+
+def page_of(rows: Sequence[Row], *, command: str, threads: int, rounds: int, seconds: float) -> str:
+    """The record of a contest: table, sizes, machine, versions, command and date."""
+    numbers = SIZES | {"threads": threads}
+    what = ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in numbers.items())
+    return f"""# Beside the authors' code
+
+{table_of(rows)}
+Medians of {rounds} rounds of about {seconds:g} s for each side in turn; a ratio is one within a round.
+Both sides: {what}.
+{describe_machine()}, {datetime.date.today().isoformat()}.
+
+    {command}
+
+{notes_of(rows)}"""
+
+
+def describe_machine() -> str:
+    """Number and model of the CPUs."""
+    model, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].partition(":")[2].strip() if lines else model
+    return f"{os.cpu_count()} CPUs ({model})"
