@@ -19,7 +19,10 @@ PARAGRAPHS = [
 
 def numbers_of(tables: list[str]) -> pd.DataFrame:
     """Estimates of tables as the README prints them: sign, size and half of the interval."""
-    frame = pd.concat([pd.read_csv(ROOT / f"{table}.csv") for table in tables])
+    frames = [pd.read_csv(ROOT / f"{table}.csv") for table in tables]
+    frame = pd.concat(frames).reindex(
+        columns=["estimate", "low", "high"]
+    )  # those in the paper's form have none
     half = ((frame["high"] - frame["low"]) / 2).map("{:.1f}".format)
     printed = frame["estimate"].map("{:.1f}".format)
     return pd.DataFrame(
