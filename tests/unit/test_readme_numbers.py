@@ -20,9 +20,8 @@ PARAGRAPHS = [
 def numbers_of(tables: list[str]) -> pd.DataFrame:
     """Estimates of tables as the README prints them: sign, size and half of the interval."""
     frames = [pd.read_csv(ROOT / f"{table}.csv") for table in tables]
-    frame = pd.concat(frames).reindex(
-        columns=["estimate", "low", "high"]
-    )  # those in the paper's form have none
+    # Those in the paper's form have no intervals.
+    frame = pd.concat(frames).reindex(columns=["estimate", "low", "high"])
     half = ((frame["high"] - frame["low"]) / 2).map("{:.1f}".format)
     printed = frame["estimate"].map("{:.1f}".format)
     return pd.DataFrame(
