@@ -25,7 +25,7 @@ COMMAND = [
 ]
 PATIENCE = 3 * 3600
 """Seconds that one step may take: a guard against a hang, far above what a slow machine needs."""
-TABLES = ("scores.csv", "curves.csv", "trajectories.csv", "rollouts.csv")
+TABLES = ("scores.csv", "curves.csv", "support.csv", "trajectories.csv", "rollouts.csv")
 """The tables of results that do not hold times."""
 TIMED = {"cost.csv", "run.json"}
 """Files of a run that hold how long something took."""
