@@ -11,6 +11,7 @@ import torch
 from gymnasium import Env
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 
 from gtp.acting import ActingRule
 from gtp.config import TaskSpec
@@ -102,6 +103,7 @@ def _train(
     began = time.monotonic()
     progress = Progress(f"online {task.name} {label} seed {seed}", config.steps, "steps")
     model = SAC("MlpPolicy", world, seed=seed, device="cpu")
+    model.set_logger(Logger(None, []))  # its own would leave a folder in the system's for temporary files
     callback = Evaluations(config, Examiner.of(task, config.evaluation_episodes, label), seed, progress)
     model.learn(config.steps, callback=callback)
     record = {

@@ -1,5 +1,6 @@
 import json
 import pickle
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +43,10 @@ def tiny(tmp_path, monkeypatch):
     load_policies.cache_clear()
 
 
-def test_run_ships_policies_curve_and_record(tiny):
+def test_run_ships_policies_curve_and_record(tiny, tmp_path, monkeypatch):
     work, output = tiny
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     train_behaviour("hopper", work, output, seed=3, command="gtp behaviour train ...")
     shipped = load_policies("hopper")
     record = json.loads((output / "hopper.json").read_text())
@@ -55,6 +58,7 @@ def test_run_ships_policies_curve_and_record(tiny):
     assert curve["episode_return"][-1] > 0
     assert (record["seed"], record["training"]["steps"]) == (3, 256)
     assert record["shipped"][-1]["step"] == 256
+    assert not list((tmp_path / "temporary").glob("SB3*"))
 
 
 def test_shipped_policy_acts_as_the_model_that_was_trained(tiny):

@@ -4,6 +4,7 @@ import csv
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -314,9 +315,11 @@ def test_an_environment_without_a_limit_needs_one():
         task_of(OnlineConfig(environment="test/Ending-v0"))
 
 
-def test_sac_is_evaluated_on_the_same_steps_and_starts(tmp_path):
+def test_sac_is_evaluated_on_the_same_steps_and_starts(tmp_path, monkeypatch):
     from gtp.online.sac import train_sac
 
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     config = OnlineConfig(
         environment="Pendulum-v1", max_episode_steps=10, steps=30, evaluate_every=20, evaluation_episodes=2
     )
@@ -326,3 +329,4 @@ def test_sac_is_evaluated_on_the_same_steps_and_starts(tmp_path):
         rows = [(int(r["step"]), r["way"], int(r["episode"])) for r in csv.DictReader(file)]
     assert rows == [(step, "actor", episode) for step in (0, 20, 30) for episode in (0, 1)]
     assert (tmp_path / "one/online.csv").read_bytes() == (tmp_path / "two/online.csv").read_bytes()
+    assert not list((tmp_path / "temporary").glob("SB3*"))  # nothing is left for the user to find

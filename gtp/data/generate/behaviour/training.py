@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
@@ -66,6 +67,7 @@ def run_ppo(robot: str, training: Training, work: Path, seed: int) -> None:
         seed=seed,
         device="cpu",
     )
+    model.set_logger(Logger(None, []))  # its own would leave a folder in the system's for temporary files
     states = sorted(work.glob("state-*.safetensors"))
     if states:
         load_state(model, robot, states[-1])
