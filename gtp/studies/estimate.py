@@ -152,14 +152,16 @@ def shares(plan: Plan, measured: Measured, speed: float) -> Iterator[Share]:
     measured.check(plan)
     study = plan.study
     steps = {task: seconds_per_step(plan.origin(task).spec) for task in study.tasks}
+    costs = {name: measured.cost(measured.stand_in(name, plan)) for name in study.methods}
     for task in study.tasks:
         if plan.origin(task).dataset.recorded_here:
             recorded = study.dataset_steps * steps[task] + START
             yield Share("generate", task, "", recorded, recorded / 2)
         yield Share("prepare", task, "", 2 * START, START)
     for task in study.tasks:
+        length = measured.lengths.get(task, plan.origin(task).spec.max_episode_steps)
         for name in study.methods:
-            yield from shares_of_runs(plan, measured, speed, task, name, steps[task])
+            yield from shares_of_runs(plan, task, name, costs[name], length, steps[task], speed)
     for suite, task in {plan.tasks[task].suite: task for task in reversed(study.tasks)}.items():
         for name in study.methods:
             calls = len(plan.timed_nfe(name)) * len(plan.acting(name, suite)) * len(study.cost.batch_sizes)
@@ -168,12 +170,14 @@ def shares(plan: Plan, measured: Measured, speed: float) -> Iterator[Share]:
 
 
 def shares_of_runs(
-    plan: Plan, measured: Measured, speed: float, task: str, name: str, seconds_per_step: float
+    plan: Plan, task: str, name: str, cost: Cost, length: float, seconds_per_step: float, speed: float
 ) -> Iterator[Share]:
-    """What training and evaluating one method on one task takes, all seeds together."""
+    """What training and evaluating one method on one task takes, all seeds together.
+
+    `length` is that of an episode in steps, each of which takes the environment `seconds_per_step`.
+    """
     study, evaluation, suite = plan.study, plan.study.evaluation, plan.tasks[task].suite
-    train, cost = study.train_config(suite), measured.cost(measured.stand_in(name, plan))
-    length = measured.lengths.get(task, plan.origin(task).spec.max_episode_steps)
+    train = study.train_config(suite)
     chunks = [len(seeds) for seeds in study.seed_chunks().values()]
 
     def episodes(count: int, nfe: int, acting: str) -> float:

@@ -80,16 +80,21 @@ def minutes_of_sessions(path: Path) -> float:
         return sum(float(row["minutes"]) for row in csv.DictReader(file))
 
 
-def describe_machine(results: Path) -> str:
-    """Number and model of the CPUs, and the GPU if the runs below `results` used one."""
+def describe_cpus() -> str:
+    """Number and model of the CPUs."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = lines[0].split(":")[1].strip() if lines else model
+    return f"{os.cpu_count()} CPUs ({model})"
+
+
+def describe_machine(results: Path) -> str:
+    """The CPUs, and the GPU if the runs below `results` used one."""
     runs = [json.loads(path.read_text()) for path in results.glob("runs/**/run.json")]
     devices = {run.get("device_name", "cpu") for run in runs}
-    return ", ".join([f"{os.cpu_count()} CPUs ({model})", *sorted(devices - {"cpu"})])
+    return ", ".join([describe_cpus(), *sorted(devices - {"cpu"})])
 
 
 def checksums(dataset_id: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gtp.errors import ending_in_one_line
 from gtp.files import require_files, write_text
+from gtp.progress import say
 from tests.peers.contest import Contestant, ContestError, play
 from tests.peers.roster import PEERS, SIZES, Peer
 from tests.peers.table import Row, notes_of, page_of, table_of
@@ -57,11 +58,6 @@ def commit_of(folder: Path) -> str:
     command = ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     return f", commit {process.stdout.strip()}" if process.returncode == 0 else ""
-
-
-def say(line: str) -> None:
-    """One line to stderr, at once."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def read_options(words: list[str] | None = None) -> argparse.Namespace:

@@ -1,12 +1,10 @@
 """The table of a contest, and the page that records it."""
 
 import datetime
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from gtp.studies.provenance import describe_cpus
 from tests.peers.contest import Result
 from tests.peers.roster import SIZES, Peer
 
@@ -53,17 +51,8 @@ def page_of(rows: Sequence[Row], *, command: str, threads: int, rounds: int, sec
 {table_of(rows)}
 Medians of {rounds} rounds of about {seconds:g} s for each side in turn; a ratio is one within a round.
 Both sides: {what}.
-{describe_machine()}, {datetime.date.today().isoformat()}.
+{describe_cpus()}, {datetime.date.today().isoformat()}.
 
     {command}
 
 {notes_of(rows)}"""
-
-
-def describe_machine() -> str:
-    """Number and model of the CPUs."""
-    model, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = lines[0].partition(":")[2].strip() if lines else model
-    return f"{os.cpu_count()} CPUs ({model})"
