@@ -102,6 +102,13 @@ def test_data_that_fit_below_the_limit_are_written(tmp_path):
     assert not list(tmp_path.rglob(".reserve"))
 
 
+def test_room_is_tried_for_many_short_episodes_at_once(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(room, "allocate", lambda path, size: tried.append(size))
+    build(tmp_path, 20)
+    assert tried == [room.RESERVE, room.GRANT]
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of its own with room for 48 MB."""
@@ -126,7 +133,7 @@ def test_a_disk_that_fills_up_on_the_way_is_one_line(small_disk):
 
 def test_a_write_that_fails_all_the_same_ends_the_program_in_one_line(small_disk, monkeypatch):
     """HDF5 would end it in a segmentation fault."""
-    monkeypatch.setattr(room.Guard, "check", lambda guard, size: None)
+    monkeypatch.setattr(room.Guard, "grant", lambda guard, size: size)
     ended = forked(lambda: build(small_disk, 1000))
     assert ended.status == 2, ended.lines
     (line,) = ended.lines

@@ -147,7 +147,7 @@ class D4RLFile:
                 raise self.refuse(f"its {name!r} have {shape[0]} rows and its 'observations' {rows}")
             if shape[0] == 0:
                 raise self.refuse("it has no rows")
-            if not is_stored(column, os.stat(self.file.filename).st_size):
+            if not is_stored(column.id, os.stat(self.file.filename).st_size):
                 raise self.refuse(f"its {name!r} declare shape {shape} without that much data")
             return shape[0]
 

@@ -32,6 +32,8 @@ RESERVE = 32 << 20
 """Bytes held in reserve: HDF5 keeps no more than that of what it still has to write."""
 MARGIN = 1 << 16
 """Bytes that an episode may take beside its arrays."""
+GRANT = 8 << 20
+"""Bytes that are tried at once for episodes to come: a try takes as long as writing a short one."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 REMEDY = "free space, or raise the quota or the limit on the size of files (ulimit -f)"
 
@@ -53,18 +55,9 @@ class Guard:
     def begin(self, size: int) -> None:
         """Check that there is room for `size` bytes, and hold some in reserve. Raises UserError."""
         require_room(self.place, size + RESERVE, f"dataset {self.dataset_id}", largest=size)
-        self.take(self.reserve, RESERVE)
-
-    def take(self, path: Path, size: int) -> None:
-        """Make a file of `size` bytes, or as large as one may be. Raises UserError when there is no room."""
-        limit = size_limit()
-        try:
-            with open(path, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size if limit is None else min(size, limit))
-        except OSError as error:  # of a full disk, or of a file system that cannot reserve
-            if (reason := find_reason(error)) is not None:
-                self.release()
-                raise self.refusal(reason) from error
+        if (reason := allocate(self.reserve, RESERVE)) is not None:
+            self.release()
+            raise self.refusal(reason)
 
     def release(self) -> None:
         for path in (self.reserve, self.reserve.with_suffix(".tried")):
@@ -72,20 +65,33 @@ class Guard:
 
     def watch(self, episodes: Iterable[EpisodeBuffer]) -> Iterator[EpisodeBuffer]:
         """The episodes, as long as there is room for each. Raises UserError when there is none."""
+        granted = 0
         for episode in episodes:
             # HDF5 stores whole chunks, which may be twice as large as what is in them.
-            self.check(2 * bytes_of(vars(episode)) + MARGIN)
+            size = 2 * bytes_of(vars(episode)) + MARGIN
+            if size > granted:
+                granted = self.grant(size)
+            granted -= size
             yield episode
 
-    def check(self, size: int) -> None:
-        """Raises UserError, with the reserve released, when `size` further bytes have no room."""
+    def grant(self, size: int) -> int:
+        """Further bytes that there is room for: `size`, or more. Raises UserError, the reserve released."""
+        if size < GRANT and self.find_obstacle(GRANT) is None:
+            return GRANT
+        if (reason := self.find_obstacle(size)) is not None:
+            self.release()
+            raise self.refusal(reason)
+        return size
+
+    def find_obstacle(self, size: int) -> str | None:
+        """Why `size` further bytes have no room; None when they have."""
         limit, end = size_limit(), max((file.get_filesize() for file in open_files(self.place)), default=0)
         if limit is not None and end + size > limit:
-            self.release()
-            raise self.refusal(f"its file would be larger than {limit / 1e6:.3g} MB, as files may be")
+            return f"its file would be larger than {limit / 1e6:.3g} MB, as files may be"
         tried = self.reserve.with_suffix(".tried")
-        self.take(tried, size)
+        reason = allocate(tried, size)
         tried.unlink(missing_ok=True)
+        return reason
 
     def give_up(self, reason: str) -> None:
         """End the program: HDF5 can neither close the file nor let go of it."""
@@ -130,6 +136,17 @@ def guarded(dataset_id: str, place: Path, size: int) -> Iterator[Guard]:
         h5py.File.close = close
         sys.excepthook, sys.unraisablehook = hooks
         guard.release()
+
+
+def allocate(path: Path, size: int) -> str | None:
+    """Make a file of `size` bytes, or as large as one may be; why there is no room, None if there is."""
+    limit = size_limit()
+    try:
+        with open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size if limit is None else min(size, limit))
+    except OSError as error:  # of a full disk, or of a file system that cannot reserve
+        return find_reason(error)
+    return None
 
 
 def find_reason(error: BaseException) -> str | None:
