@@ -15,13 +15,17 @@ import numpy as np
 import pandas as pd
 
 from gtp.config import TaskSpec
+from gtp.data.sources import Generated
 from gtp.envs.make import make_environment
 from gtp.errors import UserError
 from gtp.report.results import read_results
 from gtp.studies.plan import Plan
+from gtp.studies.tasks import Origin
 
 START = 8.0
 """Seconds in which a job's process is started and imports what it needs."""
+WRITING, READING = 0.006, 0.004
+"""Seconds in which an episode of a dataset is written and described, and in which it is read for training."""
 DRAWING = 150.0
 """Seconds in which figures, tables and the page are made, by one core."""
 SIZES = ("batch_size", "hidden_size", "hidden_layers")
@@ -144,6 +148,14 @@ def seconds_per_step(task: TaskSpec, budget: float = 0.5) -> float:
     return passed / steps
 
 
+def recorded_length(origin: Origin) -> float:
+    """Steps of an episode of a dataset that is recorded here: as its task expects, or until it is cut off."""
+    if (expected := origin.expect.episode_length) is not None:
+        return sum(expected) / 2
+    options = dict(origin.dataset.options) if isinstance(origin.dataset, Generated) else {}
+    return options.get("horizon", origin.spec.max_episode_steps)
+
+
 def shares(plan: Plan, measured: Measured, speed: float) -> Iterator[Share]:
     """What the jobs of a study take. Raises UserError when a method was never measured at the study's sizes.
 
@@ -154,10 +166,12 @@ def shares(plan: Plan, measured: Measured, speed: float) -> Iterator[Share]:
     steps = {task: seconds_per_step(plan.origin(task).spec) for task in study.tasks}
     costs = {name: measured.cost(measured.stand_in(name, plan)) for name in study.methods}
     for task in study.tasks:
+        episodes = 0.0
         if plan.origin(task).dataset.recorded_here:
-            recorded = study.dataset_steps * steps[task] + START
+            episodes = study.dataset_steps / recorded_length(plan.origin(task))
+            recorded = START + study.dataset_steps * steps[task] + episodes * WRITING
             yield Share("generate", task, "", recorded, recorded / 2)
-        yield Share("prepare", task, "", 2 * START, START)
+        yield Share("prepare", task, "", 2 * START + episodes * READING, START + episodes * READING)
     for task in study.tasks:
         length = measured.lengths.get(task, plan.origin(task).spec.max_episode_steps)
         for name in study.methods:

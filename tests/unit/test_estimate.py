@@ -10,7 +10,18 @@ from gtp.cli.plans import MEASURED
 from gtp.errors import UserError
 from gtp.schema import TABLES
 from gtp.studies import load_plan, read_mapping
-from gtp.studies.estimate import DRAWING, START, Measured, estimate_lines, minutes, seconds_per_step, shares
+from gtp.studies.estimate import (
+    DRAWING,
+    READING,
+    START,
+    WRITING,
+    Measured,
+    estimate_lines,
+    minutes,
+    recorded_length,
+    seconds_per_step,
+    shares,
+)
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / f"config/{name}.yaml" for name in ("methods", "tasks", "trials")]
@@ -85,9 +96,17 @@ def test_jobs_by_hand(measured):
     calls = (20 * 0.002 + 20 * 0.006) / 2
     assert parts["evaluate"].seconds == pytest.approx(START + 3 * 10 * (2 * 20 * 2e-5 + calls))
     assert parts["curve"].seconds == pytest.approx(START + 3 * 5 * 10 * (5 * 2e-5 + 5 * 0.006 / 2))
-    assert parts["generate"].seconds == pytest.approx(START + 100_000 * 2e-5)
+    episodes = 100_000 / 7.5  # of six to nine steps
+    assert parts["generate"].seconds == pytest.approx(START + 100_000 * 2e-5 + episodes * WRITING)
+    assert parts["prepare"].seconds == pytest.approx(2 * START + episodes * READING)
     assert parts["cost"].alone
     assert parts["draw"].seconds == DRAWING
+
+
+def test_recorded_episodes_are_as_long_as_expected_or_as_their_horizon():
+    plan = plan_of("quick")
+    lengths = {task: recorded_length(plan.origin(task)) for task in plan.study.tasks}
+    assert lengths == {"multigoal": 7.5, "pointmaze-fork": 150, "hopper-medium-replay": 150}
 
 
 def test_chunks_of_seeds_start_and_compile_each(measured):
