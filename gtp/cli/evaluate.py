@@ -65,21 +65,23 @@ def evaluate(
 
 
 def cost(
-    policy: Path,
-    run: Path,
-    output: Path,
+    policy: tuple[Path, ...],
+    run: tuple[Path, ...],
+    output: tuple[Path, ...],
     nfe: tuple[int, ...] = (1, 2, 5),
     acting: tuple[str, ...] = ("sample",),
     batch_sizes: tuple[int, ...] = (1, 64),
     environment: str | None = None,
     threads: int = 1,
 ) -> None:
-    """Measure parameters, training rate, memory and seconds per action of a trained policy.
+    """Measure parameters, training rate, memory and seconds per action of trained policies of a task.
+
+    Several are timed in turn, so that what else the machine does disturbs all alike.
 
     Args:
-        policy: A policy file.
-        run: The run.json beside it.
-        output: CSV of figures.
+        policy: Policy files.
+        run: The run.json beside each.
+        output: CSV of figures for each.
         nfe: Numbers of function evaluations K per action.
         acting: Rules as of `gtp evaluate`.
         batch_sizes: Observations per call.
@@ -90,12 +92,21 @@ def cost(
     from gtp.policy import load_policy
     from gtp.training.loop import use_threads
 
-    require_files(output)
-    trained = load_policy(policy, environment=environment)
+    if not len(policy) == len(run) == len(output):
+        raise UserError(
+            f"{len(policy)} policies, {len(run)} runs and {len(output)} outputs; name one run and one output"
+            " for each policy"
+        )
+    require_files(*output)
     with told_to_the_user():
         use_threads(threads)
-        ways_to_act(trained, list(nfe), list(batch_sizes), acting)
-    write_cost(output, measure(policy, run, list(nfe), list(batch_sizes), acting, environment))
+        for file in policy:
+            trained = load_policy(file, environment=environment)
+            ways_to_act(trained, list(nfe), list(batch_sizes), acting)
+    subjects = list(zip(policy, run, strict=True))
+    costs = measure(subjects, list(nfe), list(batch_sizes), acting, environment)
+    for path, rows in zip(output, costs, strict=True):
+        write_cost(path, rows)
 
 
 def draw_trajectories(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,51 +30,67 @@ RECORDED = (
 """Quantities that a training run measures itself, in its run.json."""
 
 
-def acting(policy: Policy, nfe: int, rule: ActingRule, batch_size: int) -> Callable[[], np.ndarray]:
-    """A call of `policy.act` with a batch of observations: its noise and transfers of the device included."""
-    obs = np.zeros((batch_size, len(policy.observation_mean)), dtype=np.float32)
-    return partial(policy.act, obs, nfe, rule)
+class Setting(NamedTuple):
+    """A way to act that is timed, and the rows of its policy."""
+
+    batch_size: int
+    nfe: int
+    rule: ActingRule
+    policy: Policy
+    device: str
+    rows: list[Cost]
+
+    def call(self) -> Callable[[], np.ndarray]:
+        """Acts for a batch of observations: the policy's noise and transfers of the device included."""
+        obs = np.zeros((self.batch_size, len(self.policy.observation_mean)), dtype=np.float32)
+        return partial(self.policy.act, obs, self.nfe, self.rule)
 
 
 def measure(
-    policy_file: Path,
-    run_file: Path,
+    subjects: Sequence[tuple[Path, Path]],
     nfe: list[int],
     batch_sizes: list[int],
     acting_rules: Sequence[str] = ("sample",),
     environment: str | None = None,
-) -> list[Cost]:
-    """Every figure of a policy's cost, those of its training first.
+) -> list[list[Cost]]:
+    """For each pair of a policy file and its run.json every figure of its cost, those of its training first.
 
     Training figures come from the run's own record, acting figures are measured here and now, with the
-    threads that this process has: seconds of a call divided by the batch, once in each of ROUNDS rounds.
+    threads that this process has: seconds of a call divided by the batch, once in each of ROUNDS rounds. A
+    round goes through all policies in turn, so that a machine that slows down for a while does so for all.
     Methods that cannot choose it have nfe 1 alone; rules that a method cannot follow are left out.
     `environment` is that of `load_policy`.
     Raises UserError for unusable files, ValueError as `ways_to_act` does.
     """
-    try:
-        run = read_json(run_file)
-        place = conform(str, run["device"], "device")
-        rows = [Cost(name, None, "", None, None, place, number(run[name])) for name in RECORDED]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
-    device = "cuda" if place == "cuda" and torch.cuda.is_available() else "cpu"
-    policy = load_policy(policy_file, device=device, environment=environment)
-    policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
-    algorithm = policy.algorithm
-    ways = ways_to_act(policy, nfe, batch_sizes, acting_rules)
-    rows += [
-        Cost("network_evaluations", k, rule.name, None, None, device, float(rule.evaluations(algorithm, k)))
-        for k, rule in ways
-    ]
-    settings = [(k, rule, batch) for k, rule in ways for batch in batch_sizes]
-    rounds = seconds_in_rounds([acting(policy, *setting) for setting in settings], ROUNDS)
-    for (k, rule, batch), seconds in zip(settings, zip(*rounds, strict=True), strict=True):
+    costs = [recorded(run) for _, run in subjects]
+    settings: list[Setting] = []
+    for (file, _), rows in zip(subjects, costs, strict=True):
+        device = "cuda" if rows[0].device == "cuda" and torch.cuda.is_available() else "cpu"
+        policy = load_policy(file, device=device, environment=environment)
+        policy.diverged_at = None  # an action takes its time whether or not the numbers are finite
+        for k, rule in ways_to_act(policy, nfe, batch_sizes, acting_rules):
+            evaluations = float(rule.evaluations(policy.algorithm, k))
+            rows.append(Cost("network_evaluations", k, rule.name, None, None, device, evaluations))
+            settings += [Setting(batch, k, rule, policy, device, rows) for batch in batch_sizes]
+    # Of the same setting one policy after the other: what is compared is timed side by side.
+    settings.sort(key=lambda setting: (setting.batch_size, setting.nfe, setting.rule.name))
+    rounds = seconds_in_rounds([setting.call() for setting in settings], ROUNDS)
+    for (batch, k, rule, _, device, rows), seconds in zip(settings, zip(*rounds, strict=True), strict=True):
         rows += [
             Cost("seconds_per_action", k, rule.name, batch, repetition, device, value / batch)
             for repetition, value in enumerate(seconds)
         ]
-    return rows
+    return costs
+
+
+def recorded(run_file: Path) -> list[Cost]:
+    """What a training run measured of itself. Raises UserError when the file is not its run.json."""
+    try:
+        run = read_json(run_file)
+        device = conform(str, run["device"], "device")
+        return [Cost(name, None, "", None, None, device, number(run[name])) for name in RECORDED]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{run_file} is not the run.json of a training run; train it again") from error
 
 
 def ways_to_act(

@@ -177,9 +177,11 @@ def shares(plan: Plan, measured: Measured, speed: float) -> Iterator[Share]:
         for name in study.methods:
             yield from shares_of_runs(plan, task, name, costs[name], length, steps[task], speed)
     for suite, task in {plan.tasks[task].suite: task for task in reversed(study.tasks)}.items():
+        yield Share("cost", task, "", START, START, alone=True)
         for name in study.methods:
-            calls = len(plan.timed_nfe(name)) * len(plan.acting(name, suite)) * len(study.cost.batch_sizes)
-            yield Share("cost", task, name, START + 5 * 0.04 * calls, START, alone=True)
+            steps_of = plan.timed_nfe if plan.methods[name].choosable_nfe else [1]
+            calls = len(steps_of) * len(plan.acting(name, suite)) * len(study.cost.batch_sizes)
+            yield Share("cost", task, name, 5 * 0.04 * calls, 0.0, alone=True)
     yield Share("draw", "", "", DRAWING, DRAWING / 10)
 
 

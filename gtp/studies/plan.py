@@ -124,10 +124,10 @@ class Plan:
         evaluation = self.study.evaluation
         return list(evaluation.nfe_by_method.get(method, evaluation.nfe))
 
-    def timed_nfe(self, method: str) -> list[int]:
-        """Numbers of function evaluations at which the time of a method's actions is measured."""
-        own = self.nfe(method)
-        return sorted({*own, *self.study.cost.nfe}) if self.methods[method].choosable_nfe else own
+    @property
+    def timed_nfe(self) -> list[int]:
+        """Numbers of function evaluations at which the time of actions is measured, side by side."""
+        return sorted({*self.study.cost.nfe, *(k for name in self.study.methods for k in self.nfe(name))})
 
     def acting(self, method: str, suite: str = "") -> list[str]:
         """Names of the study's acting rules that a method can follow on a suite, by default on any."""

@@ -112,7 +112,7 @@ def write_run(folder: Path) -> Path:
 
 
 def read_run(path: Path) -> object:
-    rows = measure(path.with_name("policy-2.safetensors"), path, [1], [1])
+    (rows,) = measure([(path.with_name("policy-2.safetensors"), path)], [1], [1])
     return [asdict(row) for row in rows if row.quantity != "seconds_per_action"]
 
 

@@ -109,7 +109,7 @@ def test_a_diverged_policy_is_a_row_of_its_own(folder):
 def test_acting_costs_the_same_after_a_divergence(folder, tmp_path):
     tensors, header = read_tensors(folder / "policy-20.safetensors", "gtp-policy", "")
     write_tensors(tmp_path / "policy-20.safetensors", tensors, header | {"diverged_at": [13, 14]})
-    rows = measure(tmp_path / "policy-20.safetensors", folder / "run.json", [1], [1])
+    (rows,) = measure([(tmp_path / "policy-20.safetensors", folder / "run.json")], [1], [1])
     assert [row.value > 0 for row in rows if row.quantity == "seconds_per_action"] == [True] * ROUNDS
 
 
@@ -140,19 +140,21 @@ def test_bad_requests(folder):
     with pytest.raises(UserError, match="none does not exist"):
         evaluate([policy.with_name("none")], [1], 1)
     with pytest.raises(ValueError, match="batch sizes"):
-        measure(policy, folder / "run.json", [1], [0])
+        measure([(policy, folder / "run.json")], [1], [0])
     with pytest.raises(ValueError, match="rollout episodes.*got 2"):
         evaluate([policy], [1], 1, rollout_episodes=2)
 
 
 def test_cost_rows(folder, tmp_path):
     rules = ["sample", "best_of_3"]
-    rows = measure(folder / "policy-20.safetensors", folder / "run.json", [1, 2], [1, 4], rules)
+    subject = folder / "policy-20.safetensors", folder / "run.json"
+    rows, again = measure([subject, subject], [1, 2], [1, 4], rules)
+    assert [replace(row, value=0.0) for row in again] == [replace(row, value=0.0) for row in rows]
     generative = load_policy(folder / "policy-20.safetensors").algorithm.choosable_nfe
     ways = list(product([1, 2], rules)) if generative else [(1, "deterministic")]
     timed = [row for row in rows if row.quantity == "seconds_per_action"]
     assert [(row.nfe, row.acting, row.batch_size, row.repetition) for row in timed] == [
-        (k, rule, b, r) for k, rule in ways for b in (1, 4) for r in range(ROUNDS)
+        (k, rule, b, r) for b in (1, 4) for k, rule in sorted(ways) for r in range(ROUNDS)
     ]
     evaluations = {(row.nfe, row.acting): row.value for row in rows if row.quantity == "network_evaluations"}
     if generative:
@@ -168,7 +170,24 @@ def test_cost_rows(folder, tmp_path):
         .startswith("quantity,nfe,acting,batch_size,repetition,device,value\nparameters,,,,,cpu,")
     )
     with pytest.raises(UserError, match="training.csv.*train it again"):
-        measure(folder / "policy-20.safetensors", folder / "training.csv", [1], [1])
+        measure([(folder / "policy-20.safetensors", folder / "training.csv")], [1], [1])
+
+
+def test_policies_are_timed_in_turn(folder, monkeypatch):
+    """In every round each setting of the one stands beside that of the other."""
+    seen = []
+
+    def in_rounds(calls, rounds):
+        seen.extend((call.func.__self__, *call.args[1:], len(call.args[0])) for call in calls)
+        return [[1.0] * len(calls)] * rounds
+
+    monkeypatch.setattr("gtp.evaluation.cost.seconds_in_rounds", in_rounds)
+    subject = folder / "policy-20.safetensors", folder / "run.json"
+    measure([subject, subject], [1, 2], [1, 4], ["sample", "best_of_3"])
+    assert len({id(policy) for policy, *_ in seen}) == 2
+    for (first, *setting), (second, *other) in zip(seen[::2], seen[1::2], strict=True):
+        assert first is not second
+        assert setting == other
 
 
 def test_trajectories_of_a_gtp_policy_and_refusal_of_others(folder):

@@ -245,7 +245,7 @@ def run(tmp_path_factory):
 
 
 def test_actions_are_timed_in_every_batch_size(run):
-    rows = measure(run / "policy-20.safetensors", run / "run.json", [1, 2], [1, 3])
+    (rows,) = measure([(run / "policy-20.safetensors", run / "run.json")], [1, 2], [1, 3])
     timed = {(row.nfe, row.batch_size) for row in rows if row.quantity == "seconds_per_action"}
     assert timed == {(1, 1), (1, 3), (2, 1), (2, 3)}
 

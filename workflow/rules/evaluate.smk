@@ -17,6 +17,12 @@ def last_policy(wildcards):
     return kept_policies(wildcards)[-1]
 
 
+def last_policies(wildcards):
+    """The policies that count, of all methods."""
+    step = STUDY.train_config(PLAN.tasks[wildcards.task].suite).snapshot_steps()[-1]
+    return expand(f"{RUN}/policy-{step}.safetensors", method=STUDY.methods, **wildcards)
+
+
 def headline_nfe(wildcards):
     """The number of function evaluations that tables and curves report."""
     return STUDY.evaluation.headline_nfe if PLAN.methods[wildcards.method].choosable_nfe else 1
@@ -106,35 +112,39 @@ rule evaluate_curve:
         " --nfe {params.nfe:q} --acting {params.acting:q} --episodes {params.episodes:q} 2>&1 | tee {log:q}"
 
 
+# All methods at once: they are timed in turn, so that what else the machine does disturbs all alike.
 rule measure_cost:
     input:
-        policy=last_policy,
-        run=f"{RUN}/run.json",
+        policies=last_policies,
+        runs=expand(f"{RUN}/run.json", method=STUDY.methods, allow_missing=True),
     output:
-        cost=f"{RUN}/cost.csv",
+        costs=expand(f"{RUN}/cost.csv", method=STUDY.methods, allow_missing=True),
     log:
-        "<logs>/<study>/measure_cost/{task}/{method}/{seeds}.log",
+        "<logs>/<study>/measure_cost/{task}/{seeds}.log",
     benchmark:
-        "<benchmarks>/<study>/measure_cost/{task}/{method}/{seeds}.tsv"
+        "<benchmarks>/<study>/measure_cost/{task}/{seeds}.tsv"
     conda:
         "../../environment.yml"
     # All cores, though it computes with fewer: nothing else may run while the clock does.
     threads: ALL_CORES
     resources:
         gpu=GPUS,
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=8000,
+        runtime="1h",
     params:
-        nfe=lambda wildcards: PLAN.timed_nfe(wildcards.method),
+        nfe=PLAN.timed_nfe,
         acting=STUDY.evaluation.acting,
         batch_sizes=STUDY.cost.batch_sizes,
         threads=STUDY.execution.threads,
         environment=named_environment,
-        code=code_of_method("gtp.evaluation.cost"),
+        code=code_behind(
+            "gtp.evaluation.cost",
+            *(f"gtp.algorithms.{PLAN.methods[method].algorithm}" for method in STUDY.methods),
+        ),
     message:
-        "measuring the cost of {wildcards.method} on {wildcards.task}"
+        "measuring the cost of all methods on {wildcards.task}"
     shell:
-        "python -m gtp cost --policy {input.policy:q} --run {input.run:q} --output {output.cost:q}"
+        "python -m gtp cost --policy {input.policies:q} --run {input.runs:q} --output {output.costs:q}"
         " --nfe {params.nfe:q} --acting {params.acting:q} --batch_sizes {params.batch_sizes:q}"
         " --threads {params.threads:q} {params.environment:q} 2>&1 | tee {log:q}"
 
