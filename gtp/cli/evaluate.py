@@ -94,8 +94,8 @@ def cost(
 
     if not len(policy) == len(run) == len(output):
         raise UserError(
-            f"{len(policy)} policies, {len(run)} runs and {len(output)} outputs; name one run and one output"
-            " for each policy"
+            "name one run and one output for each policy;"
+            f" got {len(policy)}, {len(run)} and {len(output)} files of --policy, --run and --output"
         )
     require_files(*output)
     with told_to_the_user():

@@ -173,6 +173,10 @@ MISTAKES = {
         ["cost", *POLICY, "--run", "run/run.json", "--output", "c.csv", "--batch-sizes", "0"],
         "batch sizes ",
     ),
+    "cost of more policies than runs": (
+        ["cost", *POLICY, POLICY[1], "--run", "run/run.json", "--output", "c.csv"],
+        "one run and one output for each policy; got 2, 1 and 1 files",
+    ),
     "nothing to draw": (
         ["trajectories", *POLICY, "--data", "data.safetensors", "--output", "t.csv"],
         "choose a GTP method",
