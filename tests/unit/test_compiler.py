@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gtp.training import loop
-from gtp.training.compiler import use_safe_cache
+from gtp.training import compiler, loop
+from gtp.training.compiler import compiler_available, find_compiler_problem, use_safe_cache
 
 CPU = torch.device("cpu")
 PROBE = """
@@ -50,6 +50,26 @@ def test_cache_below_a_path_with_a_space_is_left_to_torch(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("device", "programs", "modules", "available"),
+    [
+        ("cpu", {"g++"}, set(), True),
+        ("cpu", {"clang++"}, set(), True),
+        ("cpu", {"gcc"}, {"triton"}, False),
+        ("cuda", {"gcc"}, {"triton"}, True),
+        ("cuda", {"clang"}, {"triton"}, True),
+        ("cuda", {"gcc", "g++"}, set(), False),
+        ("cuda", set(), {"triton"}, False),
+    ],
+)
+def test_a_cpu_needs_a_compiler_of_cpp_and_a_gpu_triton_and_one_of_c(
+    device, programs, modules, available, monkeypatch
+):
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: name if name in programs else None)
+    monkeypatch.setattr(compiler, "find_spec", lambda name: name if name in modules else None)
+    assert compiler_available(torch.device(device)) is available
+
+
+@pytest.mark.parametrize(
     ("found", "problem", "compiled", "said"),
     [
         (True, None, True, ""),
@@ -64,6 +84,25 @@ def test_update_is_compiled_where_the_compiler_works(found, problem, compiled, s
     error = capsys.readouterr().err
     assert error.startswith(said)
     assert len(error.splitlines()) == int(bool(said))
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [("\n  no such file\nby inductor", "no such file"), ("\n", "RuntimeError"), ("x" * 200, "x" * 120)],
+)
+def test_a_compilers_problem_is_the_first_line_of_its_error(message, problem, monkeypatch):
+    def fail(x):
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: fail)
+    assert find_compiler_problem(CPU) == problem
+
+
+def test_a_compiler_that_works_is_no_problem_and_has_a_safe_cache(monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/home/a b")
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: function)
+    assert find_compiler_problem(CPU) is None
+    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
 
 
 def test_nothing_is_tried_where_training_is_eager(monkeypatch):

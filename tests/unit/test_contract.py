@@ -347,6 +347,22 @@ def test_actions_of_every_method_lie_in_the_box_and_reach_its_edge(name):
         assert act.abs().max() <= 1.0
 
 
+@pytest.mark.parametrize("name", [name for name in algorithms.names() if name != "mbdpo"])
+def test_an_action_costs_as_many_evaluations_as_the_method_says(name):
+    algorithm, calls = algorithms.get(name)(), []
+    modules, params = initialise(algorithm, Sizes(3, 2, 16, 2), [0], CPU)
+    first = {network: {leaf: value[0] for leaf, value in own.items()} for network, own in params.items()}
+
+    def counted(network):
+        return lambda *inputs: calls.append(network) or network(*inputs)
+
+    networks = {network: counted(own) for network, own in bind(modules, first).items()}
+    for nfe in (1, 3):
+        calls.clear()
+        algorithm.act(networks, torch.zeros(4, 3), torch.zeros(algorithm.noise_shape(4, 2, nfe)), nfe)
+        assert len(calls) == algorithm.evaluations(nfe)
+
+
 def above(kind: type) -> set[type]:
     """All classes between a class and Algorithm."""
     return {base for base in kind.__mro__[1:] if base.__module__.startswith("gtp.")} - {Algorithm}

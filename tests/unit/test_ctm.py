@@ -15,10 +15,13 @@ def test_positions_are_ordered_and_reach_both_ends_with_intervals_in_proportion_
     uniform = torch.rand(40_000, 3, generator=torch.Generator().manual_seed(0))
     uniform[0] = 0.0
     uniform[1] = 1 - 2**-24
+    uniform[2, 0] = 1.0  # never drawn, but what rounding may make of a draw
     start, middle, end = algorithm.positions(uniform)
     assert (start < middle).all()
     assert (middle <= end).all()
     assert [set(p.tolist()) for p in (start, middle, end)] == [{0, 1, 2, 3}, {1, 2, 3, 4}, {1, 2, 3, 4}]
+    places = {tuple(row) for row in torch.stack([start, middle, end], dim=1).tolist()}
+    assert places == {(a, b, c) for a in range(4) for b in range(a + 1, 5) for c in range(b, 5)}
     shares = [(middle - start == h).float().mean().item() for h in (1, 2, 3, 4)]
     assert shares == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.01)
     for h in (1, 2, 3):

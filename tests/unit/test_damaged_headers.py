@@ -186,6 +186,7 @@ def test_checkpoint_comes_back(checkpoint):
         ({"log": [[5, 1.0, [3], [[0.5]]]]}, "the log has the entry"),
         ({"log": [[5, 1.0, ["a"], [["x"]]]]}, "the log has the entry"),
         ({"log": [[5, 1.0, ["a", "b"], [[0.5], [0.5, 1.0]]]]}, "the log has the entry"),
+        ({"log": [[5, 1.0, ["a", "b"], [[0.5], 1.0]]]}, "the log has the entry"),
         ({"run": "other"}, "belongs to another run"),
     ],
 )

@@ -13,8 +13,9 @@ from gtp.acting import ActingRule
 from gtp.algorithms.gtp import GTP
 from gtp.config import Execution, TaskSpec, TrainConfig
 from gtp.errors import UserError
+from gtp.evaluation import rollouts
 from gtp.evaluation.cost import ROUNDS, measure, write_cost
-from gtp.evaluation.rollouts import Episode, Rollouts, evaluate
+from gtp.evaluation.rollouts import Episode, Rollouts, evaluate, settle
 from gtp.evaluation.trajectories import divided_state, endpoints, trajectories
 from gtp.files import read_tensors, write_tensors
 from gtp.policy import load_policy
@@ -83,12 +84,52 @@ def test_snapshots_are_told_apart_by_their_step(folder):
     assert [r.step for r in rows] == [10, 10, 20, 20]
 
 
+def test_progress_counts_every_episode(folder, monkeypatch):
+    counted = []
+
+    class Counter:
+        def __init__(self, what, total, unit):
+            counted[:] = [total, 0]
+
+        def advance(self):
+            counted[1] += 1
+
+    monkeypatch.setattr(rollouts, "Progress", Counter)
+    rules = ["sample", "mean_of_2"]
+    rows, _ = evaluate([folder / f"policy-{step}.safetensors" for step in (10, 20)], [1, 2], 2, rules)
+    assert counted == [len(rows), len(rows)]
+
+
+def test_positions_are_those_of_the_last_file_by_the_first_rule_at_one_nfe(folder):
+    files, rules = [folder / f"policy-{step}.safetensors" for step in (10, 20)], ["sample", "mean_of_2"]
+    _, positions = evaluate(files, [2, 1], 2, rules, rollout_episodes=1)
+    assert positions == evaluate(files[1:], [2], 2, ["sample"], rollout_episodes=1)[1]
+
+
+def test_files_of_different_methods_are_named(folder, tmp_path):
+    tensors, header = read_tensors(folder / "policy-20.safetensors", "gtp-policy", "")
+    first, second, other = (
+        folder / "policy-20.safetensors",
+        folder / "policy-10.safetensors",
+        tmp_path / "other",
+    )
+    write_tensors(other, tensors, header | {"label": "other"})
+    with pytest.raises(UserError) as error:
+        evaluate([first, other, second], [1], 1)
+    assert str(error.value) == f"{other} and {first} differ in task or method; evaluate them apart"
+
+
+def test_by_default_one_sample_acts_and_nothing_is_drawn(folder):
+    policy = load_policy(folder / "policy-20.safetensors")
+    steps = [2] if policy.algorithm.choosable_nfe else [1]
+    assert settle(policy, [2], 1) == (steps, [policy.rule("sample")], steps[0])
+
+
 def test_returns_are_sums_of_the_environments_rewards():
     """A policy that stands on the goal's doorstep: one reward, one step, success."""
 
     near = replace(MAZE, goal_cell=(1, 2), goal_radius=0.99)
-    rollouts = Rollouts(near, 8)
-    rows, _ = rollouts.run(Still(2), 1, SAMPLE)
+    rows, _ = Rollouts(near, 8).run(Still(2), 1, SAMPLE)
     for row in rows:
         assert row.episode_return in (0.0, 1.0)
         assert row.success == int(row.episode_return)

@@ -64,6 +64,19 @@ def test_normalised_q_term_is_minus_one_where_q_is_positive():
     assert "actor" in receivers(loss, networks)  # the divisor has no gradient that would cancel Q's
 
 
+def test_the_divisor_of_the_q_term_is_the_mean_magnitude_over_states():
+    """Of the mean of both heads, which is above 0 in some states and below in others."""
+    algorithm = FQL(alpha=0.0, normalize_q=True)
+    networks, batch, draws = make(algorithm)
+    with torch.no_grad():
+        act = networks["actor"](batch.obs, draws["own_actions"]).clip(-1.0, 1.0)
+        networks["critic"].bias[-1] -= networks["critic"](batch.obs, act).mean() - 0.02
+        q = networks["critic"](batch.obs, act).mean(dim=0)
+    assert q.min() < 0.0 < q.max()
+    loss, _ = algorithm.actor_loss(networks, batch, draws, START)
+    torch.testing.assert_close(loss, -q.mean() / q.abs().mean())
+
+
 def test_acting_takes_one_evaluation_whatever_the_number_asked_for():
     algorithm = FQL()
     networks, batch, draws = make(algorithm)

@@ -241,6 +241,16 @@ def test_times_are_ordered(uniform, points, progress, pairs, tau, growth):
         assert end.item() == 0.0
 
 
+def test_uniform_pairs_reach_every_later_point_from_every_time():
+    algorithm = GTP(pairs="uniform", grid_points=4)
+    grid = algorithm.time_scale.on_grid(torch.arange(5.0), 4)
+    uniform = torch.rand(4000, 3, generator=torch.Generator().manual_seed(0))
+    times = algorithm.times(uniform, torch.tensor(0.0))
+    places = torch.stack([torch.cdist(time[:, None], grid[:, None]).argmin(dim=1) for time in times], dim=1)
+    expected = {(a, b, c) for a in range(4) for b in range(a + 1, 5) for c in range(b, 5)}
+    assert set(map(tuple, places.tolist())) == expected
+
+
 def test_adjacent_times_are_one_interval_apart_and_doubling_halves_it():
     scale = GTP().time_scale
     uniform = torch.tensor([[0.5, 0.0, 0.0]])

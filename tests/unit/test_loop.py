@@ -11,6 +11,7 @@ import torch
 from gtp import algorithms
 from gtp.config import Execution
 from gtp.training import loop
+from gtp.training.learner import Learner
 from gtp.training.loop import Interval, check_inputs, losses, measurements, peak_memory_mb, train, use_threads
 
 from .training_fixtures import CONFIG, tiny_transitions
@@ -114,6 +115,22 @@ def test_seconds_and_rates_leave_out_the_first_update_of_each_phase(tmp_path, mo
     assert [row[:2] for row in seconds] == [(step, seed) for step in (1, 2, 3, 4) for seed in (3, 8)]
     assert all(0.0 < value < asked[-1] for _, _, value in seconds)
     assert [row[2] for row in seconds] == sorted(row[2] for row in seconds)
+
+
+def test_room_is_asked_for_two_checkpoints_and_every_policy(tmp_path, monkeypatch):
+    """A checkpoint is written beside the one that it replaces."""
+    asked = []
+    monkeypatch.setattr(loop, "require_room", lambda folder, size, *_, largest: asked.append((size, largest)))
+    learner = Learner(algorithms.get("iql")(), CONFIG, 3, 2, [0, 1], torch.device("cpu"), compiled=False)
+    loop.check_room(learner, CONFIG, tmp_path / "scratch", tmp_path / "out")
+
+    def numbers(tree):
+        return sum(leaf.numel() for own in tree.values() for leaf in own.values())
+
+    # The step, and where each of two seeds diverged, are long.
+    state = 4 * (numbers(learner.params) + 2 * numbers(learner.first)) + 8 * 3
+    policy = 4 * numbers({name: learner.params[name] for name in ("actor_ema", "critic_ema")})
+    assert asked == [(2 * state + 3 * policy, state), (3 * policy, state)]
 
 
 def test_checkpoints_keep_their_distance(tmp_path, monkeypatch):

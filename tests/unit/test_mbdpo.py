@@ -101,13 +101,15 @@ def one_step(algorithm: MBDPO):
 
 
 def test_the_models_loss_by_hand():
-    algorithm = replace(NANO, reward_unit=2.0, rho=0.7)
+    algorithm = MBDPO(size="small", reward_unit=2.0, rho=0.7)
     networks, batch, draws = one_step(algorithm)
     batch = batch._replace(terminated=batch.terminated + 0.25)
     model = WorldModel.of(networks)
     end = networks["encoder"](batch.backup_obs)
     next_act = model.sample(end, draws["next_action"])
-    end_q = decode(networks["values_ema"](end, next_act)).min(dim=0).values
+    first, second, third = decode(networks["values_ema"](end, next_act))
+    end_q = torch.minimum(first, second)
+    assert (third < end_q).any()  # does not count
     target = 2.0 * batch.backup_rew + batch.discount * end_q
     latents = [networks["encoder"](batch.obs[0])]
     for act in batch.act:
@@ -263,6 +265,13 @@ def test_the_plan_is_remembered_from_one_action_to_the_next(run):
     assert not np.array_equal(policy.act(obs, nfe=3), second)
 
 
+def test_a_plan_is_of_one_sample_alone(run):
+    policy = load_policy(run / "policy-20.safetensors")
+    for rule in ("mean_of_4", "best_of_4"):
+        with pytest.raises(ValueError, match="it remembers what one sample planned; take 'sample'"):
+            policy.act(np.zeros((2, 3)), acting=rule)
+
+
 def test_a_variant_acts_otherwise_from_the_same_weights(run, tmp_path):
     derive(run, replace(NANO, search=False), tmp_path / "prior", "prior")
     policy, trained = (
@@ -275,6 +284,9 @@ def test_a_variant_acts_otherwise_from_the_same_weights(run, tmp_path):
     assert json.loads((tmp_path / "prior/run.json").read_text())["weights_of"] == "mbdpo"
     for name in ("training.csv",):
         assert (tmp_path / "prior" / name).read_bytes() == (run / name).read_bytes()
+    for folder in (run, tmp_path / "prior"):  # for people
+        text = (folder / "run.json").read_text()
+        assert text == json.dumps(json.loads(text), indent=2)
 
 
 def test_a_folder_keeps_its_policies_unless_told_otherwise(run, tmp_path, capsys):

@@ -17,7 +17,7 @@ from gtp.online.loop import train_online
 from gtp.online.sac import train_sac
 from gtp.online.settings import ModelBasedConfig, OnlineConfig
 from gtp.training.loop import rate, train
-from gtp.training.run import claimed, exclusive
+from gtp.training.run import claimed, exclusive, is_copy
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -42,10 +42,14 @@ def test_a_folder_keeps_its_run_unless_told_otherwise(tmp_path, capsys):
     with pytest.raises(UserError, match="holds another run.*--overwrite"):
         run(tmp_path, 1)
     assert policy.stat().st_mtime_ns == before
-    half = tmp_path / "out/.policy-120.safetensors.01234567.partial"
-    half.write_text("half")
+    old = [
+        tmp_path / "out" / name
+        for name in (".policy-120.safetensors.01234567.partial", "policy-7.safetensors")
+    ]
+    for path in old:
+        path.write_text("of an older run")
     assert run(tmp_path, 1, overwrite=True)["seeds"] == [1]
-    assert not half.exists()
+    assert not any(path.exists() for path in old)
 
 
 def online(folder, seed, overwrite=False):
@@ -104,6 +108,28 @@ def test_a_run_that_was_killed_while_it_published_is_its_own_successor(tmp_path,
         run(tmp_path, 1)
     assert run(tmp_path, 0)["seeds"] == [0]
     assert not list((tmp_path / "checkpoints").glob("*/"))
+
+
+def test_a_run_that_was_killed_while_it_replaced_another_leaves_no_record(tmp_path, monkeypatch):
+    """Of the policies in the folder, some are of either run."""
+    run(tmp_path, 0)
+    with monkeypatch.context() as patched:
+        cut_at(patched, "policy-40.safetensors")
+        with pytest.raises(Cut):
+            run(tmp_path, 1, overwrite=True)
+    assert not (tmp_path / "out/run.json").exists()
+
+
+def test_copies_are_told_by_their_bytes(tmp_path):
+    first, second, none = (tmp_path / name for name in ("first", "second", "none"))
+    first.write_text("one")
+    second.write_text("two")
+    for path in (first, second):
+        os.utime(path, (1.0, 1.0))
+    assert not is_copy(first, second)
+    second.write_text("one")
+    assert is_copy(first, second)
+    assert not is_copy(first, none)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

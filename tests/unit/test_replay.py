@@ -8,6 +8,7 @@ import torch
 
 from gtp.algorithms.mbdpo import MBDPO
 from gtp.config import TrainConfig
+from gtp.data.batches import observation_scaling
 from gtp.randomness import draw_block
 from gtp.training.learner import Learner
 from gtp.training.replay import GrowingSampler
@@ -74,6 +75,17 @@ def test_a_restored_replay_draws_the_same(tmp_path):
     assert (restored.steps, restored.size) == (replay.steps, replay.size)
     for one, other in zip(replay.columns, restored.columns, strict=True):
         assert torch.equal(one, other)
+
+
+def test_observations_are_standardised_as_those_of_a_dataset_to_the_bit():
+    data = tiny_transitions(100)
+    data = replace(data, next_observations=np.roll(data.observations, -1, axis=0))
+    config = TrainConfig(normalize_observations=True)
+    offline = sampler_for(MBDPO(size="nano"), data, config, CPU)
+    online = GrowingSampler(100, 3, 2, 3, config.discount, CPU)
+    online.extend(data, *observation_scaling(data, normalize=True))
+    for name in ("obs", "next_obs"):
+        assert torch.equal(getattr(online.columns, name), getattr(offline.columns, name))
 
 
 def test_online_and_offline_learn_the_same_from_the_same_data():

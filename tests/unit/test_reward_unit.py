@@ -53,6 +53,8 @@ def test_returns_of_locomotion_span_a_thousand():
     rewards[:40] = 0.5  # two episodes of 20 transitions; all others return 0
     rewards[40] = -2.5
     assert reward_unit(replace(transitions, rewards=rewards), GAMMA) == pytest.approx(1000.0 / 12.5)
+    small = replace(transitions, rewards=0.04 * rewards)
+    assert reward_unit(small, GAMMA) == pytest.approx(1000.0 / 0.5)
 
 
 def test_without_a_spread_rewards_are_left_alone():

@@ -130,6 +130,29 @@ def test_compiled_stages_agree_with_eager_ones():
     assert all(compiled[name] == pytest.approx(values, abs=1e-6) for name, values in eager.items())
 
 
+def test_an_update_is_compiled_into_one_graph_of_fixed_shapes_where_it_is_wanted(monkeypatch):
+    """Breaks in the graph, and shapes left open, would cost speed without a word."""
+    asked = []
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.append(settings) or function)
+    assert advance(learner(compiled=True), 1) == advance(learner(compiled=False), 1)
+    assert asked == [{"dynamic": False, "fullgraph": True}]
+
+
+def test_a_gpu_captures_each_phase_once_and_replays_it(monkeypatch):
+    """With a device that is one by its name alone, and a capture that calls the function."""
+    captured = []
+
+    def capture(function, inputs, state):
+        captured.append(set(state))
+        return function
+
+    monkeypatch.setattr("gtp.training.learner.Captured", capture)
+    run = learner()
+    run.device = torch.device("cuda")
+    assert advance(run, STEPS) == advance(learner(), STEPS)
+    assert captured == [set(run.state())] * 2
+
+
 @pytest.mark.parametrize(
     ("half", "steps", "starts"), [(0.5, 10, [0, 5]), (0.29, 100, [0, 29]), (0.5, 1, [0]), (1.0, 10, [0])]
 )

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from gtp import networks
 from gtp.algorithms.mbdpo import PRESETS
 from gtp.world_model import losses
 from gtp.world_model.model import WorldModel
@@ -70,6 +71,13 @@ def test_the_fast_activation_is_mish():
     x = torch.linspace(-30.0, 50.0, 1001)
     with torch.inference_mode():
         torch.testing.assert_close(mish(x), nn.functional.mish(x))
+    # Training and what is compiled take the differentiable one, to the bit.
+    assert torch.equal(mish(x), networks.mish(x))
+
+
+def test_weights_of_steps_have_the_precision_of_the_values():
+    values = torch.tensor([[1.0], [2.0], [3.0]], dtype=torch.float64)
+    assert losses.discounted(values, 0.7).item() == pytest.approx((1.0 + 1.4 + 1.47) / 3, rel=1e-12)
 
 
 def test_value_heads_are_independent_mlps():
