@@ -121,6 +121,10 @@ format: $(INSTALLED)  ## Rewrite the Python and Snakemake files in that style
 bench: $(INSTALLED)  ## Updates per second and milliseconds per action (DEVICE=cpu or cuda)
 	@"$(BIN)/python" -m gtp bench --device $(DEVICE)
 
+.PHONY: growth
+growth: $(INSTALLED)  ## How time and memory grow with transitions, seeds and tasks (writes docs/growth.md)
+	@"$(BIN)/python" -m tests.growth.run --record docs/growth.md
+
 .PHONY: bench-peers
 bench-peers: $(INSTALLED)  ## Training speed beside the authors' own code, which it says how to fetch (PEERS, THREADS)
 	@"$(BIN)/python" -m tests.peers.run --peers "$(PEERS)" --threads $(THREADS)

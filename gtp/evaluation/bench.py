@@ -46,6 +46,7 @@ from gtp.training.samplers import sampler_for
 TRANSITIONS = 100_000
 EPISODE = 1000
 MATRIX = {"cpu": 2048, "cuda": 8192}
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +211,7 @@ class Training:
             "flops_per_update": self.flops,
             "share_of_matrix_product_rate": rate * self.flops / matrix_rate,
             "peak_memory_mb": self.memory_mb,
-            **(self.kernels() if self.device.type == "cuda" else {}),
+            **(self.kernels() if self.device.type == "cuda" else self.products()),
         }
         say(
             f"{self.name}, {'compiled' if self.compiled else 'eager'},"
@@ -221,6 +222,15 @@ class Training:
             f" warm-up {self.warm_up_seconds:.0f} s"
         )
         return row
+
+    def products(self) -> dict:
+        """Share of a CPU's time that passes inside matrix products."""
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            for i in range(5):
+                self.update(i)
+        seconds = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
+        inside = sum(seconds.get(name, 0.0) for name in PRODUCTS)
+        return {"share_of_time_in_matrix_products": inside / sum(seconds.values())}
 
     def kernels(self) -> dict:
         """Number of a GPU's kernels and copies in one update, and their time together."""
@@ -313,12 +323,12 @@ def matrix_product_rate(device: torch.device, clock: Callable[[], float] | None 
     return 2 * size**3 / seconds_per_call(multiply, repetitions=5, clock=clock)
 
 
-def random_transitions(config: BenchConfig) -> Transitions:
-    """TRANSITIONS steps of noise, in episodes of EPISODE."""
+def random_transitions(config: BenchConfig, count: int) -> Transitions:
+    """`count` steps of noise, in episodes of EPISODE."""
     rng = np.random.default_rng(0)
 
     def noise(*size: int) -> np.ndarray:
-        return rng.standard_normal((TRANSITIONS, *size), dtype=np.float32)
+        return rng.standard_normal((count, *size), dtype=np.float32)
 
     low = -np.ones(config.actions, np.float32)
     return Transitions(
@@ -326,8 +336,8 @@ def random_transitions(config: BenchConfig) -> Transitions:
         actions=np.tanh(noise(config.actions)),
         rewards=noise(),
         next_observations=noise(config.observations),
-        terminations=np.zeros(TRANSITIONS, np.float32),
-        episode_starts=np.arange(0, TRANSITIONS, EPISODE),
+        terminations=np.zeros(count, np.float32),
+        episode_starts=np.arange(0, count, EPISODE),
         observation_mean=np.zeros(config.observations, np.float32),
         observation_std=np.ones(config.observations, np.float32),
         action_low=low,
@@ -343,7 +353,7 @@ def make_learner(algorithm: Algorithm, config: BenchConfig, count: int, device: 
     seeds = list(range(count))
     train = TrainConfig(batch_size=config.batch_size, hidden_size=config.hidden_size)
     learner = Learner(algorithm, train, config.observations, config.actions, seeds, device, compiled)
-    sampler = sampler_for(algorithm, random_transitions(config), train, device)
+    sampler = sampler_for(algorithm, random_transitions(config, TRANSITIONS), train, device)
     rows = sampler.rows(config.batch_size, seeds, 0)
     noise = draw_block(algorithm.draws(config.batch_size, config.actions), seeds, 0, device)
     return learner, sampler, rows, noise

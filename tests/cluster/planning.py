@@ -18,8 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import yaml
+
+from tests.growth.fit import exponent
 
 ROOT = Path(__file__).parents[2]
 GRIDS = [(1, 1, 5), (5, 5, 1), (15, 5, 1), (15, 25, 1), (15, 25, 2), (15, 25, 5)]
@@ -49,17 +50,6 @@ def plan(study: Path) -> tuple[int, float, float]:
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = int(re.search(r"^total +(\d+)", done.stdout, re.MULTILINE)[1])
     return jobs, wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def exponent(jobs: list[int], seconds: list[float]) -> tuple[float, float]:
-    """Least squares for seconds = base + c jobs^e, over e and bases below the smallest time: e and base."""
-    best = (np.inf, 0.0, 0.0)
-    for power in np.arange(0.5, 2.51, 0.01):
-        columns = np.stack([np.ones(len(jobs)), np.array(jobs, float) ** power], axis=1)
-        solution, *_ = np.linalg.lstsq(columns, np.array(seconds), rcond=None)
-        error = float(np.square(columns @ solution - seconds).sum())
-        best = min(best, (error, float(power), float(solution[0])))
-    return best[1], best[2]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -27,6 +27,7 @@ def test_every_method_is_measured_in_every_stage(name):
     stages = stage_starts(algorithms.get(name)(), TrainConfig().steps)
     assert [(row["seeds"], row["first_update"]) for row in training] == [(2, stage) for stage in stages]
     assert all(row["updates_per_second"] > 0 and row["flops_per_update"] > 0 for row in training)
+    assert all(0 < row["share_of_time_in_matrix_products"] < 1 for row in training)
     assert [row["nfe"] for row in acting] == [1, 2]
 
 
