@@ -352,6 +352,14 @@ def test_the_time_of_an_action_is_a_ratio_over_rounds(tmp_path):
     assert len(averages(part.evidence[0], made)) == 3  # of batches of one alone
     with pytest.raises(Untestable, match="actions of dql not timed at K = 5"):
         ActionTime(method="gtp", over="dql", nfe=5, over_nfe=5).parts(made)
+    # A machine that slows down from round to round does so for both.
+    slower = [
+        *seconds("maze", "gtp", 5, [2e-4, 4.1e-4, 8e-4]),
+        *seconds("maze", "dql", 2, [1e-4, 2e-4, 4e-4]),
+    ]
+    made = write_study(tmp_path / "t", SCORES, costs=slower)
+    effect = ActionTime(method="gtp", over="dql", nfe=5, over_nfe=2).parts(made)[0].effect(0.95)
+    assert 1.9 < effect.low < effect.high < 2.15
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 
 from gtp.report.ledger.measure import SAMPLE, Evidence, Measure, Missing, Part
 from gtp.report.ledger.results import Results, Untestable
@@ -66,7 +67,7 @@ class UpdateTime(Measure):
 class ActionTime(Measure):
     """Time of an action of a method over that of another, at the K of each: geometric mean over tasks.
 
-    The interval is over rounds of measurements in one process: how steady the machine was.
+    The interval is over rounds of measurements, of which each times both: how steady the machine was.
     """
 
     unit: ClassVar[str] = "times"
@@ -91,8 +92,9 @@ class ActionTime(Measure):
             way_of(results, self.over, self.acting, self.over_nfe),
         )
         tasks = list(dict.fromkeys(costs.table["task"]))
-        weights = [1.0 / len(tasks)] * len(tasks) + [-1.0 / len(tasks)] * len(tasks)
-        samples = [self._logs(costs.table, task, way) for way in ways for task in tasks]
+        weights = [1.0 / len(tasks)] * len(tasks)
+        own, other = ([self._logs(costs.table, task, way) for task in tasks] for way in ways)
+        samples = [(a - b).dropna().to_numpy() for a, b in zip(own, other, strict=True)]
         return [
             Part(
                 f"against {self.over}",
@@ -108,14 +110,15 @@ class ActionTime(Measure):
         where = {"task": task, "method": way.method.name, "nfe": way.nfe, "acting": way.acting}
         return where | {"quantity": "seconds_per_action", "batch_size": 1}
 
-    def _logs(self, table, task: str, way: Way) -> np.ndarray:
-        rows = table.drop(columns=[])
+    def _logs(self, table: pd.DataFrame, task: str, way: Way) -> pd.Series:
+        """Logarithms of the times by round."""
+        rows = table
         for column, value in self._where(task, way).items():
             if column in rows:
                 rows = rows[rows[column] == value]
         if rows.empty:
             raise Untestable(f"actions of {way.method.name} not timed at K = {way.nfe} on {task}")
-        return np.log(rows["value"].to_numpy())
+        return np.log(rows.set_index("repetition")["value"])
 
     def methods(self) -> tuple[str, ...]:
         return (self.method, self.over)
