@@ -12,11 +12,10 @@ from torch import nn
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm, Average, Batch, Optimizer, Update, bind
 from gtp.config import TaskSpec
-from gtp.data.batches import window_starts
 from gtp.networks import Sizes
 from gtp.policy import Policy
 from gtp.training.learner import Learner, initialise
-from gtp.training.samplers import TransitionSampler, minibatch, sampler_for
+from gtp.training.samplers import TransitionSampler, sampler_for
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -213,6 +212,15 @@ def test_buffers_take_what_a_loss_returns_and_no_gradient_moves_them(compiled):
     assert "params/near/count" in run.state()
 
 
+def test_a_captured_update_takes_its_rows_and_draws_as_tensors(monkeypatch):
+    """With a device that is a GPU by its name alone, and a capture that calls the function."""
+    monkeypatch.setattr("gtp.training.learner.Captured", lambda function, inputs, state: function)
+    run = learner(Counting())
+    run.device = torch.device("cuda")
+    advance(run, 1, steps=torch.tensor([4.0, 7.0]))
+    assert run.params["near"]["count"].tolist() == [5.0, 8.0]
+
+
 @pytest.mark.parametrize("moved", ["near", "far"])
 def test_a_seed_diverges_by_its_loss_or_by_its_gradient_alone(moved):
     run = learner(Vertical(moved=moved))
@@ -237,42 +245,6 @@ def test_td3s_actor_may_be_delayed():
             [name for name in watched if not torch.equal(before[name], run.params[name][watched[name]])]
         )
     assert moved == [["critic"], list(watched)] * 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnWindows(Plain):
-    """Takes windows of `steps` steps."""
-
-    steps: int = 3
-
-    @property
-    def window(self):
-        return self.steps
-
-
-def test_windows_stay_inside_one_episode_and_hold_what_the_episode_holds():
-    data = tiny_transitions(60)
-    sampler = sampler_for(OnWindows(), data, replace(CONFIG, normalize_observations=False), CPU)
-    starts = sampler.columns.starts
-    assert starts.tolist() == [row for row in range(60) if row % 20 <= 17]
-    windows = minibatch(sampler.columns, torch.arange(len(starts))[None], 3)  # of one seed
-    assert windows.obs.shape == (1, 4, len(starts), 3)
-    for i, start in enumerate(starts.tolist()):
-        steps = slice(start, start + 3)
-        np.testing.assert_array_equal(windows.obs[0, :3, i], data.observations[steps])
-        np.testing.assert_array_equal(windows.obs[0, 3, i], data.next_observations[start + 2])
-        np.testing.assert_array_equal(windows.act[0, :, i], data.actions[steps])
-        np.testing.assert_array_equal(windows.rew[0, :, i], data.rewards[steps])
-        np.testing.assert_array_equal(windows.terminated[0, :, i], data.terminations[steps])
-    assert not windows.terminated[0, :2].any()
-    assert windows.terminated[0, 2].sum() == 3
-    torch.testing.assert_close(windows.discount, CONFIG.discount * (1 - windows.terminated))
-
-
-def test_a_window_longer_than_every_episode_is_refused():
-    assert len(window_starts(tiny_transitions(60), 20)) == 3
-    with pytest.raises(ValueError, match="tiny.*21 steps"):
-        sampler_for(OnWindows(steps=21), tiny_transitions(60), CONFIG, CPU)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,18 +304,24 @@ def test_a_plan_cannot_be_averaged_over_samples():
 
 @pytest.mark.parametrize("name", algorithms.names())
 def test_actions_of_every_method_lie_in_the_box_and_reach_its_edge(name):
-    """Whatever an untrained network says: its outputs are made a thousand times as large."""
+    """Whatever an untrained network says: its outputs are made a thousand times as large, on either side."""
     algorithm = algorithms.get(name)(size="nano", samples=8) if name == "mbdpo" else algorithms.get(name)()
     modules, params = initialise(algorithm, Sizes(3, 2, 16, 2), [0], CPU)
     first = {network: {leaf: value[0] for leaf, value in own.items()} for network, own in params.items()}
-    for network in {"actor_ema", "prior"} & set(first):
-        first[network] |= {leaf: 1e3 * value for leaf, value in first[network].items() if "output" in leaf}
+    sides = []
+    for factor in (1e3, -1e3):
+        side = dict(first)
+        for network in {"actor_ema", "prior"} & set(first):
+            side[network] = {
+                leaf: factor * value if "output" in leaf else value for leaf, value in first[network].items()
+            }
+        sides.append(bind(modules, side))
     source = torch.Generator().manual_seed(0)
     obs = torch.randn(64, 3, generator=source)
     for nfe in (1, 3):
         noise = torch.randn(algorithm.noise_shape(64, 2, nfe), generator=source)
-        act = algorithm.act(bind(modules, first), obs, noise, nfe)
-        assert act.abs().max() == pytest.approx(1.0, abs=1e-3)
+        act = torch.cat([algorithm.act(side, obs, noise, nfe) for side in sides])
+        assert (act.min().item(), act.max().item()) == pytest.approx((-1.0, 1.0), abs=0.01)
         assert act.abs().max() <= 1.0
 
 

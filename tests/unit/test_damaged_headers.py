@@ -180,6 +180,7 @@ def test_checkpoint_comes_back(checkpoint):
         ({"step": 0}, "step is 0"),
         ({"seconds": -1.0}, "seconds are -1.0"),
         ({"log": [[30, 1.0, [], []]]}, "the log has the entry"),
+        ({"log": [[10, 0.5, [], []], [10, 1.0, [], []]]}, r"the log has the entry \[10, 1.0"),
         ({"log": [[5, 1.0, ["a"], []]]}, "the log has the entry"),
         ({"log": [1]}, "the log has the entry 1"),
         ({"log": [[5, "1", ["a"], [[0.5]]]]}, "the log has the entry"),

@@ -278,8 +278,9 @@ def test_a_policy_for_another_environment_is_refused_before_any_episode(tmp_path
     config = TrainConfig(steps=1, batch_size=16, hidden_size=16)
     execution = Execution(device="cpu", compile="off")
     train(algorithms.get("gaussian_bc")(), config, transitions, (0,), execution=execution, **settings)
+    box = r"actions from \[-1.0, -1.0\] to \[1.0, [12].0\]"
     with pytest.raises(
-        UserError, match=r"was trained for .* and PointMaze_UMaze-v3 has observations Box"
+        UserError, match=rf"was trained for .* {box}, and PointMaze_UMaze-v3 has observations Box"
     ) as e:
         evaluate([tmp_path / "policy-1.safetensors"], [1], 1)
     assert "\n" not in str(e.value)

@@ -1,6 +1,7 @@
 """GTP's losses against values computed by hand, where gradients go, and what each ablation leaves out."""
 
 import math
+from copy import deepcopy
 
 import pytest
 import torch
@@ -52,6 +53,22 @@ def test_the_online_teacher_is_the_actor_without_gradient():
     loss = algorithm.actor_loss(networks, batch, draws, progress)[0]
     torch.testing.assert_close(loss, expected)
     assert receivers(loss, networks) == {"actor"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"score": "ode_solver"}, {"consistency": "shortcut"}, {"consistency": "mean_flow"}],
+    ids=str,
+)
+def test_no_gradient_flows_through_what_an_online_teacher_wants(settings):
+    """Its slope is that under a teacher of the same parameters that no optimiser moves."""
+    slopes = []
+    for teacher in ("online", "ema"):
+        algorithm, networks, batch, draws, progress = make(teacher=teacher, **settings)
+        networks["actor_ema"] = deepcopy(networks["actor"])
+        loss, _ = algorithm.actor_loss(networks, batch, draws, progress)
+        slopes.append(torch.autograd.grad(loss, list(networks["actor"].parameters())))
+    torch.testing.assert_close(*slopes)
 
 
 def test_two_jumps_make_one_by_hand():

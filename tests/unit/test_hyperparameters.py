@@ -14,7 +14,7 @@ from gtp.algorithms.consistency_bc import ConsistencyBC
 from gtp.algorithms.diffusion_bc import DiffusionBC
 from gtp.algorithms.gaussian_bc import GaussianBC
 from gtp.algorithms.gtp import GTP
-from gtp.algorithms.mbdpo import MBDPO, PRESETS
+from gtp.algorithms.mbdpo import MBDPO, MODEL, PRESETS
 
 SOLUTION_MAP = {
     "eta": 1.0,
@@ -98,6 +98,22 @@ DEFAULTS = {
     "td3_bc": {"alpha": 2.5, "target_noise": 0.2, "target_noise_clip": 0.5, "policy_delay": 1},
 }
 
+ACTS = {  # whether K may be chosen, actions depend on noise, and on what was remembered; the networks
+    "consistency_ac": (True, True, False, ("actor_ema",)),
+    "consistency_bc": (True, True, False, ("actor_ema",)),
+    "ctm": (True, True, False, ("actor_ema",)),
+    "diffusion_bc": (True, True, False, ("actor_ema",)),
+    "diffusion_ql": (True, True, False, ("actor_ema",)),
+    "fql": (False, True, False, ("actor_ema",)),
+    "gaussian_bc": (False, False, False, ("actor_ema",)),
+    "gmpg": (True, True, False, ("actor_ema",)),
+    "gmpo": (True, True, False, ("actor_ema",)),
+    "gtp": (True, True, False, ("actor_ema",)),
+    "iql": (False, False, False, ("actor_ema",)),
+    "mbdpo": (True, True, True, (*MODEL, "anchor_moments", "prior")),
+    "td3_bc": (False, False, False, ("actor_ema",)),
+}
+
 PAIR, GUIDED = ("gtp", "ctm"), ("diffusion_ql", "consistency_ac")
 RANGES = [  # as mathematics writes them; [n, inf) of whole numbers begins with a whole number
     *((method, "eta", "[0.0, inf)") for method in PAIR),
@@ -135,6 +151,16 @@ RANGES = [  # as mathematics writes them; [n, inf) of whole numbers begins with 
     *(("td3_bc", name, "[0.0, inf)") for name in ("alpha", "target_noise", "target_noise_clip")),
     ("td3_bc", "policy_delay", "[1, inf)"),
 ]
+
+
+def test_what_a_method_says_of_how_it_acts():
+    """Evaluation and acting rules ask for it, and would leave things out without a word."""
+    methods = {name: algorithms.get(name) for name in algorithms.names()}
+    said = {
+        name: (kind.choosable_nfe, kind.stochastic, kind.has_memory, kind.acting_networks)
+        for name, kind in methods.items()
+    }
+    assert said == ACTS
 
 
 def test_every_method_has_the_defaults_of_its_published_settings():

@@ -10,6 +10,7 @@ import torch
 
 from gtp import algorithms
 from gtp.config import Execution
+from gtp.errors import UserError
 from gtp.training import loop
 from gtp.training.learner import Learner
 from gtp.training.loop import Interval, check_inputs, losses, measurements, peak_memory_mb, train, use_threads
@@ -83,10 +84,16 @@ def test_measurements_are_rows_of_each_seed():
     ]
 
 
-def test_memory_is_in_megabytes():
+def test_memory_is_in_megabytes(monkeypatch):
     with open("/proc/self/status", encoding="ascii") as file:
         (line,) = (line for line in file if line.startswith("VmHWM"))
     assert peak_memory_mb(torch.device("cpu")) == pytest.approx(int(line.split()[1]) / 1e3, rel=0.05)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3_000_000)
+    assert peak_memory_mb(torch.device("cuda")) == 3.0
+    monkeypatch.setattr(loop.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=5_000_000))
+    for system, peak in (("Darwin", 5.0), ("Linux", 5_000.0)):
+        monkeypatch.setattr(loop.platform, "system", lambda system=system: system)
+        assert peak_memory_mb(torch.device("cpu")) == peak
 
 
 def test_seconds_and_rates_leave_out_the_first_update_of_each_phase(tmp_path, monkeypatch):
@@ -131,6 +138,17 @@ def test_room_is_asked_for_two_checkpoints_and_every_policy(tmp_path, monkeypatc
     state = 4 * (numbers(learner.params) + 2 * numbers(learner.first)) + 8 * 3
     policy = 4 * numbers({name: learner.params[name] for name in ("actor_ema", "critic_ema")})
     assert asked == [(2 * state + 3 * policy, state), (3 * policy, state)]
+
+
+def test_a_training_without_room_does_not_begin(tmp_path, monkeypatch):
+    def refuse(folder, size, *_, **__):
+        raise UserError(f"no room in {folder}")
+
+    monkeypatch.setattr(loop, "require_room", refuse)
+    monkeypatch.setattr(Learner, "update", lambda *_: pytest.fail("began"))
+    paths = {"output": tmp_path / "out", "checkpoints": tmp_path}
+    with pytest.raises(UserError, match="no room"):
+        train(algorithms.get("gaussian_bc")(), CONFIG, tiny_transitions(), (0,), execution=EAGER, **paths)
 
 
 def test_checkpoints_keep_their_distance(tmp_path, monkeypatch):

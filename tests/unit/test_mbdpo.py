@@ -22,6 +22,7 @@ from gtp.training.samplers import minibatch, sampler_for
 from gtp.training.variant import derive
 from gtp.world_model import losses
 from gtp.world_model.model import WorldModel
+from gtp.world_model.planner import Search
 from gtp.world_model.regression import decode
 
 from .training_fixtures import CONFIG, tiny_transitions
@@ -212,6 +213,28 @@ def test_the_preset_sets_every_size_and_a_field_overrides_the_searchs():
         for size in ("nano", "tiny", "small")
     ]
     assert parameters == sorted(parameters)
+
+
+def test_the_search_is_told_the_methods_settings_and_the_presets_sizes():
+    search = Search(
+        horizon=3, samples=64, elites=8, prior_sequences=6, temperature=0.5, discount=1.0, anchor=0.1
+    )
+    assert NANO.search_settings == search
+    own = replace(NANO, horizon=2, temperature=0.7, discount=0.9, eta=0.3, samples=16, elites=4)
+    assert own.search_settings == Search(
+        horizon=2, samples=16, elites=4, prior_sequences=6, temperature=0.7, discount=0.9, anchor=0.3
+    )
+
+
+def test_networks_begin_with_nothing_to_say_and_latents_are_simplices():
+    networks = NANO.networks(SIZES)
+    latent, act = networks["encoder"](torch.randn(5, 3)), torch.randn(5, 2)
+    for reached in (latent, networks["dynamics"](latent, act)):
+        torch.testing.assert_close(reached.unflatten(-1, (-1, 8)).sum(dim=-1), torch.ones(5, 4))
+    for name in ("reward", "values", "anchor"):
+        assert not networks[name](latent, act).any()
+    assert networks["termination"](latent).all()
+    assert networks["prior"](latent)[0].all()
 
 
 @pytest.mark.parametrize(

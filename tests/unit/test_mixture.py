@@ -42,6 +42,13 @@ def test_exact_flow_carries_noise_to_the_modes():
     assert smallest_mode_share(MIXTURE, actions) > 0.15
 
 
+def test_actions_off_every_mode_are_counted_one_by_one():
+    """Two near a corner, one between all of them; a corner that has no action near it does not count."""
+    actions = MIXTURE.means[:1] + torch.tensor([[0.0, 0.0], [0.39, 0.0], [0.41, 0.0]], dtype=torch.float64)
+    assert MIXTURE.off_mode_share(actions) == pytest.approx(1 / 3)
+    assert MIXTURE.off_mode_share(actions, radii=3.0) == pytest.approx(2 / 3)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FlippedGTP(GTP):
     """GTP with the sign of its loss flipped: what the oracle must reject."""

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from gtp import algorithms
 from gtp.algorithms.mbdpo import MBDPO
@@ -17,7 +19,7 @@ from gtp.online.loop import train_online
 from gtp.online.sac import train_sac
 from gtp.online.settings import ModelBasedConfig, OnlineConfig
 from gtp.training.loop import rate, train
-from gtp.training.run import claimed, exclusive, is_copy
+from gtp.training.run import Run, claimed, exclusive, is_copy
 
 from .training_fixtures import CONFIG, tiny_transitions
 
@@ -50,6 +52,25 @@ def test_a_folder_keeps_its_run_unless_told_otherwise(tmp_path, capsys):
         path.write_text("of an older run")
     assert run(tmp_path, 1, overwrite=True)["seeds"] == [1]
     assert not any(path.exists() for path in old)
+
+
+def test_a_program_that_says_nothing_replaces_what_is_there(tmp_path):
+    """`overwrite` is for it to refuse; on the command line, refusing is the default."""
+    kind, short = algorithms.get("gaussian_bc")(), replace(CONFIG, steps=2, snapshots=1)
+    paths = {"output": tmp_path / "out", "checkpoints": tmp_path / "checkpoints"}
+    for seed in (0, 1):
+        record = train(kind, short, tiny_transitions(), (seed,), execution=EAGER, **paths)
+        assert record["seeds"] == [seed]
+
+
+def test_a_runs_digest_does_not_depend_on_the_order_of_its_settings(monkeypatch):
+    first, second = (
+        Run(algorithms.get("iql")(), CONFIG, tiny_transitions(), (0,), torch.device("cpu"), False, "iql")
+        for _ in range(2)
+    )
+    digest, settings = first.digest, first.settings()
+    monkeypatch.setattr(Run, "settings", lambda self: dict(reversed(settings.items())))
+    assert second.digest == digest
 
 
 def online(folder, seed, overwrite=False):

@@ -22,6 +22,11 @@ def test_slopes_are_the_derivatives(path):
         torch.testing.assert_close(slope(t)[:, 0], derivative)
 
 
+def test_the_slope_of_the_vp_path_stays_finite_at_time_0():
+    slopes = PATHS["vp"].sigma_slope(torch.tensor([0.0, 5e-4, 1e-3, 2e-3], dtype=torch.float64))[:, 0]
+    assert slopes[0] == slopes[1] == slopes[2] > slopes[3] > 0.0
+
+
 @each_path
 def test_paths_go_from_data_to_noise(path):
     ends = torch.tensor([0.0, 1.0], dtype=torch.float64)

@@ -124,6 +124,20 @@ def test_returns_are_those_of_the_specification():
     assert returns.item() == pytest.approx(1.5, rel=1e-4)
 
 
+def test_a_return_that_is_no_number_counts_as_nothing():
+    broken = world(lambda z, a: torch.where(a > 0.0, torch.nan, 2.0 + 0.0 * a))
+    act = torch.tensor([0.5, -0.5]).reshape(2, 1, 1, 1)
+    search = SEARCH._replace(horizon=1)
+    _, returns = planner.imagine(
+        broken, torch.zeros(1, 1), act, torch.zeros(2, 2, 1, 1), torch.zeros(0, 1), search
+    )
+    assert returns.flatten().tolist() == pytest.approx([0.0, 2.0], abs=1e-4)
+
+
+def test_a_level_takes_noise_for_each_step_and_for_the_choice_among_more_than_two_heads():
+    assert [SEARCH.noise_rows(heads) for heads in (1, 2, 3, 5)] == [768, 768, 771, 773]
+
+
 def test_the_first_sequences_follow_the_prior():
     moving = world(lambda z, a: torch.zeros_like(a))._replace(
         prior=lambda z: (z, torch.full_like(z, -10.0))  # tanh of the latent itself

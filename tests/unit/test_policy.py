@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -81,6 +82,19 @@ def test_a_policy_file_keeps_the_datas_scales(path):
     np.testing.assert_array_equal(policy.observation_std, data.observation_std)
     np.testing.assert_array_equal(policy.action_low, data.action_low)
     np.testing.assert_array_equal(policy.action_high, data.action_high)
+
+
+def test_a_policy_is_loaded_onto_the_device_that_is_asked_for(path):
+    """By a device that there is everywhere, and that holds no numbers."""
+    policy = gtp.load_policy(path, device="meta")
+    scales = [policy.observation_mean, policy.observation_std, policy.action_low, policy.action_high]
+    leaves = [leaf for own in policy.params.values() for leaf in own.values()]
+    assert {tensor.device.type for tensor in scales + leaves} == {"meta"}
+
+
+def test_where_an_episode_is_belongs_to_the_policy_and_not_to_its_maker():
+    inside = {each.name for each in fields(gtp.Policy) if not each.init}
+    assert inside == {"episodes", "actions_taken", "_noise", "_memory"}
 
 
 def test_starts_of_the_evaluation_are_those_of_published_results(path):

@@ -1,6 +1,7 @@
 """The replay that grows: windows stay within episodes, and a learner cannot tell it from a dataset."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,7 +84,9 @@ def test_observations_are_standardised_as_those_of_a_dataset_to_the_bit():
     config = TrainConfig(normalize_observations=True)
     offline = sampler_for(MBDPO(size="nano"), data, config, CPU)
     online = GrowingSampler(100, 3, 2, 3, config.discount, CPU)
-    online.extend(data, *observation_scaling(data, normalize=True))
+    # Only the CPU's copies become arrays: scaling may lie on a GPU.
+    mean, std = (SimpleNamespace(cpu=value.clone) for value in observation_scaling(data, normalize=True))
+    online.extend(data, mean, std)
     for name in ("obs", "next_obs"):
         assert torch.equal(getattr(online.columns, name), getattr(offline.columns, name))
 
