@@ -40,8 +40,8 @@ argument or a statement that is gone ([tests/mutants/operators.py](../tests/muta
 cosmic-ray's). For each one, the tests that `pyproject.toml` lists beside its file run until one fails, in a
 fork of one process; if none does, a mistake like it could be made tomorrow and nobody would see. Hung mutants
 reached a limit of time, which counts as death. The share is of those that are not equivalent, the interval is
-that of Clopper and Pearson, 95 %. Once its survivors were answered by tests, a sample tells nothing of the other
-mutants any more: take another seed. {listed}
+that of Clopper and Pearson, 95 %. Once its survivors were answered by tests, a sample tells nothing of the
+other mutants any more: take another seed. {listed}
 
 | file | mutants | tried | died | hung | equivalent | survived |
 |---|---|---|---|---|---|---|
