@@ -5,11 +5,13 @@ from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from gtp import algorithms
 from gtp.config import Execution
+from gtp.data.reward_scale import reward_unit
 from gtp.errors import UserError
 from gtp.training import loop
 from gtp.training.learner import Learner
@@ -55,6 +57,27 @@ def test_where_a_training_writes_has_to_be_named(tmp_path):
     folders = (tmp_path / "out", tmp_path / "checkpoints", EAGER)
     with pytest.raises(TypeError, match="positional"):
         train(algorithms.get("gaussian_bc")(), CONFIG, tiny_transitions(), (0,), *folders)
+
+
+class Reached(Exception):
+    """The training begins."""
+
+
+@pytest.mark.parametrize("name", ["iql", "mbdpo"])
+def test_a_method_is_trained_in_the_unit_of_its_rewards_and_for_their_discount(name, tmp_path, monkeypatch):
+    algorithm, trained = algorithms.get(name)(), []
+
+    def begin(run, *_):
+        trained.append(run.algorithm)
+        raise Reached
+
+    monkeypatch.setattr(loop, "_train", begin)
+    data = tiny_transitions()
+    data = replace(data, rewards=np.linspace(-1.0, 2.0, len(data), dtype=np.float32))
+    config, unit = replace(CONFIG, discount=0.9), reward_unit(data, 0.9)
+    with pytest.raises(Reached):
+        train(algorithm, config, data, (0,), output=tmp_path / "out", checkpoints=tmp_path, execution=EAGER)
+    assert trained == [algorithm.for_reward_unit(unit).for_discount(0.9)] != [algorithm]
 
 
 def test_windows_must_fit_into_an_episode():
