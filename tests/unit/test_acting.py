@@ -10,7 +10,7 @@ import torch
 
 import gtp
 from gtp import algorithms
-from gtp.acting import DETERMINISTIC, ActingRule, applicable, choose_action
+from gtp.acting import DETERMINISTIC, ActingRule, applicable, choose_action, reason_against
 from gtp.config import Execution, TaskSpec, TrainConfig
 from gtp.envs.make import make_environment
 from gtp.evaluation.rollouts import evaluate
@@ -57,6 +57,7 @@ def echoed(rule: str, noise: torch.Tensor, choice: torch.Tensor | None = None, u
         ("sample", "one sample", 1, 5),
         ("noise_0.5", "noise × 0.5", 1, 5),
         ("noise_0", "noise × 0", 1, 5),
+        ("mean_of_2", "mean of 2", 2, 10),
         ("mean_of_16", "mean of 16", 16, 80),
         ("best_of_16", "best of 16", 16, 96),
         ("best_of_50_at_1", "softmax of 50 at 1", 50, 300),
@@ -99,8 +100,8 @@ def test_one_sample_scaled_noise_mean_and_best():
 
 
 def test_samples_are_clipped_before_they_are_averaged_or_valued():
-    noise = torch.tensor([[[5.0, 0.0], [0.0, 0.0], [-0.4, 0.0]]])
-    assert echoed("mean_of_3", noise)[0, 0].item() == pytest.approx(0.2)
+    noise = torch.tensor([[[5.0, 0.0], [0.0, -6.0], [-0.4, 0.0]]])
+    assert echoed("mean_of_3", noise)[0].tolist() == pytest.approx([0.2, -1.0 / 3.0])
     assert echoed("best_of_3", noise)[0, 0].item() == 1.0
 
 
@@ -113,6 +114,37 @@ def test_a_temperature_draws_by_softmax_of_the_smaller_head_in_its_own_unit():
         chosen = echoed(f"best_of_3_at_{temperature:g}", noise, choice, unit)[:, 0]
         shares = [(chosen == value).float().mean().item() for value in values]
         assert shares == pytest.approx(torch.softmax(2.0 * values, dim=0).tolist(), abs=0.01)
+
+
+def test_rewards_have_the_temperatures_unit_unless_another_is_named():
+    noise = torch.rand(200, 3, 2) - 0.5
+    draws = {"samples": noise.flatten(end_dim=1), "choice": torch.randn(200, 3)}
+    rule, obs = ActingRule.parse("best_of_3_at_0.2"), torch.zeros(200, 1)
+    chosen, _ = choose_action(rule, Echo(), {"critic_ema": first_component}, obs, draws, 1)
+    assert torch.equal(chosen, echoed(rule.name, noise, draws["choice"], 1.0))
+    assert not torch.equal(chosen, echoed(rule.name, noise, draws["choice"], 2.0))
+
+
+def test_noise_is_taken_for_each_sample_and_for_a_choice_by_temperature():
+    shapes = [ActingRule.parse(name).noise_shapes(Echo(), 2, 1) for name in ("best_of_3", "best_of_3_at_2")]
+    assert shapes == [{"samples": (3, 2)}, {"samples": (3, 2), "choice": (3,)}]
+
+
+def test_memory_holds_one_sample_and_the_best_needs_a_critic():
+    class Planning(Echo):
+        has_memory = True
+
+    class Clone(Echo):
+        critic = None
+
+    names = ("deterministic", "sample", "mean_of_2", "best_of_2")
+    for method, refused in (
+        (Echo(), ("deterministic",)),
+        (Planning(), ("deterministic", "mean_of_2", "best_of_2")),
+        (Clone(), ("deterministic", "best_of_2")),
+    ):
+        reasons = [reason_against(ActingRule.parse(name), method) for name in names]
+        assert tuple(name for name, reason in zip(names, reasons, strict=True) if reason) == refused
 
 
 def test_extreme_noise_still_chooses():

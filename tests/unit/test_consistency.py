@@ -45,6 +45,7 @@ def test_grid_grows_from_2_to_150_with_the_square_root_of_progress():
     expected = [math.ceil(math.sqrt(p * (150**2 - 4) + 4) - 1) + 1 for p in (0.0, 1e-6, 0.25, 0.5, 1.0)]
     assert sizes == expected
     assert (sizes[0], sizes[1], sizes[-1]) == (2, 3, 150)
+    assert [grid_size(torch.tensor(p), 5, 9).item() for p in (0.0, 0.25, 1.0)] == [5, 7, 9]
 
 
 def test_times_are_neighbours_on_the_published_grid():

@@ -17,6 +17,7 @@ from gtp.generative.solution_map import (
     steps_of_ode,
     two_jumps_target,
 )
+from gtp.networks import time_features
 
 from .one_step import START, B, receivers
 from .one_step import make as one_step
@@ -44,6 +45,21 @@ def test_actor_loss_is_the_papers_formula():
     scale = (t**2 + 0.01) / (t * 0.1) ** 2  # EDM's lambda(t) with sigma_data = 0.1
     expected = (weight * scale * consistency).mean() + 0.7 * (weight * scale * flow).mean()
     torch.testing.assert_close(algorithm.actor_loss(networks, batch, draws, progress)[0], expected)
+
+
+def test_the_network_is_told_both_times_by_a_quarter_of_their_logarithms():
+    asked = []
+
+    def actor(obs, x, *features):
+        asked.extend(features)
+        return torch.zeros_like(x)
+
+    algorithm = GTP()
+    t, s = torch.tensor([9.0, 0.3, 2.0]), torch.tensor([1.7, 0.0, 2.0])
+    algorithm.phi(actor, torch.zeros(3, 1))(torch.zeros(3, 2), t, s)
+    for features, times in zip(asked, (t, s), strict=True):
+        logarithms = [math.log(max(time, algorithm.t_min)) for time in times.tolist()]
+        torch.testing.assert_close(features, time_features(torch.tensor(logarithms) / 4.0))
 
 
 def test_the_online_teacher_is_the_actor_without_gradient():

@@ -5,11 +5,13 @@ from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from gtp import algorithms
 from gtp.config import Execution
+from gtp.data.reward_scale import reward_unit
 from gtp.errors import UserError
 from gtp.training import loop
 from gtp.training.learner import Learner
@@ -49,6 +51,33 @@ def test_seeds_are_distinct_and_not_negative(seeds):
     with pytest.raises(ValueError, match="seeds must be distinct, not negative, and at least one"):
         check_inputs(algorithm, tiny_transitions(), seeds)
     check_inputs(algorithm, tiny_transitions(), (0,))
+
+
+def test_where_a_training_writes_has_to_be_named(tmp_path):
+    folders = (tmp_path / "out", tmp_path / "checkpoints", EAGER)
+    with pytest.raises(TypeError, match="positional"):
+        train(algorithms.get("gaussian_bc")(), CONFIG, tiny_transitions(), (0,), *folders)
+
+
+class Reached(Exception):
+    """The training begins."""
+
+
+@pytest.mark.parametrize("name", ["iql", "mbdpo"])
+def test_a_method_is_trained_in_the_unit_of_its_rewards_and_for_their_discount(name, tmp_path, monkeypatch):
+    algorithm, trained = algorithms.get(name)(), []
+
+    def begin(run, *_):
+        trained.append(run.algorithm)
+        raise Reached
+
+    monkeypatch.setattr(loop, "_train", begin)
+    data = tiny_transitions()
+    data = replace(data, rewards=np.linspace(-1.0, 2.0, len(data), dtype=np.float32))
+    config, unit = replace(CONFIG, discount=0.9), reward_unit(data, 0.9)
+    with pytest.raises(Reached):
+        train(algorithm, config, data, (0,), output=tmp_path / "out", checkpoints=tmp_path, execution=EAGER)
+    assert trained == [algorithm.for_reward_unit(unit).for_discount(0.9)] != [algorithm]
 
 
 def test_windows_must_fit_into_an_episode():
@@ -101,7 +130,7 @@ def test_seconds_and_rates_leave_out_the_first_update_of_each_phase(tmp_path, mo
     asked = []
 
     def monotonic():
-        asked.append(float(len(asked)))
+        asked.append(1000.0 + len(asked))
         return asked[-1]
 
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=monotonic))
@@ -114,13 +143,14 @@ def test_seconds_and_rates_leave_out_the_first_update_of_each_phase(tmp_path, mo
         checkpoints=tmp_path,
         execution=EAGER,
     )
-    assert record["training_seconds"] == asked[-1]
+    whole = asked[-1] - asked[0]
+    assert record["training_seconds"] == whole
     assert record["compilation_seconds"] == 1.0
-    assert record["seed_updates_per_second"] == pytest.approx(2 * 3 / (asked[-1] - 1.0))
+    assert record["seed_updates_per_second"] == pytest.approx(2 * 3 / (whole - 1.0))
     rows = [line.split(",") for line in (tmp_path / "out/training.csv").read_text().splitlines()[1:]]
     seconds = [(int(row[0]), int(row[1]), float(row[3])) for row in rows if row[2] == "seconds"]
     assert [row[:2] for row in seconds] == [(step, seed) for step in (1, 2, 3, 4) for seed in (3, 8)]
-    assert all(0.0 < value < asked[-1] for _, _, value in seconds)
+    assert all(0.0 < value < whole for _, _, value in seconds)
     assert [row[2] for row in seconds] == sorted(row[2] for row in seconds)
 
 

@@ -16,6 +16,7 @@ from gtp.networks import (
     StateValue,
     TwinQ,
     action_network,
+    gaussian_log_likelihood,
     mish,
     time_features,
 )
@@ -49,6 +50,10 @@ def test_times_are_told_by_eight_frequencies_from_a_half_to_sixteen():
     for row, time in zip(time_features(t), t.tolist(), strict=True):
         expected = [*np.sin(time * frequencies), *np.cos(time * frequencies)]
         assert row.tolist() == pytest.approx(expected, rel=1e-5)  # frequencies are float32
+    frequencies = np.geomspace(0.5, 16.0, 3)
+    assert time_features(torch.tensor(0.7), 6).tolist() == pytest.approx(
+        [*np.sin(0.7 * frequencies), *np.cos(0.7 * frequencies)], rel=1e-5
+    )
 
 
 def test_an_mlp_has_its_layers_between_mish_and_a_linear_output():
@@ -65,6 +70,31 @@ def test_networks_of_noisy_actions_take_the_features_of_each_time(times):
     network = action_network(SIZES, times)
     features = [time_features(torch.rand(4)) for _ in range(times)]
     assert network(torch.randn(4, 3), torch.randn(4, 2), *features).shape == (4, 2)
+
+
+def test_axes_in_front_of_the_inputs_are_a_batch():
+    torch.manual_seed(0)
+    obs, act = torch.randn(6, 5, 3), torch.randn(6, 5, 2)
+    gaussian = GaussianActor(SIZES, (-1.0, 0.5))
+    for network, inputs in (
+        (MLP(5, 2, hidden=8, layers=1), (obs, act)),
+        (DeterministicActor(SIZES), (obs,)),
+        (StateValue(SIZES), (obs,)),
+        (lambda x: gaussian(x)[0], (obs,)),
+        (lambda x: gaussian(x)[1], (obs,)),
+        (lambda a, b: gaussian_log_likelihood(a, 0.5 * b, 0.1 * a), (act, act)),
+        (lambda t: time_features(t), (obs[..., 0],)),
+    ):
+        for place in (0, 4):
+            rows = network(*(x[:, place] for x in inputs))
+            torch.testing.assert_close(network(*inputs)[:, place], rows)
+
+
+def test_the_likelihood_is_that_of_independent_normal_numbers():
+    act, mean = torch.tensor([[0.3, -0.9], [2.0, 0.1]]), torch.tensor([[-0.2, 0.4], [0.5, 0.6]])
+    log_std = torch.tensor([[0.2, -1.5], [0.0, 0.7]])
+    normal = torch.distributions.Normal(mean, log_std.exp())
+    torch.testing.assert_close(gaussian_log_likelihood(act, mean, log_std), normal.log_prob(act).sum(dim=1))
 
 
 def test_critics_normalise_their_hidden_layers_where_they_are_told_to():

@@ -10,6 +10,7 @@ from torch import nn
 
 from gtp.algorithms.common.interface import Algorithm, Average, Batch, Copy, Update
 from gtp.config import Execution
+from gtp.randomness import BLOCK, Draw, draw_block
 from gtp.training.learner import Learner, stage_starts
 from gtp.training.loop import train
 from gtp.training.optimizer import adam_
@@ -68,15 +69,35 @@ class Staged(Algorithm):
         return noise * networks["student"]()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Telling(Staged):
+    """Logs the progress that its loss is told."""
+
+    def draws(self, batch_size, action_size):
+        return {"noise": Draw("normal", (2,))}
+
+    def updates(self):
+        def loss(networks, batch, draws, progress):
+            return networks["student"]().square(), {"progress": progress}
+
+        return (Update("student", loss),)
+
+
 def learner(algorithm=None, compiled=False, steps=STEPS) -> Learner:
     config = replace(CONFIG, steps=steps, snapshots=1, learning_rate=0.1)
     return Learner(algorithm or Staged(), config, 1, 1, [0, 1], CPU, compiled)
 
 
+def empty() -> TransitionSampler:
+    """A sampler of four transitions that are 0."""
+    return TransitionSampler(
+        Batch(*(torch.zeros(4, 1) for _ in range(2)), *(torch.zeros(4) for _ in range(3)))
+    )
+
+
 def advance(run: Learner, steps: int) -> dict[str, list[float]]:
     """Take steps on an empty batch; the first seed's numbers after each."""
-    columns = Batch(*(torch.zeros(4, 1) for _ in range(2)), *(torch.zeros(4) for _ in range(3)))
-    sampler = TransitionSampler(columns)
+    sampler = empty()
     history = {name: [] for name in run.params}
     for _ in range(steps):
         run.update(sampler, torch.zeros(2, 3, dtype=torch.int64), {})
@@ -151,6 +172,37 @@ def test_a_gpu_captures_each_phase_once_and_replays_it(monkeypatch):
     run.device = torch.device("cuda")
     assert advance(run, STEPS) == advance(learner(), STEPS)
     assert captured == [set(run.state())] * 2
+
+
+def test_losses_are_told_the_share_of_the_steps_before_this_one():
+    run, told = learner(Telling()), []
+    for start in (None, 0, 7):
+        if start is not None:
+            run.start_at(start)
+        for _ in range(2):
+            logged = run.update(empty(), torch.zeros(2, 3, dtype=torch.int64), {})
+            told.append(logged[run.quantities.index("progress")].tolist())
+    assert told == [pytest.approx([share] * 2) for share in (0.0, 0.1, 0.0, 0.1, 0.7, 0.8)]
+
+
+@pytest.mark.parametrize("start", [0, 3, BLOCK - 1, BLOCK, 2 * BLOCK + 5])
+def test_rows_and_draws_are_those_of_the_step_wherever_training_goes_on(start):
+    run, sampler = learner(Telling()), empty()
+    run.start_at(start)
+    for step, (rows, draws) in zip(range(start, start + 3), run.inputs(sampler), strict=False):
+        block, place = divmod(step, BLOCK)
+        noise = draw_block(run.algorithm.draws(16, 1), run.seeds, block, CPU)["noise"]
+        assert torch.equal(rows, sampler.rows(CONFIG.batch_size, run.seeds, block)[place])
+        assert torch.equal(draws["noise"], noise[place])
+
+
+def test_a_seeds_networks_have_its_numbers_and_the_modules_none():
+    run = learner()
+    run.params["student"]["value"].copy_(torch.tensor([2.0, 5.0]))
+    assert [run.networks(place)["student"]().item() for place in (0, 1)] == [2.0, 5.0]
+    assert run.networks()["student"]().item() == 2.0
+    leaves = [leaf for module in run.modules.values() for leaf in module.parameters()]
+    assert {leaf.device.type for leaf in leaves} == {"meta"}
 
 
 @pytest.mark.parametrize(

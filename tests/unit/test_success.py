@@ -21,7 +21,17 @@ def test_any_flag_that_is_set_is_success(flags):
 
 
 @pytest.mark.parametrize(
-    "flags", [False, 0, np.nan, np.float32(np.nan), [np.nan, 0.0], np.array([False]), []]
+    "flags",
+    [
+        False,
+        0,
+        np.nan,
+        np.float32(np.nan),
+        [np.nan, 0.0],
+        np.array([np.nan, 0], object),
+        np.array([False]),
+        [],
+    ],
 )
 def test_neither_nan_nor_zero_is(flags):
     assert succeeded(flags) is False

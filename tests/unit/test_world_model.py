@@ -129,8 +129,8 @@ def test_the_release_has_as_many_parameters(name, millions):
 
 
 def test_losses_weigh_steps_by_powers_of_rho_and_divide_by_the_horizon():
-    latents, targets = torch.zeros(3, 2, 4), torch.ones(3, 2, 4)
-    targets[1] *= 2.0
+    latents, targets = torch.full((3, 2, 4), 0.5), torch.full((3, 2, 4), 1.5)
+    targets[1] += 1.0
     assert losses.consistency_loss(latents, targets, 0.5).item() == pytest.approx((1 + 0.5 * 4 + 0.25) / 3)
     logits = torch.zeros(2, 3, 5, 51)  # two heads
     assert losses.value_loss(logits, torch.zeros(3, 5), 0.5).item() == pytest.approx(
@@ -164,15 +164,15 @@ def test_the_anchors_loss_is_that_of_telling_two_kinds_apart():
 
 
 def test_the_priors_loss_by_hand():
-    """-(q / S + entropy ent) with ent = A sum (z^2 / 2 + log std + log(2 pi) / 2), over two steps."""
-    noise = torch.tensor([[[1.0, -2.0]], [[0.5, 0.0]]], dtype=torch.float64)
-    log_std = torch.tensor([[[0.1, -0.3]], [[0.0, 0.4]]], dtype=torch.float64)
+    """-(q / S + entropy ent) with ent = A sum (z^2 / 2 + log std + log(2 pi) / 2), two steps of 3 numbers."""
+    noise = torch.tensor([[[1.0, -2.0, 0.7]], [[0.5, 0.0, -1.1]]], dtype=torch.float64)
+    log_std = torch.tensor([[[0.1, -0.3, 0.2]], [[0.0, 0.4, -0.6]]], dtype=torch.float64)
     q = torch.tensor([[4.0], [-2.0]], dtype=torch.float64)
     loss = losses.prior_loss(q, log_std, noise, torch.tensor(2.0), 0.5, 0.1)
     steps = []
     for t in range(2):
         logs = [0.5 * z**2 + s for z, s in zip(noise[t, 0].tolist(), log_std[t, 0].tolist(), strict=True)]
-        steps.append(q[t].item() / 2.0 + 0.1 * 2 * (sum(logs) + math.log(2 * math.pi)))
+        steps.append(q[t].item() / 2.0 + 0.1 * 3 * (sum(logs) + 1.5 * math.log(2 * math.pi)))
     assert loss.item() == pytest.approx(-(steps[0] + 0.5 * steps[1]) / 2)
 
 
@@ -244,10 +244,27 @@ def test_the_hardest_of_three_negatives_is_taken():
         prior=lambda z: (torch.zeros(*z.shape[:-1], 1), torch.full((*z.shape[:-1], 1), -20.0)),
         anchor=lambda z, a: a,
     )
-    jitter = torch.tensor([[[1.0], [-1.0], [-4.0]]])
-    uniform = torch.tensor([[[0.2], [0.9], [0.1]]])
-    found = losses.hard_negatives(model, torch.zeros(1, 3, 8), torch.zeros(1, 3, 1), jitter, uniform)
-    torch.testing.assert_close(found[0, :, 0], torch.tensor([0.5, 0.8, 0.0]))
+    jitter = torch.tensor([[[1.0], [-1.0], [-4.0], [4.0]]])
+    uniform = torch.tensor([[[0.2], [0.9], [0.1], [0.6]]])
+    inputs = (torch.zeros(1, 4, 8), torch.zeros(1, 4, 1), jitter, uniform)
+    found = losses.hard_negatives(model, *inputs)
+    torch.testing.assert_close(found[0, :, 0], torch.tensor([0.5, 0.8, 0.0, 1.0]))
+    falling = model._replace(anchor=lambda z, a: -a)
+    found = losses.hard_negatives(falling, *inputs)
+    torch.testing.assert_close(found[0, :, 0], torch.tensor([-0.6, -0.5, -1.0, 0.0]))
+
+
+def test_averages_and_negatives_send_no_gradient():
+    latents = torch.randn(2, 3, 4, requires_grad=True)
+    model = still(prior=lambda z: (z, z), anchor=lambda z, a: (z + a).sum(dim=-1, keepdim=True))
+    draws = [torch.rand(2, 3, 4) for _ in range(3)]
+    scale = torch.tensor(2.0)
+    moments = losses.moved_moments(torch.tensor(0.0), scale, latents, latents)
+    moved = (losses.moved_scale(scale, latents[0, 0]), *moments.values())
+    negatives = losses.hard_negatives(model, latents, *draws)
+    assert negatives.shape == latents.shape
+    for value in (negatives, *moved):
+        assert not value.requires_grad
 
 
 def test_the_anchor_tells_the_action_of_a_state_from_that_of_another():
@@ -293,6 +310,8 @@ def test_the_moments_of_the_anchor_move_by_a_hundredth():
     assert moved["mean"].item() == pytest.approx(0.03)
     std = np.std([5.0] * 12 + [1.0] * 12, ddof=1)
     assert moved["std"].item() == pytest.approx(0.99 + 0.01 * std)
+    still_one = losses.moved_moments(torch.tensor(0.0), torch.tensor(0.0), positive, positive)
+    assert still_one["std"].item() == pytest.approx(1e-8, rel=1e-4, abs=0.0)
 
 
 def test_entropy_pushes_the_deviation_up_and_q_is_divided_by_its_scale():
