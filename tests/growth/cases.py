@@ -7,6 +7,7 @@ imports out. Memory is the largest that the process held, imports included.
 import json
 import re
 import runpy
+import statistics
 import sys
 import tempfile
 import time
@@ -16,13 +17,15 @@ from types import SimpleNamespace
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from gtp import algorithms
 from gtp.config import TrainConfig
 from gtp.data.transitions import load_transitions, save_transitions
 from gtp.evaluation.bench import BenchConfig, make_learner, random_transitions
+from gtp.training.learner import Learner
 from gtp.training.loop import peak_memory_mb, use_threads
-from gtp.training.samplers import sampler_for
+from gtp.training.samplers import Sampler, sampler_for
 
 ROOT = Path(__file__).parents[2]
 SIZES = BenchConfig(batch_size=128, hidden_size=128)
@@ -39,40 +42,32 @@ def transitions(count: int, folder: Path) -> dict[str, float]:
     sampler = sampler_for(algorithm, load_transitions(folder / "transitions.safetensors"), train, CPU)
     ready = time.process_time()
     learner, _, _, noise = make_learner(algorithm, SIZES, 1, CPU, compiled=False)
-    rows = sampler.rows(128, [0], 0)
-
-    def update(i: int) -> None:
-        learner.update(sampler, rows[i], {name: values[i] for name, values in noise.items()})
-
+    update = seconds_of_update(learner, sampler, sampler.rows(128, [0], 0), noise)
     return {
         "write": written - began,
         "read and make ready": ready - written,
-        "update": seconds_of(update),
+        "update": update,
         "memory": peak_memory_mb(CPU),
     }
 
 
 def seeds(count: int, folder: Path) -> dict[str, float]:
     """A compiled update of GTP for some seeds in one process."""
-    learner, sampler, rows, noise = make_learner(algorithms.get("gtp")(), SIZES, count, CPU, compiled=True)
-
-    def update(i: int) -> None:
-        learner.update(sampler, rows[i], {name: values[i] for name, values in noise.items()})
-
-    return {"update": seconds_of(update), "memory": peak_memory_mb(CPU)}
+    made = make_learner(algorithms.get("gtp")(), SIZES, count, CPU, compiled=True)
+    return {"update": seconds_of_update(*made), "memory": peak_memory_mb(CPU)}
 
 
-def seconds_of(update: Callable[[int], None]) -> float:
+def seconds_of_update(learner: Learner, sampler: Sampler, rows: Tensor, noise: dict[str, Tensor]) -> float:
     """Seconds of one update: the median of five series, after warming up."""
-    for i in range(3):
-        update(i)
-    series = []
-    for _ in range(5):
+
+    def run(updates: int) -> float:
         began = time.process_time()
-        for i in range(UPDATES):
-            update(i)
-        series.append((time.process_time() - began) / UPDATES)
-    return sorted(series)[2]
+        for i in range(updates):
+            learner.update(sampler, rows[i], {name: values[i] for name, values in noise.items()})
+        return (time.process_time() - began) / updates
+
+    run(3)
+    return statistics.median(run(UPDATES) for _ in range(5))
 
 
 def tasks(count: int, folder: Path) -> dict[str, float]:

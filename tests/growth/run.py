@@ -102,8 +102,8 @@ def page_of(measured: list[Growth], drawing: str) -> str:
 
 Seconds are of the processor, on one thread and without imports; memory is the largest that the process held,
 imports included. Fitted: cost = constant + c · size^exponent, by least squares of relative errors. An
-exponent of 1 is growth as the work, one below is work that is shared. How the
-time to plan grows with tasks, methods and jobs stands in [cluster.md](cluster.md#planning).
+exponent of 1 is growth as the work, one below is work that is shared. How the time to plan grows with tasks,
+methods and jobs stands in [cluster.md](cluster.md#planning).
 
 ![Costs against sizes, each in units of that at the smallest size]({drawing})
 

@@ -1,10 +1,13 @@
-"""One training step of a method in float64: networks, a batch and draws, to hold its losses against."""
+"""One training step of a method: networks, a batch and draws, to hold its losses against."""
 
 import torch
 
 from gtp.algorithms.common.interface import Algorithm, Batch
 from gtp.networks import Sizes
 from gtp.randomness import Draw
+from gtp.training.samplers import minibatch, sampler_for
+
+from .training_fixtures import CONFIG, tiny_transitions
 
 SIZES = Sizes(observation=3, action=2, hidden=16, layers=2)
 B = 8
@@ -13,7 +16,7 @@ START = torch.tensor(0.0, dtype=torch.float64)
 
 
 def make(algorithm: Algorithm, seed: int = 0):
-    """Networks with EMA copies of other parameters, a batch of B transitions and the draws of one step."""
+    """Float64 networks with EMA copies of other parameters, a batch of B transitions, and draws of a step."""
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.float64)
     try:
@@ -33,9 +36,17 @@ def make(algorithm: Algorithm, seed: int = 0):
     return networks, batch, draws
 
 
-def sample(draw: Draw) -> torch.Tensor:
-    """A draw in torch's default precision."""
-    return torch.randn(draw.shape) if draw.kind == "normal" else torch.rand(draw.shape)
+def sample(draw: Draw, generator: torch.Generator | None = None) -> torch.Tensor:
+    """A draw in torch's default precision, by default from its own generator."""
+    distribution = torch.randn if draw.kind == "normal" else torch.rand
+    return distribution(draw.shape, generator=generator)
+
+
+def tiny_step(algorithm: Algorithm, generator: torch.Generator):
+    """The first 16 items of the tiny dataset as the method takes them, and the draws of one step: float32."""
+    columns = sampler_for(algorithm, tiny_transitions(), CONFIG, torch.device("cpu")).columns
+    batch = minibatch(columns, torch.arange(16), algorithm.window)
+    return batch, {name: sample(draw, generator) for name, draw in algorithm.draws(16, 2).items()}
 
 
 def receivers(loss: torch.Tensor, networks) -> set[str]:

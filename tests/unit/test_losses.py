@@ -11,9 +11,8 @@ from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm, bind
 from gtp.networks import Sizes
 from gtp.training.learner import initialise
-from gtp.training.samplers import minibatch, sampler_for
 
-from .training_fixtures import CONFIG, tiny_transitions
+from .one_step import tiny_step
 
 CPU = torch.device("cpu")
 START = torch.zeros(())
@@ -78,12 +77,7 @@ def first_step(algorithm: Algorithm, factor: float = 1.0, silent: str = ""):
     for leaves in own.values():
         for leaf in leaves.values():
             leaf.requires_grad_()
-    sampler = sampler_for(algorithm, tiny_transitions(), CONFIG, CPU)
-    batch = minibatch(sampler.columns, torch.arange(16), algorithm.window)
-    draws = {}
-    for name, draw in algorithm.draws(16, 2).items():
-        sample = torch.randn if draw.kind == "normal" else torch.rand
-        draws[name] = sample(draw.shape, generator=generator)
+    batch, draws = tiny_step(algorithm, generator)
     return bind(modules, own), batch, draws, own
 
 

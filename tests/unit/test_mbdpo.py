@@ -25,6 +25,7 @@ from gtp.world_model.model import WorldModel
 from gtp.world_model.planner import Search
 from gtp.world_model.regression import decode
 
+from .one_step import tiny_step
 from .training_fixtures import CONFIG, tiny_transitions
 
 CPU = torch.device("cpu")
@@ -92,12 +93,7 @@ def one_step(algorithm: MBDPO):
                 own[leaf] = own[leaf][0] + 0.3 * torch.randn(own[leaf][0].shape, generator=generator)
     params["anchor_moments"] = {"mean": torch.tensor(0.2), "std": torch.tensor(1.5)}
     params["value_scale"] = {"scale": torch.tensor(3.0)}
-    sampler = sampler_for(algorithm, tiny_transitions(), CONFIG, CPU)
-    batch = minibatch(sampler.columns, torch.arange(16), algorithm.window)
-    draws = {}
-    for name, draw in algorithm.draws(16, 2).items():
-        sample = torch.randn if draw.kind == "normal" else torch.rand
-        draws[name] = sample(draw.shape, generator=generator)
+    batch, draws = tiny_step(algorithm, generator)
     return bind(modules, params), batch, draws
 
 
