@@ -115,7 +115,7 @@ def weighted_mean(act: Tensor, returns: Tensor, search: Search) -> Tensor:
 
 
 def plan(model: WorldModel, latent: Tensor, start: Tensor, noise: Tensor, search: Search) -> Tensor:
-    """The plan that denoising makes of `start`, clipped to [-1, 1].
+    """The plan that denoising makes of `start`: a mean of candidates, which lie in [-1, 1].
 
     Shapes: latent (B, Z), start (H, B, A), noise (N - 1, `noise_rows`, B, A) -> (H, B, A).
     """
@@ -130,4 +130,4 @@ def plan(model: WorldModel, latent: Tensor, start: Tensor, noise: Tensor, search
         )
         mean = weighted_mean(candidates, returns, search)
         x = denoise(x, score(x, mean, level), level)
-    return x.clamp(-1.0, 1.0)
+    return x

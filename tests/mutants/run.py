@@ -33,7 +33,7 @@ def read_map() -> dict[str, list[str]]:
 
 
 def try_all(
-    mutants: list[Mutant], tests: dict[str, list[str]], known: dict[str, Verdict], log: Path
+    mutants: list[Mutant], tests: dict[str, list[str]], known: dict[str, Verdict], log: Path, times: Path
 ) -> dict[str, Verdict]:
     """The verdict of every mutant by its key; those that are `known` and died are not tried again.
 
@@ -46,8 +46,8 @@ def try_all(
         if verdict is None or verdict.outcome == "survived":
             own = tuple(tests[mutant.file])
             if own not in limits:
-                limits[own] = limit_of(own, known, log)
-            verdict = trial.run(mutant, own, limits[own], log)
+                limits[own] = limit_of(own, known, log, times)
+            verdict = trial.run(mutant, own, limits[own], log, times)
             if verdict.outcome == "survived":
                 before, after = mutant.difference
                 say(f"{mutant.file}:{mutant.line}: {before}  ->  {after}")
@@ -58,13 +58,13 @@ def try_all(
     return verdicts
 
 
-def limit_of(tests: Sequence[str], known: dict[str, Verdict], log: Path) -> int:
-    """Seconds of the processor that a trial of these tests may take."""
+def limit_of(tests: Sequence[str], known: dict[str, Verdict], log: Path, times: Path) -> int:
+    """Seconds of the processor that a trial of these tests may take. What each takes is left in `times`."""
     seconds = 0.0
     for test in tests:
         content = (ROOT / test.partition("::")[0]).read_bytes()
         key = sha256(test.encode() + content).hexdigest()[:16]
-        verdict = known.get(key) or trial.run(None, [test], 3600, log)
+        verdict = known.get(key) or trial.run(None, [test], 3600, log, times)
         if verdict.outcome != "survived":
             raise RuntimeError(f"{verdict.killer or test} fails without a mutant\n{log.read_text()}")
         known[key] = verdict
@@ -110,7 +110,8 @@ def main() -> None:
     trial.import_libraries()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        verdicts = try_all(mutants, tests, Journal(options.journal), Path(folder) / "log")
+        times = (options.journal or Path(folder) / "journal").with_suffix(".seconds.json")
+        verdicts = try_all(mutants, tests, Journal(options.journal), Path(folder) / "log", times)
     say(f"took {time.monotonic() - started:.0f} s")
     sizes = {file: len(own) for file, own in population.items()}
     text, summary, is_enough = record_of(mutants, verdicts, sizes, options.seed)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.order import QuickestFirst
 from tests.mutants.population import ROOT, Mutant
 
 LIBRARIES = (
@@ -92,15 +93,16 @@ def import_libraries() -> None:
     gc.freeze()  # children need not look at all this again
 
 
-def run(mutant: Mutant | None, tests: Sequence[str], limit: int, log: Path) -> Verdict:
+def run(mutant: Mutant | None, tests: Sequence[str], limit: int, log: Path, times: Path) -> Verdict:
     """Run pytest until the first failure on `tests`, with the mutant in its module's place.
 
-    `limit` are seconds of the processor. What pytest prints goes to `log`. Raises RuntimeError when there are
-    no tests, or they pass without an import of the module.
+    `limit` are seconds of the processor. What pytest prints goes to `log`; `times` holds what the tests take,
+    as a run without a mutant leaves it there. Raises RuntimeError when there are no tests, or they pass
+    without an import of the module.
     """
     child = os.fork()
     if child == 0:
-        _run_and_exit(mutant, tests, limit, log)
+        _run_and_exit(mutant, tests, limit, log, times)
     status, usage = _wait(child)
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what its tests started
@@ -118,7 +120,7 @@ def run(mutant: Mutant | None, tests: Sequence[str], limit: int, log: Path) -> V
     return Verdict("killed", seconds, _killer(log))
 
 
-def _run_and_exit(mutant: Mutant | None, tests: Sequence[str], limit: int, log: Path) -> None:
+def _run_and_exit(mutant: Mutant | None, tests: Sequence[str], limit: int, log: Path, times: Path) -> None:
     """The life of the child."""
     os.setsid()
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -134,7 +136,8 @@ def _run_and_exit(mutant: Mutant | None, tests: Sequence[str], limit: int, log: 
         if finder is not None:
             sys.meta_path.insert(0, finder)
         options = ["-m", LEFT_OUT, "-x", "-q", "-rfE", "--tb=no", "--assert=plain", "-p", "no:cacheprovider"]
-        code = int(pytest.main([*options, *tests]))
+        order = QuickestFirst(times, measures=mutant is None)
+        code = int(pytest.main([*options, *tests], plugins=[order]))
         if code == PASSED and finder is not None and not finder.used:
             code = UNUSED
     finally:

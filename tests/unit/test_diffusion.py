@@ -85,6 +85,7 @@ def test_every_number_of_levels_can_be_respaced():
 
 def some_predictor(x, level):
     """A made-up eps that depends on everything; large enough that the clip to the box acts."""
+    assert level.dtype == x.dtype
     return torch.sin(3 * x) + 0.3 * x.roll(1, dims=-1) * (level if level.ndim == 0 else level[:, None])
 
 
@@ -95,7 +96,7 @@ def test_with_all_levels_the_sampler_is_the_published_reverse_process():
     product = torch.cat([torch.ones(1, dtype=torch.float64), alpha.cumprod(0)])
     x, clipped = noise[0], 0
     for i in range(5, 0, -1):
-        estimate = some_predictor(x, torch.tensor(float(i)))
+        estimate = some_predictor(x, torch.tensor(float(i), dtype=torch.float64))
         raw = x / product[i].sqrt() - (1 / product[i] - 1).sqrt() * estimate
         clipped += int((raw.abs() > 1).sum())
         clean, beta = raw.clip(-1, 1), 1 - alpha[i - 1]

@@ -364,6 +364,8 @@ def test_the_exact_map_gives_the_datas_mean_and_deviation(nfe, monkeypatch):
     mean, std = 0.5, 0.45
     monkeypatch.setattr(GTP, "phi", lambda self, actor, obs: gaussian_map(mean, std)[0])
     noise = torch.randn(100_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    _, points = GTP().trajectory(None, torch.zeros(len(noise), 1), noise, nfe)
+    obs = torch.zeros(len(noise), 1)
+    _, points = GTP().trajectory(None, obs, noise, nfe)
     assert points[-1].mean().item() == pytest.approx(mean, abs=0.005)
     assert points[-1].std().item() == pytest.approx(std, abs=0.005)
+    assert torch.equal(GTP().sample(None, obs, noise, nfe), points[-1].clamp(-1.0, 1.0))

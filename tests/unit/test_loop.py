@@ -1,5 +1,6 @@
 """Parts of the training loop: what it checks first, what it logs, and the record of a run."""
 
+import json
 import math
 from dataclasses import replace
 from itertools import pairwise
@@ -80,6 +81,17 @@ def test_a_method_is_trained_in_the_unit_of_its_rewards_and_for_their_discount(n
     assert trained == [algorithm.for_reward_unit(unit).for_discount(0.9)] != [algorithm]
 
 
+def test_a_training_takes_the_threads_that_it_was_given(tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch, "set_num_threads", taken.append)
+    paths = {"output": tmp_path / "out", "checkpoints": tmp_path}
+    short = replace(CONFIG, steps=1, snapshots=1)
+    for threads in (3, 1):
+        execution = replace(EAGER, threads=threads)
+        train(algorithms.get("gaussian_bc")(), short, tiny_transitions(), (0,), execution=execution, **paths)
+    assert taken == [3, 1]
+
+
 def test_windows_must_fit_into_an_episode():
     method = algorithms.get("mbdpo")
     check_inputs(method(horizon=20), tiny_transitions(40), (0,))
@@ -143,6 +155,8 @@ def test_seconds_and_rates_leave_out_the_first_update_of_each_phase(tmp_path, mo
         checkpoints=tmp_path,
         execution=EAGER,
     )
+    text = (tmp_path / "out/run.json").read_text()
+    assert text == json.dumps(record, indent=2)  # for people
     whole = asked[-1] - asked[0]
     assert record["training_seconds"] == whole
     assert record["compilation_seconds"] == 1.0

@@ -333,4 +333,9 @@ def test_what_belongs_to_training_cannot_be_changed_afterwards(run, tmp_path):
         refused(algorithm=GTP())
     with pytest.raises(UserError, match=r"run\.json"):
         derive(tmp_path, NANO, tmp_path / "out", "x")
+    record = {"algorithm": "gtp", "hyperparameters": {}, "label": "gtp"}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    for name, algorithm in (("gtp", GTP()), ("mbdpo", NANO)):
+        with pytest.raises(UserError, match=f"trained by gtp, {name} cannot act with its weights otherwise"):
+            derive(tmp_path, algorithm, tmp_path / "out", "x")
     assert not (tmp_path / "out").exists()

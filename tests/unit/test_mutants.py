@@ -1,6 +1,7 @@
 """What `make mutants` breaks and what it believes: operators, the sample, the map of tests, the reasons."""
 
 import ast
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 from cosmic_ray.mutating import mutate_code
 
 from tests.mutants.operators import OWN
+from tests.mutants.order import QuickestFirst
 from tests.mutants.population import ROOT, mutants_of, sample, text_of
 from tests.mutants.record import Reasons, record_of
 from tests.mutants.run import Journal, read_map
@@ -97,20 +99,39 @@ def test_the_record_counts_without_the_equivalent_ones(monkeypatch):
     assert not record(died | {"bad": "survived", "worse": "survived"})[2]
 
 
+def test_the_quickest_tests_run_first_and_slow_ones_after_those_of_all_files(tmp_path):
+    items = [SimpleNamespace(path=path, nodeid=f"{path}::{name}") for path in "ab" for name in "xyz"]
+    measured = QuickestFirst(tmp_path / "seconds.json", measures=True)
+    measured.pytest_collection_modifyitems(items)
+    assert [item.nodeid for item in items] == ["a::x", "a::y", "a::z", "b::x", "b::y", "b::z"]
+    for nodeid, seconds in {"a::x": 0.7, "a::y": 0.2, "b::x": 0.4, "b::y": 0.3, "b::z": 9.0}.items():
+        for part in (0.25, 0.75):  # set up, called
+            measured.pytest_runtest_logreport(SimpleNamespace(nodeid=nodeid, duration=part * seconds))
+    measured.pytest_sessionfinish()
+    followed = QuickestFirst(tmp_path / "seconds.json", measures=False)
+    followed.pytest_collection_modifyitems(items)
+    assert [item.nodeid for item in items] == ["a::z", "a::y", "b::y", "b::x", "a::x", "b::z"]
+    followed.pytest_runtest_logreport(SimpleNamespace(nodeid="a::z", duration=9.0))
+    followed.pytest_sessionfinish()
+    assert "a::z" not in json.loads((tmp_path / "seconds.json").read_text())
+
+
 PROBE = """
 from pathlib import Path
 from types import SimpleNamespace
 from tests.mutants import trial
 
+log, times = Path({log!r}), Path({times!r})
+
 def outcome(source):
     mutant = SimpleNamespace(file="gtp/envs/success.py", source=source)
-    return trial.run(mutant, ["tests/unit/test_success.py"], 60, Path({log!r})).outcome
+    return trial.run(mutant, ["tests/unit/test_success.py"], 60, log, times).outcome
 
 other = SimpleNamespace(file="gtp/training/run.py", source="")
 text = Path("gtp/envs/success.py").read_text()
 print(outcome(text), outcome(text.replace(".any()", ".all()")), outcome(text.replace("return", "raise ")))
 try:
-    trial.run(other, ["tests/unit/test_success.py"], 60, Path({log!r}))
+    trial.run(other, ["tests/unit/test_success.py"], 60, log, times)
 except RuntimeError as error:
     print(error)
 """
@@ -119,7 +140,7 @@ except RuntimeError as error:
 @pytest.mark.unmutated
 @pytest.mark.slow  # imports what all mutants share
 def test_a_trial_tells_what_its_tests_see(tmp_path):
-    script = PROBE.format(log=str(tmp_path / "log"))
+    script = PROBE.format(log=str(tmp_path / "log"), times=str(tmp_path / "seconds.json"))
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
