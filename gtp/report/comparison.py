@@ -11,6 +11,7 @@ import pandas as pd
 
 from gtp.errors import UserError
 from gtp.report.ledger.results import RECORDS, Results, read_folder
+from gtp.report.provenance import read_provenance
 from gtp.report.results import read_object
 from gtp.report.statistics import Estimate, difference_estimate, mean_estimate
 from gtp.report.tables import plus_minus
@@ -72,10 +73,17 @@ class Comparison:
     study: Path
     reference: Path
     tables: tuple[TableComparison, ...]
+    machines: tuple[str, ...] = ()
+    """That of the study and that of the reference, where they are known."""
+
+    @property
+    def different(self) -> list[TableComparison]:
+        """Tables without the same bytes. Times and memory do not count."""
+        return [table for table in self.tables if not table.same_bytes and table.file != "cost.csv"]
 
     def verdict(self) -> str:
-        """In one sentence whether the study repeats its reference. Times and memory do not count."""
-        others = [table for table in self.tables if not table.same_bytes and table.file != "cost.csv"]
+        """In one sentence whether the study repeats its reference."""
+        others = self.different
         if not others:
             return f"{self.study} repeats {self.reference} to the byte, all but what was timed."
         cells = [cell.agreement for table in others for cell in table.cells]
@@ -108,7 +116,9 @@ def compare(study: Path, reference: Path) -> Comparison:
     names = [name for name in RECORDS if (reference / name).exists()]
     names += [f"{name}.csv" for name in TABLES if name in theirs.files]
     tables = [_compare_file((study / name, reference / name), ours, theirs) for name in names]
-    return Comparison(study, reference, tuple(tables))
+    records = [folder / "provenance.json" for folder in (study, reference)]
+    machines = (read_provenance(record).machine for record in records if record.exists())
+    return Comparison(study, reference, tuple(tables), tuple(machines))
 
 
 def _compare_file(paths: tuple[Path, Path], ours: Results, theirs: Results) -> TableComparison:
@@ -214,4 +224,7 @@ def comparison_lines(comparison: Comparison, most: int = 12) -> list[str]:
             lines.append(f"    {cell.name}: {told}")
         if len(apart) > most:
             lines.append(f"    and {len(apart) - most} more")
+    if comparison.different and len(set(comparison.machines)) == 2:
+        here, there = comparison.machines
+        lines.append(f"  {here} here, {there} in the reference: another kind of CPU rounds otherwise")
     return [*lines, comparison.verdict()]

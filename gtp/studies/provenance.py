@@ -80,14 +80,20 @@ def minutes_of_sessions(path: Path) -> float:
         return sum(float(row["minutes"]) for row in csv.DictReader(file))
 
 
-def describe_cpus() -> str:
-    """Number and model of the CPUs."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+"""Flag in /proc/cpuinfo -> the vector instructions that it means, the widest first."""
+
+
+def describe_cpus(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Number and model of the CPUs, and their widest vectors: sums of another order are rounded otherwise."""
+    found = {}
     if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = lines[0].split(":")[1].strip() if lines else model
-    return f"{os.cpu_count()} CPUs ({model})"
+        pairs = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
+        found = {key.strip(): value.strip() for key, _, value in pairs}
+    model = found.get("model name") or platform.processor() or platform.machine()
+    flags = found.get("flags", "").split()
+    vectors = [name for flag, name in VECTORS.items() if flag in flags][:1]
+    return f"{os.cpu_count()} CPUs ({', '.join([model, *vectors])})"
 
 
 def describe_machine(results: Path) -> str:

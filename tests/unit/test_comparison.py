@@ -1,5 +1,6 @@
 """A study against its reference: to the byte, within intervals, or apart."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -78,6 +79,19 @@ def test_a_study_whose_cells_all_lie_within_intervals_agrees(study, reference):
 
     change(study, "scores", edit)
     assert " agrees with " in compare(study, reference).verdict()
+
+
+def test_another_kind_of_cpu_is_told_where_bytes_differ(study, reference, tmp_path):
+    reference = Path(shutil.copytree(reference, tmp_path / "reference"))
+    record = {"study": "quick", "commit": None, "date": "2026-11-28", "minutes": None, "python": "3.11.7"}
+    for folder, vectors in ((study, "AVX2"), (reference, "AVX-512")):
+        (folder / "provenance.json").write_text(json.dumps({**record, "machine": f"2 CPUs ({vectors})"}))
+    words = "2 CPUs (AVX2) here, 2 CPUs (AVX-512) in the reference"
+    assert words not in str(comparison_lines(compare(study, reference)))
+    (study / "rollouts.csv").unlink()
+    assert words in str(comparison_lines(compare(study, reference)))
+    shutil.copyfile(study / "provenance.json", reference / "provenance.json")
+    assert "in the reference" not in str(comparison_lines(compare(study, reference)))
 
 
 def test_what_one_of_the_two_lacks_is_told(study, reference):
