@@ -22,7 +22,7 @@ flags\t\t: fpu {flags} sse
         ("avx avx2", ", AVX2"),
         ("avx2 avx512f avx512dq", ", AVX-512"),
         ("avx", ""),
-        ("avx2_of_another_name", ""),
+        ("avx2_vnni", ""),
     ],
 )
 def test_cpus_are_told_by_their_number_model_and_widest_vectors(flags, vectors, tmp_path):
