@@ -144,7 +144,9 @@ def test_sampler_by_hand():
     act = multistep_sample(f, noise, [79.93, 2.13], 0.002)  # no numbers of single precision
     first = 0.5 / 10 + 0.1
     assert act.item() == pytest.approx((first - math.sqrt(2.13**2 - 0.002**2)) / 21.3 + 0.1, rel=1e-12)
-    assert multistep_sample(lambda x, t: 5 * torch.ones_like(x), noise, [80.0], 0.002).item() == 1.0
+    for outside, edge in ((5.0, 1.0), (-5.0, -1.0)):
+        act = multistep_sample(lambda x, t, outside=outside: 0.0 * x + outside, noise, [80.0], 0.002)
+        assert act.item() == edge
     with pytest.raises(ValueError, match="nfe = 4 .*got 3"):
         multistep_sample(f, noise, sampling_times(4, 2.0, 80.0), 0.002)
 

@@ -173,6 +173,15 @@ def test_checkpoint_comes_back(checkpoint):
     assert (header.step, header.seconds, repr(header.log)) == (20, 3.0, repr(LOG))
 
 
+def test_checkpoint_names_its_run_and_may_be_of_the_first_step(checkpoint):
+    path, state = checkpoint
+    first = state | {"step": torch.tensor(1)}
+    with pytest.raises(TypeError, match="positional"):
+        save_checkpoint(path, first, "r")
+    save_checkpoint(path, first, run_digest="r", step=1, log=[], seconds=0.0)
+    assert load_checkpoint(path, "r", first, [])[1].step == 1
+
+
 @pytest.mark.parametrize(
     ("header", "message"),
     [

@@ -184,6 +184,9 @@ def test_bad_requests(folder):
         measure([(policy, folder / "run.json")], [1], [0])
     with pytest.raises(ValueError, match="rollout episodes.*got 2"):
         evaluate([policy], [1], 1, rollout_episodes=2)
+    assert evaluate([policy], [1], 1, rollout_episodes=1)[1]
+    with pytest.raises(TypeError, match="positional"):
+        evaluate([policy], [1], 1, None, 1)
 
 
 def test_cost_rows(folder, tmp_path):

@@ -127,6 +127,8 @@ def test_shortcuts_halve_the_jump_on_the_grid():
     assert torch.equal(middle, (start + end) // 2)
     jumps = {(int(a), int(b)) for a, b in zip(start, end, strict=True)}
     assert jumps == {(a, b) for a in range(8) for b in range(a + 1, 9)}
+    last = torch.tensor([[0.0, 0.0, 0.999]])  # the second number is for pairs of other kinds
+    assert algorithm.times(last, torch.tensor(0.0))[2].item() == 0.0
 
 
 def test_the_mean_flow_loss_by_finite_differences():
@@ -244,6 +246,11 @@ def test_no_guidance_needs_no_critic_and_weighs_all_alike():
     assert set(networks) == {"actor", "actor_ema"}
     assert [update.networks for update in algorithm.updates()] == ["actor"]
     assert torch.equal(algorithm.weights(networks, batch, draws), torch.ones(B, dtype=torch.float64))
+
+
+def test_a_q_term_of_weight_0_needs_no_critic():
+    assert not GTP(guidance="linear_q", linear_q=0.0).guided
+    assert GTP(guidance="linear_q", linear_q=0.1).guided
 
 
 def test_switched_off_losses_are_absent():

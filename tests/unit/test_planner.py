@@ -161,6 +161,8 @@ def test_elites_alone_count():
     assert planner.weighted_mean(act, returns, search).item() == pytest.approx(
         2.0 * weight + 1.0 * (1.0 - weight)
     )
+    far = planner.weighted_mean(act, returns + 10_000.0, search).item()
+    assert far == pytest.approx(2.0 * weight + 1.0 * (1.0 - weight))  # by differences, to the same digits
     alike = planner.weighted_mean(act, torch.zeros(4, 1), SEARCH._replace(elites=0))
     assert alike.item() == pytest.approx(4.25)
 

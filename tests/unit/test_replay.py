@@ -78,6 +78,16 @@ def test_a_restored_replay_draws_the_same(tmp_path):
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("change", [lambda act: act.double(), lambda act: act.repeat(1, 2)])
+def test_a_state_of_another_type_or_width_is_refused(change):
+    replay, restored = growing(), growing()
+    replay.append(*episode(0, 5), terminated=True)
+    state = replay.state()
+    with pytest.raises(RuntimeError, match="act is torch.float"):
+        restored.load_state({**state, "act": change(state["act"])})
+    assert restored.steps == 0
+
+
 def test_observations_are_standardised_as_those_of_a_dataset_to_the_bit():
     data = tiny_transitions(100)
     data = replace(data, next_observations=np.roll(data.observations, -1, axis=0))

@@ -22,6 +22,11 @@ CPU = torch.device("cpu")
 STEPS = 10
 
 
+def test_an_update_runs_in_every_step_unless_told_otherwise():
+    update = Update("actor", lambda *_: None)
+    assert (update.begin, update.end, update.every) == (0.0, 1.0, 1)
+
+
 class Number(nn.Module):
     """One trainable number."""
 
@@ -104,6 +109,10 @@ def advance(run: Learner, steps: int) -> dict[str, list[float]]:
         for name, values in history.items():
             values.append(run.params[name]["value"][0].item())
     return history
+
+
+def test_steps_are_counted_in_whole_numbers():
+    assert learner().step.dtype == torch.int64  # those of single precision end at 2^24
 
 
 def adam_by_hand(start: float, goals: list[float]) -> list[float]:

@@ -29,8 +29,9 @@ def test_actor_loss_weighs_q_by_alpha_over_its_mean_magnitude():
     q = networks["critic"](batch.obs, act)[0]
     scale = 3.0 / q.abs().mean().item()
     expected = -scale * q.mean() + ((act - batch.act) ** 2).mean()
-    loss, _ = algorithm.actor_loss(networks, batch, draws, START)
+    loss, logged = algorithm.actor_loss(networks, batch, draws, START)
     torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(logged["loss/q"] + logged["loss/cloning"], loss)
     # lambda is a number, not a function of the actor: the gradients agree as well.
     weight = networks["actor"].output.weight
     (slope,) = torch.autograd.grad(loss, weight, retain_graph=True)

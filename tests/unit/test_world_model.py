@@ -65,6 +65,7 @@ def test_latents_are_simplices_of_eight():
     x = torch.randn(5, 24)
     expected = torch.cat([group.softmax(-1) for group in x.split(8, dim=-1)], dim=-1)
     torch.testing.assert_close(simplices(x), expected)
+    torch.testing.assert_close(simplices(x + 100.0), expected, rtol=1e-4, atol=1e-5)  # whose exp is inf
 
 
 def test_the_fast_activation_is_mish():
