@@ -6,8 +6,8 @@ docs/tuning.md has the measurements behind those defaults.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -61,7 +61,7 @@ class GTP(SolutionMapPolicy):
     guidance: Literal["advantage", "linear_q"] = "advantage"
     """Advantage-weighted losses, or a term -linear_q Q(s, pi(s)) beside unweighted ones."""
     linear_q: float = 0.01
-    """Weight of the Q-term when guidance is linear_q."""
+    """Weight of the Q-term when guidance is linear_q, for rewards of the published scale."""
     train_critic: bool = False
     """Train a critic even if no loss of the actor asks for one, so that a clone may act by the best of M."""
 
@@ -87,6 +87,10 @@ class GTP(SolutionMapPolicy):
     def weighted(self) -> bool:
         # Not super().weighted: torch.compile takes a property reached through super() to be always true.
         return self.guidance == "advantage" and self.eta > 0.0
+
+    def for_reward_unit(self, unit: float) -> Self:
+        """With linear_q times the unit, which an advantage, divided by its deviation, does not need."""
+        return replace(self, linear_q=self.linear_q * unit) if self.climbing else self
 
     @property
     def climbing(self) -> bool:

@@ -140,10 +140,11 @@ def test_what_cannot_be_estimated_is_said(measured):
         list(shares(one_task(train=wide), measured, 1.0))
 
 
-@pytest.mark.parametrize("study", ["quick", "rivals"])
-def test_estimate_agrees_with_what_the_reference_took(references, study):
+# Quick was run on slower cores: `make reproduce` printed their speed when it began.
+@pytest.mark.parametrize(("study", "speed"), [("quick", 0.66), ("rivals", 1.0)])
+def test_estimate_agrees_with_what_the_reference_took(references, study, speed):
     record = json.loads((ROOT / f"results/reference/{study}/provenance.json").read_text())
-    guess = minutes(list(shares(plan_of(study), references, 1.0)), cores=2)
+    guess = minutes(list(shares(plan_of(study), references, speed)), cores=2)
     assert 0.7 < guess / record["minutes"] < 1.3
 
 

@@ -8,6 +8,7 @@ import pytest
 from gtp.algorithms.fql import FQL
 from gtp.algorithms.gmpg import GMPG
 from gtp.algorithms.gmpo import GMPO
+from gtp.algorithms.gtp import GTP
 from gtp.algorithms.iql import IQL
 from gtp.algorithms.td3_bc import TD3BC
 from gtp.config import TaskSpec
@@ -70,3 +71,7 @@ def test_temperatures_follow_the_unit_and_nothing_else_does():
     assert FQL(alpha=10.0).for_reward_unit(100.0) == FQL(alpha=0.1)
     assert FQL(normalize_q=True).for_reward_unit(100.0) == FQL(normalize_q=True)
     assert TD3BC().for_reward_unit(10.0) == TD3BC()
+    assert GTP(guidance="linear_q", linear_q=0.01).for_reward_unit(100.0) == GTP(
+        guidance="linear_q", linear_q=1.0
+    )
+    assert GTP().for_reward_unit(100.0) == GTP()

@@ -16,6 +16,8 @@ ABLATIONS = [
     "tau_zero",
     "ode_solver",
     "linear_q",
+    "linear_q_tenth",
+    "linear_q_one",
     "truncate",
     "choice_only",
     "value_policy_samples",
