@@ -88,10 +88,6 @@ class GTP(SolutionMapPolicy):
         # Not super().weighted: torch.compile takes a property reached through super() to be always true.
         return self.guidance == "advantage" and self.eta > 0.0
 
-    def for_reward_unit(self, unit: float) -> Self:
-        """With linear_q times the unit, which an advantage, divided by its deviation, does not need."""
-        return replace(self, linear_q=self.linear_q * unit) if self.climbing else self
-
     @property
     def climbing(self) -> bool:
         """Whether the loss has a Q-term."""
@@ -100,6 +96,10 @@ class GTP(SolutionMapPolicy):
     @property
     def guided(self) -> bool:
         return self.weighted or self.climbing or self.train_critic
+
+    def for_reward_unit(self, unit: float) -> Self:
+        """With linear_q times the unit, which an advantage, divided by its deviation, does not need."""
+        return replace(self, linear_q=self.linear_q * unit) if self.climbing else self
 
     def fitted(self, phi: Map) -> Map:
         """Jumps as trained; without L_cons the diagonal's ODE, with tau = 0 steps to the end point."""

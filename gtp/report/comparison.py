@@ -226,5 +226,5 @@ def comparison_lines(comparison: Comparison, most: int = 12) -> list[str]:
             lines.append(f"    and {len(apart) - most} more")
     if comparison.different and len(set(comparison.machines)) == 2:
         here, there = comparison.machines
-        lines.append(f"  {here} here, {there} in the reference: another kind of CPU rounds otherwise")
+        lines.append(f"  {here} here, {there} in the reference: another CPU may round otherwise")
     return [*lines, comparison.verdict()]
