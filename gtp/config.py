@@ -13,6 +13,8 @@ NAME_LENGTH = 100
 """Characters of the longest name; file systems have 255 for a name with its ending."""
 MixtureName = Literal["corners", "off_centre", "wide"]
 """The Gaussian mixtures of gtp.evaluation.oracle."""
+MatmulPrecision = Literal["float32", "tf32", "bfloat16"]
+"""Precision of the factors of a matrix product; its sums are taken in float32."""
 DIVERGED_SCORE = 0.0
 """Normalised score of a seed whose training diverged: that of the reference policy at the bottom."""
 
@@ -135,6 +137,9 @@ class TrainConfig:
     """Largest global norm of one network's gradient, per seed; 0 switches clipping off."""
     normalize_observations: bool = True
     """Standardise observations with the dataset's mean and standard deviation."""
+    matmul_precision: MatmulPrecision = "float32"
+    """Precision of training's matrix products; parameters, optimiser and acting stay in float32. tf32 is for
+    NVIDIA GPUs, bfloat16 for CPUs that multiply in it; where the device does not, training refuses."""
     snapshots: int = 1
     """How many evenly spaced policies to keep; the last one, at `steps`, is the one that counts."""
 

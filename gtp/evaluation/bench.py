@@ -31,7 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gtp import algorithms
 from gtp.algorithms.common.interface import Algorithm
-from gtp.config import TaskSpec, TrainConfig
+from gtp.config import MatmulPrecision, TaskSpec, TrainConfig
 from gtp.data.transitions import Transitions
 from gtp.errors import UserError, told_to_the_user
 from gtp.evaluation.timing import seconds_per_call
@@ -41,6 +41,7 @@ from gtp.randomness import draw_block
 from gtp.training.captured import Captured
 from gtp.training.learner import Learner, stage_starts
 from gtp.training.loop import choose_compiled, choose_device, use_threads
+from gtp.training.precision import products_in, require_precision
 from gtp.training.samplers import sampler_for
 
 TRANSITIONS = 100_000
@@ -67,6 +68,8 @@ class BenchConfig:
     """Transitions per update and seed."""
     hidden_size: int = 256
     """Width of the hidden layers."""
+    matmul_precision: MatmulPrecision = "float32"
+    """Precision of matrix products: those of training, and the large one that they are held against."""
     observations: int = 17
     """Size of an observation."""
     actions: int = 6
@@ -90,7 +93,9 @@ def bench(config: BenchConfig) -> dict:
     require_files(config.output)
     use_threads(config.threads)
     device = choose_device(config.device)
-    rate = matrix_product_rate(device)
+    require_precision(config.matmul_precision, device)
+    with products_in(config.matmul_precision):
+        rate = matrix_product_rate(device)
     say(f"matrix products: {rate / 1e9:.0f} GFLOP/s ({device})")
     if len(config.algorithms) == 1:
         measured = [measure_method(config.algorithms[0], config, rate)]
@@ -351,7 +356,11 @@ def random_transitions(config: BenchConfig, count: int) -> Transitions:
 def make_learner(algorithm: Algorithm, config: BenchConfig, count: int, device: torch.device, compiled: bool):
     """A learner of `count` seeds and what feeds it: learner, sampler, minibatch rows, noise of a block."""
     seeds = list(range(count))
-    train = TrainConfig(batch_size=config.batch_size, hidden_size=config.hidden_size)
+    train = TrainConfig(
+        batch_size=config.batch_size,
+        hidden_size=config.hidden_size,
+        matmul_precision=config.matmul_precision,
+    )
     learner = Learner(algorithm, train, config.observations, config.actions, seeds, device, compiled)
     sampler = sampler_for(algorithm, random_transitions(config, TRANSITIONS), train, device)
     rows = sampler.rows(config.batch_size, seeds, 0)

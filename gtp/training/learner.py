@@ -22,6 +22,7 @@ from gtp.networks import Sizes
 from gtp.randomness import BLOCK, derive_seed, draw_block
 from gtp.training.captured import Captured
 from gtp.training.optimizer import adam_, average_, clip_by_global_norm
+from gtp.training.precision import products_in, require_precision
 from gtp.training.samplers import Columns, Sampler, minibatch
 
 
@@ -45,6 +46,7 @@ class Learner:
         device: torch.device,
         compiled: bool,
     ):
+        require_precision(config.matmul_precision, device)
         sizes = Sizes(
             observation_size,
             action_size,
@@ -113,6 +115,10 @@ class Learner:
 
         Shapes: rows (S, B) int64, draws name -> (S, ...).
         """
+        with products_in(self.config.matmul_precision):
+            return self._step(sampler, rows, draws)
+
+    def _step(self, sampler: Sampler, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
         if self.stage == self.steps_done:
             self._enter(self.stage)
         phase = self.phase
