@@ -430,6 +430,17 @@ PRINTED_TABLES = (
         of_trials=None,
     ),
     Product(
+        name="budget",
+        label="verdicts by budget",
+        caption=(
+            "What the claims that compare scores would have been told by a tenth, a fifth, a half and all of "
+            "the updates, over all tasks and on each, from the policies kept during training."
+        ),
+        tables=("curves",),
+        files={"claims": CLAIMS},
+        applies=trains_long,
+    ),
+    Product(
         name="trials",
         label="trials",
         caption=(
