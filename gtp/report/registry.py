@@ -136,7 +136,7 @@ FIGURES = (
             "and 95 % intervals over seeds, by the first acting rule of each method."
         ),
         alt=(
-            "Charts of score against one to eight function evaluations for an action, a panel for each task "
+            "Charts of score against the number of function evaluations of an action, a panel for each task "
             "and a line for each method. The table of main scores has the values at the headline K."
         ),
         tables=("scores",),

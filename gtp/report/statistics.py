@@ -321,15 +321,16 @@ class SeedScores:
         """Episodes behind each seed's score on each task where that is a share of them, else None."""
         return [(self.episodes_each or 1) if task.is_goal_reaching else None for task in tasks]
 
-    def curve(self, task: str, method: str) -> pd.DataFrame:
-        """Mean score and interval at each step by the method's first rule: columns step, mean, low, high.
+    def curve(self, task: TaskRecord, method: str) -> dict[int, Estimate]:
+        """Step -> score by the method's first rule, with an interval as `estimate`.
 
         Raises UserError when there are none.
         """
-        seeds = self.seed_curves(task, method)
-        estimates = ((step, mean_estimate(scores)) for step, scores in seeds.iterrows())
-        rows = [(step, e.mean, e.low, e.high) for step, e in estimates]
-        return pd.DataFrame(rows, columns=["step", "mean", "low", "high"])
+        (episodes,) = self.episodes_of([task])
+        return {
+            int(step): share_estimate(scores, episodes) if episodes else mean_estimate(scores)
+            for step, scores in self.seed_curves(task.name, method).iterrows()
+        }
 
     def seed_curves(self, task: str, method: str) -> pd.DataFrame:
         """Score of each seed (columns) at each step (rows) by the method's first rule.

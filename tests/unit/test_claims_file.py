@@ -111,7 +111,7 @@ def test_the_table_and_its_rows_say_the_same(claims, studies, everywhere, tmp_pa
     assert guided["low"] > guided["line"]
     page = paths["md"].read_text()
     assert f"+{guided['estimate']:.1f} [{guided['low']:.1f}, {guided['high']:.1f}]" in page
-    assert page.count("Value guidance matters") == 2  # verdict and what it rests on, in two parts
+    assert page.count("| Value guidance matters |") == 2  # verdict and what it rests on, in two parts
     assert not set(latex(table)) & set("±−†–×")
 
 

@@ -25,7 +25,7 @@ def test_seeds_and_their_mean_stand_against_updates(results: Path):
     tenth = axes.lines[-1]
     assert tenth.get_xdata() == [study.steps / 10] * 2
     means = [line for line in axes.lines[:-1] if line.get_linewidth() > 1]
-    np.testing.assert_allclose(means[0].get_ydata(), scores.curve(task, "gtp")["mean"])
+    np.testing.assert_allclose(means[0].get_ydata(), scores.seed_curves(task, "gtp").mean(axis=1))
     thin = [line for line in axes.lines if line.get_linewidth() < 0.5]
     first = scores.table[(scores.table["task"] == task) & (scores.table["method"] == "gtp")]
     np.testing.assert_allclose(thin[0].get_ydata(), first[first["seed"] == 0]["score"])

@@ -180,7 +180,7 @@ def test_the_ledger_judges_by_these_tables(tmp_path):
     (tmp_path / "record.json").write_text(json.dumps(asdict(RECORD)))
     results = read_folder(tmp_path)
     claims = load_claims(Path(__file__).parents[2] / "workflow/claims.yaml")
-    names = ("gtp-theorem_1", "gtp-theorem_1_distance", "gtp-consistency_map", "gtp-shortcut")
+    names = ("gtp-theorem_1_closed_form", "gtp-theorem_1_distance", "gtp-consistency_map", "gtp-shortcut")
     found = [judge(claims[name], results).verdict.value for name in names]
     assert found == ["does not hold", "holds", "holds", "cannot be tested"]
     assert protocol(results) == "Budget: 10 updates, 3 seeds, on mixtures with a known flow."

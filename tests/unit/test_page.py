@@ -208,6 +208,11 @@ def test_what_another_reference_says_stands_beside_what_cannot_be_tested():
     assert sum(map(len, entries.values())) == len(findings)
     rivals = {e.finding.claim.id: e.elsewhere for e in entries[Verdict.UNTESTED]}
     assert rivals["gtp-cloning"].study == "rivals"
+    assert "(97.5 %), against " in rivals["gtp-cloning"].effect
+    assert rivals["gtp-cloning"].basis.endswith("halfcheetah-medium-replay; 3 seeds; 6,000 updates")
+    commands = {e.finding.claim.id: e.command for own in entries.values() for e in own}
+    assert "--study results/reference/rivals --claim gtp-cloning" in commands["gtp-cloning"]
+    assert "--study results/reference/quick --claim gtp-guidance" in commands["gtp-guidance"]
     assert rivals["gtp-perfect_antmaze"] is None
     lines = at_a_glance(entries, "quick")
     assert [line.claim for line in lines if line.study == "quick"] == [
@@ -244,12 +249,13 @@ def test_curves_and_cards_have_the_numbers_of_the_tables(results):
     tables = dict(curve_tables(study))
     assert list(tables) == [task.label for task in study.study.tasks]
     task, method = study.study.tasks[0], study.study.methods[0]
-    curve = study.curves.curve(task.name, method.name)
+    curve = study.curves.curve(task, method.name)
     part = tables[task.label].parts[0]
-    assert part.headings[1:] == tuple(f"{step:,.0f}" for step in curve["step"])
+    assert part.headings[1:] == tuple(f"{step:,}" for step in curve)
     first = part.groups[0].rows[0]
     assert first[0].text == method.label
-    assert first[-1].key == pytest.approx(curve["mean"].iloc[-1], abs=0.05)
+    assert first[-1].key == pytest.approx(list(curve.values())[-1].mean, abs=0.05)
+    assert ("[" in first[-1].text) == task.is_goal_reaching
     robot = next(task for task in study.study.tasks if not task.maze)
     own = study.table("episodes").query("task == @robot.name")
     assert dict(data_card(robot, study))["Recorded"].startswith(f"{len(own):,} episodes")

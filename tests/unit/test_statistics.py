@@ -1,5 +1,6 @@
 """Statistics against values worked by hand, against scipy, and against their promise: 95 % coverage."""
 
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
@@ -307,14 +308,15 @@ def test_curves_are_of_the_first_rule_alone(written, tmp_path):
     tasks = {task.name: task.label for task in study.tasks}
     folder = write_study(tmp_path / "study", tasks=tasks, episodes=4)
     curves = read_results(folder / "curves.csv", "curves")
-    alone = seed_scores(curves, study, "curves.csv").curve(TASK, METHOD)
+    task = next(task for task in study.tasks if task.name == TASK)
+    alone = seed_scores(curves, study, "curves.csv").curve(task, METHOD)
     other = curves[curves["method"] == METHOD].assign(acting="best_of_16", normalized_score=77.0)
     mixed = seed_scores(pd.concat([curves, other]), study, "curves.csv")
-    assert mixed.curve(TASK, METHOD).equals(alone)
+    assert mixed.curve(task, METHOD) == alone
     lost = curves[(curves["method"] != METHOD) | (curves["acting"] != "sample")]
     scores = seed_scores(pd.concat([lost, other]), study, "curves.csv")
     with pytest.raises(UserError, match="curves.csv.*gtp on pointmaze-medium.*sample"):
-        scores.curve(TASK, METHOD)
+        scores.curve(task, METHOD)
 
 
 def test_curves_have_an_estimate_at_each_step(written, tmp_path):
@@ -323,13 +325,13 @@ def test_curves_have_an_estimate_at_each_step(written, tmp_path):
     folder = write_study(tmp_path / "study", tasks=tasks, methods=2, episodes=4)
     curves = read_results(folder / "curves.csv", "curves")
     scores = seed_scores(curves, study, "curves.csv")
-    curve = scores.curve(TASK, METHOD)
-    assert curve["step"].tolist() == [2000, 4000, 6000, 8000, 10000]
+    maze = next(task for task in study.tasks if task.name == TASK)
+    curve = scores.curve(maze, METHOD)
+    assert list(curve) == [2000, 4000, 6000, 8000, 10000]
     at = rows_of(curves, task=TASK, method=METHOD, step=4000)
-    expected = mean_estimate(curves[at].groupby("seed")["normalized_score"].mean())
-    assert curve.loc[1, ["mean", "low", "high"]].tolist() == pytest.approx(
-        [expected.mean, expected.low, expected.high]
-    )
+    seeds = curves[at].groupby("seed")["normalized_score"].mean()
+    assert curve[4000] == share_estimate(seeds, scores.episodes_each)
+    assert scores.curve(replace(maze, maze=None), METHOD)[4000] == mean_estimate(seeds)
 
 
 def test_methods_outside_the_study_are_left_out(written):
@@ -372,7 +374,7 @@ def test_a_cell_without_rows_is_refused_by_name(written):
     with pytest.raises(UserError, match="scores.csv.*gtp on pointmaze-medium"):
         scores.of(TASK, METHOD, 5)
     with pytest.raises(UserError, match="scores.csv.*gtp on pointmaze-medium"):
-        scores.curve(TASK, METHOD)
+        scores.curve(next(task for task in study.tasks if task.name == TASK), METHOD)
     fewer = seed_scores(episodes[episodes["nfe"] != 5], study, "scores.csv")
     with pytest.raises(UserError, match="at nfe 5"):
         fewer.of(TASK, METHOD, 5)

@@ -45,6 +45,9 @@ class Elsewhere:
     study: str
     verdict: Verdict
     effect: str
+    """With its interval and unit, the confidence where that is not 95 %, and the comparison that it is of."""
+    basis: str
+    """What it rests on: tasks, how many the interval is over, and updates."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,10 @@ def ledger_entries(
     """
     others = {} if best is None else {row["claim"]: row for row in best.to_dict("records")}
     entries: dict[Verdict, list[LedgerEntry]] = {verdict: [] for verdict in Verdict}
+    references = Path("results/reference")
     for finding in findings:
+        elsewhere = verdict_elsewhere(others, finding)
+        tester = references / elsewhere.study if elsewhere else folder
         claim, unit = finding.claim, finding.claim.measure.unit
         part, estimate = finding.deciding, finding.estimate
         shown = part is not None and estimate is not None
@@ -100,6 +106,8 @@ def ledger_entries(
         scores = task_scores(part, results) if part else {}
         by_task = "; ".join(f"{task} {' and '.join(map(signed, both))}" for task, both in scores.items())
         basis = {"Over": n, "Tasks": tasks, "Scores": by_task or "–", "K": nfe, "Acting": acting}
+        if elsewhere:
+            basis["Tested by"] = f"the reference {elsewhere.study}: {elsewhere.basis}"
         low, high = claim.rule.bounds(unit)
         entries[finding.verdict].append(
             LedgerEntry(
@@ -113,8 +121,8 @@ def ledger_entries(
                 ceiling=ceiling_notice(scores),
                 basis=tuple((name, text) for name, text in basis.items() if text != "–"),
                 comparisons=tuple(comparisons(finding)) if len(finding.parts) > 1 else (),
-                command=f"gtp claims --study {folder.as_posix()} --claim {claim.id}",
-                elsewhere=verdict_elsewhere(others, finding),
+                command=f"gtp claims --study {tester.as_posix()} --claim {claim.id}",
+                elsewhere=elsewhere,
             )
         )
     return entries
@@ -176,12 +184,20 @@ def comparisons(finding: Finding) -> Iterable[tuple[str, str]]:
 
 
 def verdict_elsewhere(best: Mapping[str, Mapping], finding: Finding) -> Elsewhere | None:
-    """The verdict of the reference that tests a claim best, if that is another one and can."""
+    """What the reference says that tests a claim best, where the study cannot and it can."""
     row = best.get(finding.claim.id)
-    if row is None or row["study"] == finding.study or row["verdict"] == Verdict.UNTESTED.value:
+    if row is None or finding.verdict is not Verdict.UNTESTED or row["verdict"] == Verdict.UNTESTED.value:
         return None
-    effect = effect_in_words(Estimate(row["estimate"], row["low"], row["high"], 0), row["unit"])
-    return Elsewhere(row["study"], Verdict(row["verdict"]), f"{effect} {row['unit']}")
+    estimate, unit = Estimate(row["estimate"], row["low"], row["high"], 0), row["unit"]
+    effect = f"{effect_in_words(estimate, unit)} {unit}"
+    if row["confidence"] > CONFIDENCE:
+        effect += f" ({100 * row['confidence']:.3g} %)"
+    if row["comparisons"] > 1:
+        effect += f", {row['comparison']}"
+    over = f"{row['replicates']:.0f} {row['replicate']}"
+    updates = f"{row['updates']:,.0f} updates" if row["updates"] > 0 else ""
+    basis = "; ".join(filter(None, [row["tasks"].replace(" ", ", "), over, updates]))
+    return Elsewhere(row["study"], Verdict(row["verdict"]), effect, basis)
 
 
 def interval_picture(effect: Estimate, bounds: Sequence[float], unit: str) -> IntervalPicture | None:

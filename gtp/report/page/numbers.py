@@ -9,8 +9,7 @@ from gtp.data.sources import SOURCES
 from gtp.report.ledger.results import Results
 from gtp.report.page.tables import PageCell, PageGroup, PagePart, PageTable
 from gtp.report.record import StudyRecord, TaskRecord
-from gtp.report.statistics import Estimate
-from gtp.report.tables import plus_minus, signed
+from gtp.report.tables import score, signed
 
 Facts = list[tuple[str, str]]
 """Names with what is to be said of them."""
@@ -20,22 +19,28 @@ def curve_tables(results: Results) -> Iterator[tuple[str, PageTable]]:
     """Label of each task, and the scores of its learning curves: rows methods, columns updates."""
     study = results.study
     for task in study.tasks:
-        curves = {method.label: results.curves.curve(task.name, method.name) for method in study.methods}
-        steps = sorted({int(step) for curve in curves.values() for step in curve["step"]})
-        rows = tuple((PageCell(label), *curve_cells(curve, steps)) for label, curve in curves.items())
+        curves = {method.label: results.curves.curve(task, method.name) for method in study.methods}
+        steps = sorted({step for curve in curves.values() for step in curve})
+        rows = tuple(
+            (
+                PageCell(label),
+                *(
+                    PageCell(score(curve[step], task.is_goal_reaching) if step in curve else "–")
+                    for step in steps
+                ),
+            )
+            for label, curve in curves.items()
+        )
         part = PagePart(("Method", *(f"{step:,}" for step in steps)), (PageGroup("", rows),))
-        notes = "Columns are gradient updates; ± half of the 95 % interval (Student's t over seeds)."
+        notes = (
+            f"Columns are gradient updates, of {results.curves.episodes()} episodes a seed, so that the last"
+            f" column is not the table of scores, which has {study.episodes}. Intervals of 95 % over seeds:"
+            f" {'Wilson’s, in brackets' if task.is_goal_reaching else 'half of Student’s t'}."
+        )
         yield (
             task.label,
             PageTable(f"{task.label}: score by updates.", f"{notes} {study.acting_notice()}", (part,)),
         )
-
-
-def curve_cells(curve: pd.DataFrame, steps: list[int]) -> Iterator[PageCell]:
-    """The mean and its interval at each of the steps, a dash where there was no evaluation."""
-    at = {int(row.step): Estimate(row.mean, row.low, row.high, 0) for row in curve.itertuples(index=False)}
-    for step in steps:
-        yield PageCell(plus_minus(at[step]) if step in at else "–")
 
 
 def data_card(task: TaskRecord, results: Results) -> Facts:
@@ -105,9 +110,9 @@ def cost_summary(results: Results) -> PageTable:
         "Parameters",
     )
     notes = (
-        f"Training: wall-clock seconds of one job with {seeds_of(study)}, compilation included. An action: of"
-        f" a single observation at K = {study.headline_nfe}, or the one way that a method has, measured on"
-        f" {tasks[0].label}. {study.acting_notice()}"
+        f"Training: wall-clock seconds of one job with {seeds_of(study)}, compilation included, other jobs"
+        f" beside it. An action: of a single observation at K = {study.headline_nfe}, or the one way that a"
+        f" method has, measured on {tasks[0].label}. {study.acting_notice()}"
     )
     return PageTable("What each method costs.", notes, (PagePart(headings, (PageGroup("", tuple(rows)),)),))
 
