@@ -38,6 +38,7 @@ from gtp.evaluation.timing import seconds_per_call
 from gtp.files import require_files, write_text
 from gtp.progress import say
 from gtp.randomness import draw_block
+from gtp.training import compiler
 from gtp.training.captured import Captured
 from gtp.training.learner import Learner, stage_starts
 from gtp.training.loop import choose_compiled, choose_device, use_threads
@@ -271,7 +272,7 @@ class Acting:
             elif device.type == "cuda":
                 ready = Captured(act, (obs.to(device), noise.to(device)))
             else:
-                ready = torch.compile(act, dynamic=False, fullgraph=True)
+                ready = compiler.compiled(act, device)
 
         def call() -> Tensor:
             with torch.inference_mode():

@@ -20,6 +20,7 @@ from gtp.algorithms.common.interface import Algorithm, Networks, Update, bind
 from gtp.config import TrainConfig
 from gtp.networks import Sizes
 from gtp.randomness import BLOCK, derive_seed, draw_block
+from gtp.training import compiler
 from gtp.training.captured import Captured
 from gtp.training.optimizer import adam_, average_, clip_by_global_norm
 from gtp.training.precision import products_in, require_precision
@@ -70,9 +71,7 @@ class Learner:
         self.stages = stage_starts(algorithm, config.steps)
         self.quantities: list[str] = []
         self._quantities: dict[Phase, list[str]] = {}
-        self._update = (
-            torch.compile(self.raw_update, dynamic=False, fullgraph=True) if compiled else self.raw_update
-        )
+        self._update = compiler.compiled(self.raw_update, device) if compiled else self.raw_update
         self._graphs: dict[Phase, Captured] = {}
 
     def _zeros(self) -> dict[str, dict[str, Tensor]]:
