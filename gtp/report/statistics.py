@@ -119,8 +119,8 @@ def tied_for_best(samples: Sequence[Sequence[ArrayLike]]) -> list[bool]:
     interval of the difference of its average to the highest one holds 0. With one seed that interval is
     unknown and nothing is marked, nor is a method that has none beside it.
     """
-    if len(samples) == 1:
-        return [False]
+    if len(samples) < 2:
+        return [False] * len(samples)
     best = max(samples, key=lambda tasks: average_estimate(tasks).mean)
     differences = [average_difference(tasks, best) for tasks in samples]
     return [difference.low <= 0.0 <= difference.high for difference in differences]

@@ -113,6 +113,7 @@ def test_methods_that_the_data_cannot_tell_from_the_best_are_tied():
     best, near, far = [[90.0, 95.0, 99.0]], [[80.0, 95.0, 92.0]], [[10.0, 12.0, 11.0]]
     assert tied_for_best([far, best, near]) == [False, True, True]
     assert tied_for_best([best]) == [False]
+    assert tied_for_best([]) == []  # no clone of a study acts by the best of 16
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
