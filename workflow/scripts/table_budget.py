@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.report.ledger.claims import Claim, Finding, Verdict, judge
+from gtp.report.ledger.claims import Claim, Finding, judge
 from gtp.report.ledger.earlier import ended_earlier
 from gtp.report.ledger.printed import effect_text, numbers
 from gtp.report.ledger.results import Results, read_folder
@@ -32,12 +32,13 @@ def budget_table(claims: Mapping[str, Claim], results: Results) -> tuple[Table, 
     kept = ended_earlier(results)
     places = sorted({max(1, round(len(kept) * share)) for share in SHARES})
     shown = [kept[place - 1] for place in places]
+    over_tasks = list(by_tasks(shown))  # once: each has seeds' scores that all claims share
     rows, found = [], []
     for claim in claims.values():
         if not isinstance(claim.measure, ScoreDifference) or judge(claim, shown[-1]).deciding is None:
             continue
         rows.append(Row(claim.title, rule=bool(rows)))
-        for label, scopes in by_tasks(shown):
+        for label, scopes in over_tasks:
             findings = [judge(claim, scope) for scope in scopes]
             rows.append(Row(label, tuple(map(cell, findings))))
             found += [
@@ -67,8 +68,7 @@ def cell(finding: Finding) -> Cell:
     """Effect and verdict of a claim, emphasised where it is decided."""
     if finding.deciding is None:
         return Cell(finding.reason)
-    decided = finding.verdict in (Verdict.HOLDS, Verdict.FAILS)
-    return Cell(f"{effect_text(finding)}: {finding.verdict}", bold=decided)
+    return Cell(f"{effect_text(finding)}: {finding.verdict}", bold=finding.decided)
 
 
 if __name__ == "__main__":

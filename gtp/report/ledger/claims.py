@@ -112,6 +112,11 @@ class Finding:
     """Steps of the study's training, and episodes behind each seed's score."""
 
     @property
+    def decided(self) -> bool:
+        """Whether the claim holds or does not."""
+        return self.verdict in (Verdict.HOLDS, Verdict.FAILS)
+
+    @property
     def tested(self) -> list[Part]:
         """The comparisons that the study can make."""
         return [part for part in self.parts if isinstance(part, Part)]

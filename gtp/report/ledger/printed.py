@@ -79,7 +79,6 @@ def rows_by_paper(findings: Sequence[Finding], row: Callable[[Finding], tuple[Ce
 def cells(finding: Finding) -> tuple[Cell, ...]:
     """Verdict, effect, rule, reason and the claim's name; then what the effect rests on."""
     claim, part, estimate = finding.claim, finding.deciding, finding.estimate
-    decided = finding.verdict in (Verdict.HOLDS, Verdict.FAILS)
     effect = replicates = tasks = nfe = acting = "–"
     if part is not None and estimate is not None:
         effect = effect_text(finding)
@@ -88,7 +87,7 @@ def cells(finding: Finding) -> tuple[Cell, ...]:
         nfe = " and ".join(map(str, part.nfe)) or "–"
         acting = " and ".join(acting_label(name) for name in part.acting) or "–"
     return (
-        Cell(finding.verdict.value, bold=decided),
+        Cell(finding.verdict.value, bold=finding.decided),
         Cell(effect),
         Cell(claim.rule.in_words(claim.measure.unit)),
         Cell(finding.reason),
@@ -113,10 +112,13 @@ def effect_text(finding: Finding) -> str:
     effect, unit = finding.estimate, finding.claim.measure.unit
     assert effect is not None
     assert finding.deciding is not None  # where there is an effect
-    text = effect_in_words(effect, unit)
-    if finding.confidence and finding.confidence > CONFIDENCE:
-        text += f" ({100 * finding.confidence:.3g} %)"
+    text = effect_in_words(effect, unit) + unusual(finding.confidence)
     return f"{text}, {finding.deciding.label}" if len(finding.parts) > 1 else text
+
+
+def unusual(confidence: float | None) -> str:
+    """What follows an interval of another confidence than 95 %, such as ` (99 %)`."""
+    return f" ({100 * confidence:.3g} %)" if confidence is not None and confidence > CONFIDENCE else ""
 
 
 def effect_in_words(effect: Estimate, unit: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from gtp.report.ledger.claims import Finding, Verdict
 from gtp.report.ledger.evidence import averages
 from gtp.report.ledger.measure import Part
-from gtp.report.ledger.printed import cells, effect_in_words
+from gtp.report.ledger.printed import cells, effect_in_words, unusual
 from gtp.report.ledger.results import Results
 from gtp.report.statistics import CONFIDENCE, Estimate
 from gtp.report.tables import signed
@@ -167,10 +167,7 @@ def effect_with_unit(finding: Finding) -> str:
     """The effect with its interval and unit, and the confidence where that is not 95 %."""
     unit = finding.claim.measure.unit
     assert finding.estimate is not None  # only of what was measured
-    text = f"{effect_in_words(finding.estimate, unit)} {unit}"
-    if finding.confidence is not None and finding.confidence > CONFIDENCE:
-        return f"{text} ({100 * finding.confidence:.3g} %)"
-    return text
+    return f"{effect_in_words(finding.estimate, unit)} {unit}{unusual(finding.confidence)}"
 
 
 def comparisons(finding: Finding) -> Iterable[tuple[str, str]]:
@@ -189,9 +186,7 @@ def verdict_elsewhere(best: Mapping[str, Mapping], finding: Finding) -> Elsewher
     if row is None or finding.verdict is not Verdict.UNTESTED or row["verdict"] == Verdict.UNTESTED.value:
         return None
     estimate, unit = Estimate(row["estimate"], row["low"], row["high"], 0), row["unit"]
-    effect = f"{effect_in_words(estimate, unit)} {unit}"
-    if row["confidence"] > CONFIDENCE:
-        effect += f" ({100 * row['confidence']:.3g} %)"
+    effect = f"{effect_in_words(estimate, unit)} {unit}{unusual(row['confidence'])}"
     if row["comparisons"] > 1:
         effect += f", {row['comparison']}"
     over = f"{row['replicates']:.0f} {row['replicate']}"
