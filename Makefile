@@ -129,6 +129,10 @@ growth: $(INSTALLED)  ## How time and memory grow with transitions, seeds and ta
 bench-peers: $(INSTALLED)  ## Training speed beside the authors' own code, which it says how to fetch (PEERS, THREADS)
 	@"$(BIN)/python" -m tests.peers.run --peers "$(PEERS)" --threads $(THREADS)
 
+.PHONY: bench-precision
+bench-precision: $(INSTALLED)  ## Training speed in bfloat16 beside float32, on a CPU that multiplies in both (THREADS)
+	@"$(BIN)/python" -m tests.peers.precisions --threads $(THREADS)
+
 .PHONY: audit
 audit: .venv-audit/bin/pip-audit  ## Known weaknesses of the packages in requirements.lock (needs PyPI's advisories)
 	@if .venv-audit/bin/pip-audit --strict --progress-spinner off --disable-pip --no-deps -r requirements.lock \

@@ -138,8 +138,8 @@ class TrainConfig:
     normalize_observations: bool = True
     """Standardise observations with the dataset's mean and standard deviation."""
     matmul_precision: MatmulPrecision = "float32"
-    """Precision of training's matrix products; parameters, optimiser and acting stay in float32. tf32 is for
-    NVIDIA GPUs, bfloat16 for CPUs that multiply in it; where the device does not, training refuses."""
+    """Precision of training's matrix products: tf32 rounds the factors of all, bfloat16 those between hidden
+    layers. Parameters, optimiser and acting stay float32. A device without instructions for it is refused."""
     snapshots: int = 1
     """How many evenly spaced policies to keep; the last one, at `steps`, is the one that counts."""
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gtp.products import batched_affine, layer_kind
+
 TIME_FEATURES = 16
 """Width of the embedding of one time."""
 
@@ -47,7 +49,7 @@ class MLP(nn.Module):
     def __init__(self, inputs: int, outputs: int, hidden: int, layers: int):
         super().__init__()
         widths = [inputs] + [hidden] * layers
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.hidden = nn.ModuleList(layer_kind(i)(a, b) for i, (a, b) in enumerate(pairwise(widths)))
         self.output = nn.Linear(hidden, outputs)
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -69,6 +71,9 @@ class TwinQ(nn.Module):
     Shapes: obs (B, O), act (B, A) -> (2, B). Layer normalisation stands before the activations, as in FQL.
     """
 
+    rounded = False
+    """Whether products between hidden layers round; `with_rounded_products` sets it."""
+
     def __init__(self, sizes: Sizes):
         super().__init__()
         widths = [sizes.observation + sizes.action] + [sizes.hidden] * sizes.layers + [1]
@@ -88,7 +93,7 @@ class TwinQ(nn.Module):
         x = torch.cat([obs, act], dim=-1).expand(2, -1, -1)
         last = len(self.weight) - 1
         for i in range(last):
-            x = torch.baddbmm(self.bias[i], x, self.weight[i])
+            x = batched_affine(self.bias[i], x, self.weight[i], rounded=self.rounded and i > 0)
             if self.scale:
                 x = functional.layer_norm(x, x.shape[-1:]) * self.scale[i] + self.shift[i]
             x = mish(x)

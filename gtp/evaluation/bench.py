@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -48,7 +49,8 @@ from gtp.training.samplers import sampler_for
 TRANSITIONS = 100_000
 EPISODE = 1000
 MATRIX = {"cpu": 2048, "cuda": 8192}
-PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
+PRODUCTS = re.compile(r"(aten::|aoti_torch_cpu_)(mm|addmm|bmm|baddbmm)(_out)?")
+"""The profiler's names of matrix products, called by torch and by compiled code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ def bench(config: BenchConfig) -> dict:
     device = choose_device(config.device)
     require_precision(config.matmul_precision, device)
     with products_in(config.matmul_precision):
-        rate = matrix_product_rate(device)
+        rate = matrix_product_rate(device, precision=config.matmul_precision)
     say(f"matrix products: {rate / 1e9:.0f} GFLOP/s ({device})")
     if len(config.algorithms) == 1:
         measured = [measure_method(config.algorithms[0], config, rate)]
@@ -157,10 +159,11 @@ def measure_method(
     torch._dynamo.config.recompile_limit = 1000  # each number of seeds and stage is a graph of its own
     modes = sorted({False, choose_compiled("auto", device)})
     stages = stage_starts(algorithm, TrainConfig().steps)
-    training = [
-        Training(name, config, count, stage, device, compiled)
-        for compiled, count, stage in product(modes, config.seeds, stages)
-    ]
+    with torch._inductor.config.patch({"cpp.enable_kernel_profile": True}):  # for Training.products
+        training = [
+            Training(name, config, count, stage, device, compiled)
+            for compiled, count, stage in product(modes, config.seeds, stages)
+        ]
     acting = [Acting(name, config, nfe, device, ready) for ready, nfe in product(modes, config.nfe)]
     with alone():
         return [case.row(matrix_rate) for case in training], [case.row() for case in acting]
@@ -235,7 +238,7 @@ class Training:
             for i in range(5):
                 self.update(i)
         seconds = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
-        inside = sum(seconds.get(name, 0.0) for name in PRODUCTS)
+        inside = sum(spent for name, spent in seconds.items() if PRODUCTS.fullmatch(name))
         return {"share_of_time_in_matrix_products": inside / sum(seconds.values())}
 
     def kernels(self) -> dict:
@@ -314,13 +317,16 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def matrix_product_rate(device: torch.device, clock: Callable[[], float] | None = None) -> float:
-    """Floating-point operations per second of one large float32 matrix product, as torch is set up.
+def matrix_product_rate(
+    device: torch.device, clock: Callable[[], float] | None = None, precision: MatmulPrecision = "float32"
+) -> float:
+    """Floating-point operations per second of one large matrix product.
 
-    `clock` is that of `seconds_per_call`.
+    It is of bfloat16 or, as torch is set up, of float32. `clock` is that of `seconds_per_call`.
     """
     size = MATRIX[device.type]
     a = torch.randn(size, size, device=device)
+    a = a.bfloat16() if precision == "bfloat16" else a
 
     def multiply():
         a @ a

@@ -19,6 +19,7 @@ from torch.func import grad_and_value, vmap
 from gtp.algorithms.common.interface import Algorithm, Networks, Update, bind
 from gtp.config import TrainConfig
 from gtp.networks import Sizes
+from gtp.products import with_rounded_products
 from gtp.randomness import BLOCK, derive_seed, draw_block
 from gtp.training import compiler
 from gtp.training.captured import Captured
@@ -59,6 +60,8 @@ class Learner:
         # Asked for once: torch 2.11 cannot trace where their settings are made.
         self.updates, self.averages = algorithm.updates(), algorithm.averages
         self.modules, self.params = initialise(algorithm, sizes, self.seeds, device)
+        rounded = config.matmul_precision == "bfloat16"
+        self.training_modules = with_rounded_products(self.modules) if rounded else self.modules
         self.trained = {
             name: tuple(leaf for leaf, _ in self.modules[name].named_parameters())
             for update in self.updates
@@ -184,7 +187,7 @@ class Learner:
 
         def objective(leaves):
             moved = {network: {**params[network], **leaves[network]} for network in update.moved}
-            result = update.loss(bind(self.modules, {**params, **moved}), batch, draws, progress)
+            result = update.loss(bind(self.training_modules, {**params, **moved}), batch, draws, progress)
             value, logged, buffers = result if len(result) == 3 else (*result, {})
             # Computed, even where it is a parameter: torch's compiler would copy that after its own step.
             sound = value.isfinite()

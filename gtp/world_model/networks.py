@@ -11,15 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gtp import networks
+from gtp.products import batched_affine, layer_kind
 
 GROUP = 8
 """Entries of a latent that sum to 1 together."""
 INITIAL_STD = 0.02
 
 
-def linear(inputs: int, outputs: int, zero: bool = False) -> nn.Linear:
+def linear(inputs: int, outputs: int, *, kind: type[nn.Linear] = nn.Linear, zero: bool = False) -> nn.Linear:
     """A linear layer with the weights of this page."""
-    layer = nn.Linear(inputs, outputs)
+    layer = kind(inputs, outputs)
     if zero:
         nn.init.zeros_(layer.weight)
     else:
@@ -61,9 +62,9 @@ class NormedMLP(nn.Module):
     def __init__(self, widths: tuple[int, ...], *, latent: bool = False, zero: bool = False):
         super().__init__()
         *hidden, (last, outputs) = pairwise(widths)
-        self.hidden = nn.ModuleList(linear(a, b) for a, b in hidden)
+        self.hidden = nn.ModuleList(linear(a, b, kind=layer_kind(i)) for i, (a, b) in enumerate(hidden))
         self.norms = nn.ModuleList(nn.LayerNorm(b) for _, b in hidden)
-        self.output = linear(last, outputs, zero)
+        self.output = linear(last, outputs, zero=zero)
         self.latent = nn.LayerNorm(outputs) if latent else None
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -79,6 +80,9 @@ class ValueHeads(nn.Module):
 
     Shapes: latent (..., Z), act (..., A) -> logits (n, ..., K).
     """
+
+    rounded = False
+    """Whether products between hidden layers round; `with_rounded_products` sets it."""
 
     def __init__(self, widths: tuple[int, ...], heads: int):
         super().__init__()
@@ -97,8 +101,9 @@ class ValueHeads(nn.Module):
         inputs = torch.cat([latent, act], dim=-1)
         batch = inputs.shape[:-1]
         x = inputs.reshape(-1, inputs.shape[-1]).expand(len(self.output_weight), -1, -1)
-        for weight, bias, scale, shift in zip(self.weight, self.bias, self.scale, self.shift, strict=True):
-            x = torch.baddbmm(bias, x, weight)
+        layers = zip(self.weight, self.bias, self.scale, self.shift, strict=True)
+        for i, (weight, bias, scale, shift) in enumerate(layers):
+            x = batched_affine(bias, x, weight, rounded=self.rounded and i > 0)
             x = mish(functional.layer_norm(x, x.shape[-1:]) * scale + shift)
         x = torch.baddbmm(self.output_bias, x, self.output_weight)
         return x.unflatten(1, batch)

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from gtp.errors import ending_in_one_line
 from gtp.files import require_files, write_text
@@ -26,23 +27,18 @@ CONTESTANTS = Path(__file__).with_name("contestants")
 LOGS = ROOT / "benchmarks/peers"
 
 
-def command_of(module: str, python: str, peer: Peer, code: Path, threads: int) -> list[str]:
-    """The command that starts a contestant of a method, whose `code` lies in a folder."""
-    settings = SIZES | {
-        "method": peer.name,
-        "hyperparameters": peer.hyperparameters,
-        "code": str(code.resolve()),
-        "threads": threads,
-    }
-    return [python, str(CONTESTANTS), module, json.dumps(settings)]
+def command_of(module: str, python: str, code: Path, **settings: Any) -> list[str]:
+    """The command that starts a contestant, whose `code` lies in a folder."""
+    return [python, str(CONTESTANTS), module, json.dumps(settings | {"code": str(code.resolve())})]
 
 
 def contest(peer: Peer, peers: Path, python: str, options: argparse.Namespace) -> Row:
     """Our method beside its authors' code. Raises ContestError when one of them ends."""
     LOGS.mkdir(parents=True, exist_ok=True)
     clone = peers / peer.name
-    own = command_of("ours", sys.executable, peer, ROOT, options.threads)
-    other = command_of(peer.name, python, peer, clone, options.threads)
+    fields = {"method": peer.name, "hyperparameters": peer.hyperparameters, "threads": options.threads}
+    own = command_of("ours", sys.executable, ROOT, **SIZES, **fields)
+    other = command_of(peer.name, python, clone, **SIZES, **fields)
     with Contestant(f"our {peer.name}", own, LOGS / f"{peer.name}-ours.log") as ours:
         how = ours.introduce()
         with Contestant(f"their {peer.name}", other, LOGS / f"{peer.name}-theirs.log") as theirs:

@@ -5,8 +5,11 @@ import textwrap
 
 import pytest
 
+from gtp.errors import UserError
+from tests.peers import precisions
 from tests.peers import run as runner
 from tests.peers.contest import Contestant, ContestError, Result, play, updates_within
+from tests.peers.contestants import ours
 from tests.peers.contestants.__main__ import random_data
 from tests.peers.roster import PEERS
 from tests.peers.run import read_options
@@ -109,7 +112,9 @@ def fake_peer(tmp_path, monkeypatch):
 
     def use(program: str) -> list[str]:
         program = textwrap.dedent(program).replace("SECONDS", "0.001")
-        monkeypatch.setattr(runner, "command_of", lambda *_: [sys.executable, "-c", f"import sys\n{program}"])
+        monkeypatch.setattr(
+            runner, "command_of", lambda *_, **settings: [sys.executable, "-c", f"import sys\n{program}"]
+        )
         monkeypatch.setattr(runner, "LOGS", tmp_path / "logs")
         return ["--peers", str(tmp_path), "--seconds", "0.1", "--rounds", "2"]
 
@@ -177,3 +182,69 @@ def test_the_data_have_the_columns_and_ends_of_episodes():
     }
     assert {str(column.dtype) for column in data.values()} == {"float32"}
     assert data["terminals"].nonzero()[0].tolist() == [999, 1999]
+
+
+@pytest.fixture
+def two_precisions(tmp_path, monkeypatch):
+    """A function that puts a program in the place of both precisions, float32 of twice the seconds."""
+    monkeypatch.setattr(precisions, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(precisions, "require_precision", lambda precision, device: None)
+    asked = []
+
+    def use(program: str) -> list[dict]:
+        def command_of(module, python, code, **settings):
+            asked.append(settings)
+            seconds = {"float32": "0.002", "bfloat16": "0.001"}[settings["matmul_precision"]]
+            program_of = textwrap.dedent(program).replace("SECONDS", seconds)
+            return [sys.executable, "-c", f"import sys\n{program_of}"]
+
+        monkeypatch.setattr(precisions, "command_of", command_of)
+        return asked
+
+    return use
+
+
+SHORT = ["--methods", "iql", "--seconds", "0.1", "--rounds", "2"]
+
+
+def test_precisions_are_timed_side_by_side_in_every_size(two_precisions, tmp_path, capsys):
+    asked, page = two_precisions(TALKS), tmp_path / "page.md"
+    precisions.run(precisions.read_options([*SHORT, "--record", str(page)]))
+    out = capsys.readouterr().out
+    for sizes in ("256, 256, 1", "128, 128, 3"):
+        row = f"| iql | {sizes} | 1000.0 | 500.0 | 2.00 | 2.00 to 2.00 |"
+        assert row in out.splitlines()
+        assert row in page.read_text().splitlines()
+    assert [(each["matmul_precision"], each["seeds"]) for each in asked] == [
+        ("bfloat16", 1),
+        ("float32", 1),
+        ("bfloat16", 3),
+        ("float32", 3),
+    ]
+    assert "Medians of 2 rounds of about 0.1 s" in page.read_text()
+
+
+def test_a_precision_that_ends_leaves_no_record(two_precisions, tmp_path):
+    two_precisions("raise ValueError('broken')")
+    page = tmp_path / "page.md"
+    with pytest.raises(UserError, match="iql in bfloat16 ended with status 1: ValueError: broken"):
+        precisions.run(precisions.read_options([*SHORT, "--record", str(page)]))
+    assert not page.exists()
+
+
+@pytest.mark.parametrize("words", [["--threads", "0"], ["--rounds", "0"], ["--seconds", "inf"]])
+def test_wrong_flags_of_precisions_are_refused(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        precisions.read_options(words)
+    assert caught.value.code == 2
+    assert words[0] in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.slow  # builds and compiles a method
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_our_contestant_trains_in_a_precision(precision, monkeypatch):
+    monkeypatch.setattr("gtp.training.learner.require_precision", lambda precision, device: None)
+    own = {"method": "iql", "hyperparameters": {}, "seeds": 2, "threads": 1, "hidden_size": 16}
+    train, how = ours.build(runner.SIZES | own | {"matmul_precision": precision}, {})
+    train(2)
+    assert how in ("compiled", "eager")

@@ -18,20 +18,20 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def deaf(monkeypatch):
-    """A device that takes float32 products whatever it is asked for."""
+def plain(monkeypatch):
+    """A device that takes float32 products whatever it is asked for, and has no instructions for bfloat16."""
     monkeypatch.setattr(precision.torch, "set_float32_matmul_precision", lambda name: None)
+    monkeypatch.setattr(precision.torch.cpu, "get_capabilities", dict)
 
 
-@pytest.mark.parametrize(("name", "digits"), [("tf32", 10), ("bfloat16", 7)])
-def test_what_is_tried_is_a_number_that_the_precision_cannot_hold(name, digits):
+def test_what_is_tried_is_a_number_that_tf32_cannot_hold():
     """It is nearer to 1 than to the next number."""
-    assert 1.0 < TOO_FINE[name] < 1.0 + 2.0**-digits / 2
-    assert torch.tensor(TOO_FINE[name]) > 1.0  # in float32
+    assert 1.0 < TOO_FINE < 1.0 + 2.0**-10 / 2
+    assert torch.tensor(TOO_FINE) > 1.0  # in float32
 
 
-@pytest.mark.parametrize(("name", "needed"), [("tf32", "NVIDIA GPU"), ("bfloat16", "AVX512-BF16 or AMX")])
-def test_a_device_that_multiplies_in_float32_is_refused(deaf, name, needed):
+@pytest.mark.parametrize(("name", "needed"), [("tf32", "an NVIDIA GPU"), ("bfloat16", "AVX512-BF16 or AMX")])
+def test_a_device_that_multiplies_in_float32_is_refused(plain, name, needed):
     require_precision("float32", CPU)
     with pytest.raises(
         UserError, match=f"matmul_precision {name} needs .*{needed}.* this cpu .*: choose float32"
@@ -39,12 +39,34 @@ def test_a_device_that_multiplies_in_float32_is_refused(deaf, name, needed):
         require_precision(name, CPU)
 
 
-def test_a_device_that_rounds_is_taken(monkeypatch):
-    monkeypatch.setitem(precision.TOO_FINE, "bfloat16", 1.0)  # as if it had been rounded
+def test_a_device_that_rounds_to_tf32_is_taken(monkeypatch):
+    monkeypatch.setattr(precision, "TOO_FINE", 1.0)  # as if it had been rounded
+    require_precision("tf32", CPU)
+
+
+@pytest.mark.parametrize("instructions", ["avx512_bf16", "amx_bf16"])
+def test_a_cpu_that_multiplies_in_bfloat16_is_taken(monkeypatch, instructions):
+    monkeypatch.setattr(precision.torch.cpu, "get_capabilities", lambda: {"avx2": True, instructions: True})
     require_precision("bfloat16", CPU)
+    monkeypatch.setattr(precision.torch.cpu, "get_capabilities", lambda: {"avx2": True, instructions: False})
+    with pytest.raises(UserError, match="matmul_precision bfloat16"):
+        require_precision("bfloat16", CPU)
 
 
-def test_a_refused_run_leaves_nothing(deaf, tmp_path):
+def test_a_gpu_is_asked_for_bfloat16_that_is_not_emulated(monkeypatch):
+    answers = {False: True}
+    monkeypatch.setattr(
+        precision.torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: answers[including_emulation],
+    )
+    require_precision("bfloat16", torch.device("cuda"))
+    answers[False] = False
+    with pytest.raises(UserError, match="this cuda does not multiply in it"):
+        require_precision("bfloat16", torch.device("cuda"))
+
+
+def test_a_refused_run_leaves_nothing(plain, tmp_path):
     config = replace(CONFIG, matmul_precision="bfloat16")
     with pytest.raises(UserError, match="matmul_precision bfloat16"):
         train(
@@ -59,7 +81,7 @@ def test_a_refused_run_leaves_nothing(deaf, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "setting"), [("float32", "highest"), ("tf32", "high"), ("bfloat16", "medium")]
+    ("name", "setting"), [("float32", "highest"), ("tf32", "high"), ("bfloat16", "highest")]
 )
 def test_updates_are_taken_in_it_and_nothing_else_is(monkeypatch, name, setting):
     monkeypatch.setattr(learner, "require_precision", lambda precision, device: None)
@@ -79,6 +101,6 @@ def test_updates_are_taken_in_it_and_nothing_else_is(monkeypatch, name, setting)
 
 
 def test_the_setting_is_put_back_after_an_error():
-    with pytest.raises(ZeroDivisionError), products_in("bfloat16"):
+    with pytest.raises(ZeroDivisionError), products_in("tf32"):
         1 / 0  # noqa: B018
     assert torch.get_float32_matmul_precision() == "highest"
