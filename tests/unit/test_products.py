@@ -146,24 +146,46 @@ def test_every_network_with_two_hidden_layers_rounds(name):
     assert rounding == {name for name, count in weights.items() if count >= 3}
 
 
-def learner(precision: str, **changes) -> Learner:
-    config = replace(CONFIG, matmul_precision=precision, hidden_layers=3, hidden_size=32)
-    return Learner(algorithms.get("gtp")(), config, 3, 2, [0, 1], CPU, **changes)
-
-
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
-def test_training_rounds_and_acting_does_not(monkeypatch, compiled):
+@pytest.fixture
+def any_device(monkeypatch):
+    """Devices without instructions for bfloat16 are taken too; they are slow."""
     monkeypatch.setattr("gtp.training.learner.require_precision", lambda precision, device: None)
-    exact, rounded = learner("float32", compiled=compiled), learner("bfloat16", compiled=compiled)
+
+
+def trained(name: str, precision: str, updates: int, compiled: bool) -> Learner:
+    """A learner after some updates of two seeds."""
+    algorithm = algorithms.get(name)(size="nano", samples=8) if name == "mbdpo" else algorithms.get(name)()
+    config = replace(CONFIG, matmul_precision=precision, hidden_layers=3, hidden_size=32)
+    learner = Learner(algorithm, config, 3, 2, [0, 1], CPU, compiled=compiled)
+    sampler = sampler_for(algorithm, tiny_transitions(), config, CPU)
+    for _, inputs in zip(range(updates), learner.inputs(sampler), strict=False):
+        learner.update(sampler, *inputs)
+    return learner
+
+
+@pytest.mark.parametrize("name", algorithms.names())
+def test_every_method_trains_near_float32_and_not_the_same(any_device, name):
+    exact, rounded = (trained(name, precision, 1, False).state() for precision in ("float32", "bfloat16"))
+    moments = [leaf for leaf in exact if leaf.startswith("first/")]  # of one update: the gradient's share
+    assert moments
+    assert any(not torch.equal(exact[leaf], rounded[leaf]) for leaf in moments)
+    assert all(rounded[leaf].dtype == exact[leaf].dtype for leaf in exact)
+    size = torch.stack([exact[leaf].square().sum() for leaf in moments]).sum()
+    error = torch.stack([(rounded[leaf] - exact[leaf]).square().sum() for leaf in moments]).sum()
+    assert 0.0 < error < 0.05**2 * size
+
+
+def test_acting_never_rounds(any_device):
+    exact, rounded = (trained("gtp", precision, 0, False) for precision in ("float32", "bfloat16"))
     assert all(torch.equal(exact.state()[name], value) for name, value in rounded.state().items())
     obs, act = noise(6, 3), noise(6, 2)
     assert torch.equal(exact.networks()["critic"](obs, act), rounded.networks()["critic"](obs, act))
-    for one in (exact, rounded):
-        sampler = sampler_for(one.algorithm, tiny_transitions(), one.config, CPU)
-        for _, inputs in zip(range(5), one.inputs(sampler), strict=False):
-            one.update(sampler, *inputs)
-    moved = [name for name in exact.state() if name.startswith("params/")]
-    assert all(rounded.state()[name].dtype == torch.float32 for name in moved)
-    assert any(not torch.equal(exact.state()[name], rounded.state()[name]) for name in moved)
+
+
+def test_compiled_updates_round_as_eager_ones(any_device):
+    exact = trained("gtp", "float32", 5, True).state()
+    eager, compiled = (trained("gtp", "bfloat16", 5, flag).state() for flag in (False, True))
+    moved = [name for name in eager if name.startswith("params/")]
+    assert any(not torch.equal(exact[name], compiled[name]) for name in moved)
     for name in moved:
-        torch.testing.assert_close(rounded.state()[name], exact.state()[name], rtol=0.02, atol=0.01)
+        torch.testing.assert_close(compiled[name], eager[name], rtol=0.02, atol=0.01)
