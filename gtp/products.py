@@ -29,7 +29,7 @@ def layer_kind(place: int) -> type[nn.Linear]:
     return HiddenLinear if place else nn.Linear
 
 
-def batched_affine(bias: Tensor, x: Tensor, weight: Tensor, *, rounded: bool) -> Tensor:
+def batched_affine(bias: Tensor, x: Tensor, weight: Tensor, rounded: bool) -> Tensor:
     """x weight + bias for each head. Shapes: (n, 1, b), (n, B, a), (n, a, b) -> (n, B, b)."""
     return rounded_product(x, weight) + bias if rounded else torch.baddbmm(bias, x, weight)
 

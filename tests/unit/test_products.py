@@ -64,6 +64,8 @@ def test_gradients_are_products_of_rounded_factors():
 
 def test_a_bias_is_not_rounded():
     layer = HiddenLinear(4, 4)
+    x = noise(3, 4)
+    assert torch.equal(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
     layer.rounded = True
     nn.init.zeros_(layer.weight)
     nn.init.constant_(layer.bias, 1.0 + 2.0**-20)
