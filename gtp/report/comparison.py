@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from gtp.errors import UserError
 from gtp.report.ledger.results import RECORDS, Results, read_folder
-from gtp.report.provenance import read_provenance
+from gtp.report.provenance import Provenance, read_provenance, repeated_elsewhere
 from gtp.report.results import read_object
 from gtp.report.statistics import Estimate, difference_estimate, mean_estimate
 from gtp.report.tables import plus_minus
@@ -75,6 +75,8 @@ class Comparison:
     tables: tuple[TableComparison, ...]
     machines: tuple[str, ...] = ()
     """That of the study and that of the reference, where they are known."""
+    elsewhere: Provenance | None = None
+    """The record of another machine that made this study's bytes, where the reference has others."""
 
     @property
     def different(self) -> list[TableComparison]:
@@ -83,9 +85,18 @@ class Comparison:
 
     def verdict(self) -> str:
         """In one sentence whether the study repeats its reference."""
-        others = self.different
-        if not others:
+        if not self.different:
             return f"{self.study} repeats {self.reference} to the byte, all but what was timed."
+        if not (other := self.elsewhere):
+            return self._agreement()
+        return (
+            f"{self.study} repeats to the byte what {other.machine} made on {other.date}, all but what was"
+            f" timed. Beside the reference itself: {self._agreement()}"
+        )
+
+    def _agreement(self) -> str:
+        """How cells stand that are in tables without the same bytes."""
+        others = self.different
         cells = [cell.agreement for table in others for cell in table.cells]
         within = cells.count(Agreement.WITHIN)
         apart = len(cells) - within - cells.count(Agreement.EQUAL)
@@ -118,7 +129,10 @@ def compare(study: Path, reference: Path) -> Comparison:
     tables = [_compare_file((study / name, reference / name), ours, theirs) for name in names]
     records = [folder / "provenance.json" for folder in (study, reference)]
     machines = (read_provenance(record).machine for record in records if record.exists())
-    return Comparison(study, reference, tuple(tables), tuple(machines))
+    comparison = Comparison(study, reference, tuple(tables), tuple(machines))
+    different = [table.file for table in comparison.different]
+    elsewhere = repeated_elsewhere(study, reference, different) if different else None
+    return replace(comparison, elsewhere=elsewhere)
 
 
 def _compare_file(paths: tuple[Path, Path], ours: Results, theirs: Results) -> TableComparison:

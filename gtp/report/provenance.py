@@ -1,5 +1,6 @@
 """Where the tables of a study come from: the content of provenance.json."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,23 @@ class Provenance:
             for name, digest in self.tables.items()
             if not (folder / name).exists() or sha256_of(folder / name) != digest
         ]
+
+
+ELSEWHERE = "elsewhere"
+"""Folder of a reference with the records of other machines that made the same study, one in each file."""
+
+
+def repeated_elsewhere(study: Path, reference: Path, tables: Collection[str]) -> Provenance | None:
+    """The record, beside a reference, of another machine that made these tables of a study as they are.
+
+    None where there is none. Raises UserError when a record cannot be read.
+    """
+    digests = {name: sha256_of(study / name) for name in tables if (study / name).exists()}
+    for path in sorted((reference / ELSEWHERE).glob("*.json")):
+        record = read_provenance(path)
+        if all(digests.get(name, "") == record.tables.get(name) for name in tables):
+            return record
+    return None
 
 
 def read_provenance(path: Path) -> Provenance:

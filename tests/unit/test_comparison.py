@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from gtp.errors import UserError
+from gtp.files import sha256_of
 from gtp.report.comparison import Agreement, agreement_of, compare, comparison_lines
 
 from .results_fixtures import write_study
@@ -92,6 +93,41 @@ def test_another_kind_of_cpu_is_told_where_bytes_differ(study, reference, tmp_pa
     assert words in str(comparison_lines(compare(study, reference)))
     shutil.copyfile(study / "provenance.json", reference / "provenance.json")
     assert "in the reference" not in str(comparison_lines(compare(study, reference)))
+
+
+def test_a_study_may_repeat_what_another_machine_made(study, reference, tmp_path):
+    """All of the tables that differ from the reference's own must be those of the other machine."""
+    reference = Path(shutil.copytree(reference, tmp_path / "reference"))
+    for name in ("scores.csv", "curves.csv"):
+        with open(study / name, "a") as file:
+            file.write("\n")  # another byte, the same content
+    digests = {name: sha256_of(study / name) for name in ("scores.csv", "curves.csv", "cost.csv")}
+    record = {"study": "quick", "commit": None, "date": "2026-11-29", "minutes": None, "python": "3.11.7"}
+    other = reference / "elsewhere/2026-11-29.json"
+    other.parent.mkdir()
+    words = f"{study} repeats to the byte what 2 CPUs (AVX-512) made on 2026-11-29"
+    for tables, told in (
+        (digests, True),
+        (digests | {"cost.csv": "0" * 64}, True),  # times
+        (digests | {"curves.csv": "0" * 64}, False),
+        ({"scores.csv": digests["scores.csv"]}, False),
+    ):
+        other.write_text(json.dumps({**record, "machine": "2 CPUs (AVX-512)", "tables": tables}))
+        verdict = compare(study, reference).verdict()
+        assert verdict.startswith(words) == told
+        assert f"{study} agrees with {reference}" in verdict
+    shutil.copyfile(reference / "scores.csv", study / "scores.csv")
+    shutil.copyfile(reference / "curves.csv", study / "curves.csv")
+    assert compare(study, reference).verdict().startswith(f"{study} repeats {reference} to the byte")
+
+
+def test_a_table_that_is_not_there_repeats_nothing(study, reference, tmp_path):
+    reference = Path(shutil.copytree(reference, tmp_path / "reference"))
+    (study / "rollouts.csv").unlink()
+    (reference / "elsewhere").mkdir()
+    record = {"study": "quick", "commit": None, "date": "2026-11-29", "minutes": None, "python": "3.11.7"}
+    (reference / "elsewhere/one.json").write_text(json.dumps({**record, "machine": "2 CPUs (AVX-512)"}))
+    assert "AVX-512" not in compare(study, reference).verdict()
 
 
 def test_what_one_of_the_two_lacks_is_told(study, reference):

@@ -246,17 +246,23 @@ def test_finished_study_becomes_the_reference_and_is_redrawn_to_the_byte(smoke):
     checkout, _ = smoke
     references = checkout.folder / "results/reference"
     others = references / "quick"
-    before = {path.name: path.read_bytes() for path in others.iterdir()}
+    before = {path: path.read_bytes() for path in others.rglob("*.*")}
     assert checkout.snakemake("reference_returns", *SMOKE).returncode == 0
     result = checkout.run("python", "workflow/scripts/adopt_reference.py", "config/smoke.yaml")
     assert result.returncode == 0, result.stdout
-    assert {path.name: path.read_bytes() for path in others.iterdir()} == before
+    assert {path: path.read_bytes() for path in others.rglob("*.*")} == before
     record = json.loads((checkout.folder / "results/reference/smoke/provenance.json").read_text())
     assert {"scores.csv", "reference_returns.csv", "study.json"} < set(record["tables"])
     assert "training.csv" not in record["tables"]
     assert record["study"] == "smoke"
     assert record["commit"] == checkout.run("git", "rev-parse", "HEAD").stdout.strip()
     assert record["minutes"] > 0
+    result = checkout.run("python", "workflow/scripts/adopt_reference.py", "config/smoke.yaml", "--elsewhere")
+    assert result.returncode == 0, result.stdout
+    beside = references / "smoke/elsewhere" / f"{record['date']}.json"
+    assert json.loads(beside.read_text())["tables"] == record["tables"]
+    beside.unlink()
+    beside.parent.rmdir()
     aside = checkout.folder / "aside"  # redrawing all takes minutes
     references.rename(aside)
     references.mkdir()

@@ -3,6 +3,8 @@
 `python workflow/scripts/adopt_reference.py config/quick.yaml` fills results/reference/quick/, where no rule
 of the workflow writes. From there `snakemake reference` draws figures/ and paper_tables/reference/quick/.
 config/online.yaml, methods that train online, and config/oracle.yaml, known answers, are adopted likewise.
+With --elsewhere the reference stays as it is, and the record alone is put beside it: digests of what this
+machine made of the same study, by which `gtp compare` tells others with its kind of CPU that they repeat it.
 """
 
 import argparse
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from gtp.errors import UserError, ending_in_one_line
 from gtp.files import write_text
-from gtp.report.provenance import Provenance
+from gtp.report.provenance import ELSEWHERE, Provenance, read_provenance
 from gtp.studies import CONFIGURATION, load_plan, read_mapping
 from gtp.studies.provenance import PACKAGES, committed, minutes_of_sessions, provenance_of
 
@@ -27,10 +29,11 @@ STANDALONE = {
 """Studies that are run beside any other -> what is drawn from; their names are those of target and folder."""
 
 
-def adopt(study_file: Path) -> None:
+def adopt(study_file: Path, elsewhere: bool = False) -> None:
     """Replace results/reference/<study>/ by the tables of the study that `study_file` describes.
 
-    Raises: UserError when the study is not up to date with the code, or the code is not committed.
+    With `elsewhere` the record alone is put beside what is there. Raises: UserError when the study is not up
+    to date with the code, or the code is not committed.
     """
     plan = load_plan(read_mapping(study_file), *CONFIGURATION, file=str(study_file))
     source, target = Path("results", plan.study.study), REFERENCE / plan.study.study
@@ -47,7 +50,7 @@ def adopt(study_file: Path) -> None:
         configuration=(study_file, *CONFIGURATION),
         datasets=sorted({plan.dataset_id(task) for task in plan.study.tasks}),
     )
-    replace_reference(target, tables, record)
+    keep_beside(target, record) if elsewhere else replace_reference(target, tables, record)
 
 
 def adopt_standalone(study_file: Path) -> None:
@@ -91,6 +94,20 @@ def replace_reference(target: Path, tables: list[Path], record: Provenance) -> N
     print(f"{target} now has the {len(tables)} tables of study {record.study}")
 
 
+def keep_beside(target: Path, record: Provenance) -> None:
+    """Put the record of another machine beside the reference in the folder `target`.
+
+    Raises: UserError where there is none, or one of another configuration.
+    """
+    if read_provenance(target / "provenance.json").configuration != record.configuration:
+        raise UserError(
+            f"{target} is of another configuration than {record.study} here: adopt a reference first"
+        )
+    path = target / ELSEWHERE / f"{record.date}.json"
+    write_text(path, json.dumps(asdict(record), indent=2) + "\n")
+    print(f"{path} has the digests of what {record.machine} made")
+
+
 def check_up_to_date(arguments: list[str]) -> None:
     """Raises UserError when snakemake with these arguments, targets first, would still do something."""
     command = ["snakemake", *arguments, "--dry-run", "--cores", "1"]
@@ -99,9 +116,21 @@ def check_up_to_date(arguments: list[str]) -> None:
         raise UserError(f"the results are not up to date; run snakemake {' '.join(arguments)} --cores all")
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study_file", type=Path)
+    parser.add_argument(
+        "--elsewhere", action="store_true", help="keep the reference, add this machine's record"
+    )
+    options = parser.parse_args()
+    if options.elsewhere and options.study_file in STANDALONE:
+        parser.error(f"--elsewhere is for studies of a workflow, not for {options.study_file}")
     with ending_in_one_line():
-        file = parser.parse_args().study_file
-        adopt_standalone(file) if file in STANDALONE else adopt(file)
+        if options.study_file in STANDALONE:
+            adopt_standalone(options.study_file)
+        else:
+            adopt(options.study_file, options.elsewhere)
+
+
+if __name__ == "__main__":
+    main()
