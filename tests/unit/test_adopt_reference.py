@@ -18,10 +18,13 @@ RECORD = Provenance(
     minutes=51.2,
     machine="2 CPUs (AVX2)",
     python="3.11.7",
-    configuration={"config/quick.yaml": "0" * 64},
+    tables={"study.json": "0" * 64, "scores.csv": "1" * 64},
 )
 OTHER = dataclasses.replace(
-    RECORD, date="2026-11-29", machine="2 CPUs (AVX-512)", tables={"scores.csv": "2" * 64}
+    RECORD,
+    date="2026-11-29",
+    machine="2 CPUs (AVX-512)",
+    tables={"study.json": "0" * 64, "scores.csv": "2" * 64},
 )
 
 
@@ -44,11 +47,9 @@ def test_another_machine_leaves_its_record_and_the_reference_as_it_is(reference,
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_a_record_of_another_configuration_is_refused(reference):
-    other = dataclasses.replace(OTHER, configuration={"config/quick.yaml": "3" * 64})
-    with pytest.raises(
-        UserError, match="is of another configuration than quick here: adopt a reference first"
-    ):
+def test_a_record_of_another_study_is_refused(reference):
+    other = dataclasses.replace(OTHER, tables={"study.json": "3" * 64})
+    with pytest.raises(UserError, match="is of another study than quick here: adopt a reference first"):
         keep_beside(reference, other)
     assert not (reference / "elsewhere").exists()
 

@@ -97,12 +97,11 @@ def replace_reference(target: Path, tables: list[Path], record: Provenance) -> N
 def keep_beside(target: Path, record: Provenance) -> None:
     """Put the record of another machine beside the reference in the folder `target`.
 
-    Raises: UserError where there is none, or one of another configuration.
+    Raises: UserError where there is none, or one whose methods, tasks or budget are others.
     """
-    if read_provenance(target / "provenance.json").configuration != record.configuration:
-        raise UserError(
-            f"{target} is of another configuration than {record.study} here: adopt a reference first"
-        )
+    kept = read_provenance(target / "provenance.json")
+    if kept.tables.get("study.json") != record.tables.get("study.json"):
+        raise UserError(f"{target} is of another study than {record.study} here: adopt a reference first")
     path = target / ELSEWHERE / f"{record.date}.json"
     write_text(path, json.dumps(asdict(record), indent=2) + "\n")
     print(f"{path} has the digests of what {record.machine} made")
