@@ -9,6 +9,8 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from gtp.training.duplicates import MergeDuplicates
+
 UNQUOTED = re.compile(r"[\w./+-]+", re.ASCII)
 """Paths that inductor may put into the compiler's command line, which it does without quotes."""
 
@@ -26,7 +28,9 @@ def compiled(function: Callable[..., Tensor], device: torch.device) -> Callable[
     On a CPU the kernels and what calls them are one C++ file. In files of their own, the default, each
     kernel takes the compiler seconds for torch's headers.
     """
-    options: dict[str, str | int | bool | Callable] = {"cpp_wrapper": True} if device.type == "cpu" else {}
+    options: dict[str, str | int | bool | Callable] = {"post_grad_custom_pre_pass": MergeDuplicates()}
+    if device.type == "cpu":
+        options["cpp_wrapper"] = True
     return torch.compile(function, dynamic=False, fullgraph=True, options=options)
 
 
