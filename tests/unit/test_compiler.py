@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from gtp.training import compiler, loop
-from gtp.training.compiler import compiler_available, find_compiler_problem, use_safe_cache
+from gtp.training.compiler import compiled, compiler_available, find_compiler_problem, use_safe_cache
+from gtp.training.duplicates import MergeDuplicates
 
 CPU = torch.device("cpu")
 PROBE = """
@@ -108,3 +109,14 @@ def test_a_compiler_that_works_is_no_problem_and_has_a_safe_cache(monkeypatch):
 def test_nothing_is_tried_where_training_is_eager(monkeypatch):
     monkeypatch.setattr(loop, "find_compiler_problem", lambda device: pytest.fail("was tried"))
     assert loop.choose_compiled("off", CPU) is False
+
+
+@pytest.mark.parametrize(("device", "wrapper"), [("cpu", True), ("cuda", False)])
+def test_an_update_is_one_graph_of_fixed_shapes_and_on_a_cpu_one_file(device, wrapper, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.update(settings) or function)
+    compiled(torch.sin, torch.device(device))
+    options = asked.pop("options")
+    assert asked == {"dynamic": False, "fullgraph": True}
+    assert options.get("cpp_wrapper", False) is wrapper
+    assert isinstance(options["post_grad_custom_pre_pass"], MergeDuplicates)
