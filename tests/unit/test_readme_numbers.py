@@ -70,3 +70,19 @@ def test_a_number_that_no_table_has_is_found():
     assert not stands_in(table, "", "74.0", "1.6")
     assert not stands_in(table, "−", "74.0", "1.9")
     assert not stands_in(table, "", "74.3", "")
+
+
+def ratios(record: str, column: int) -> dict[str, str]:
+    """A column of a record's table, by its first: that of ratios between what was timed side by side."""
+    lines = (ROOT / record).read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return {row[0]: row[column] for row in rows[1:]}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+def test_the_ratios_beside_the_authors_code_are_those_of_the_record(page):
+    recorded = ratios("docs/bench-peers.md", 3)
+    assert set(recorded) == {"Diffusion-QL", "Consistency-AC", "FQL", "IQL"}
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for method, ratio in recorded.items():
+        assert re.search(rf"\b{method} (?:\| )?{re.escape(ratio)}\b", text), f"{method} {ratio}"
