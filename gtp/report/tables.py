@@ -183,12 +183,18 @@ def latex(table: Table) -> str:
     return "\n".join([*top, *body, r"\end{table}"]) + "\n"
 
 
+ROUNDING = 1e-12
+"""What is smaller is 0 but for rounding: tables hold scores, shares, seconds and orders."""
+
+
 def write_table(table: Table, numbers: pd.DataFrame, *, md: Path, tex: Path, csv: Path) -> None:
     """Write the table for people, and its numbers, to twelve digits and one a row, for programs."""
     write_text(md, markdown(table))
     write_text(tex, latex(table))
-    # Twelve digits: processors differ in those beyond, and a reference is redrawn to the byte on any.
-    write_text(csv, numbers.to_csv(index=False, lineterminator="\n", float_format="%.12g"))
+    # Processors differ in what is beyond, and a reference is redrawn to the byte on any.
+    floats = numbers.select_dtypes("float")
+    settled = numbers.assign(**floats.mask(floats.abs() < ROUNDING, 0.0))
+    write_text(csv, settled.to_csv(index=False, lineterminator="\n", float_format="%.12g"))
 
 
 def protocol(scores: SeedScores, study: StudyRecord) -> str:

@@ -152,7 +152,8 @@ def judge(claim: Claim, results: Results) -> Finding:
         verdict, confidence = Verdict.UNDECIDED, lower
     # The comparison on which it turns: the last of those needed, from the most to the least in favour.
     in_favour = {
-        part.label: (yes - no, depth(part.effect(lower).mean, low, high, unit))
+        # Rounded: of equals the last one decides, on every CPU.
+        part.label: (yes - no, round(depth(part.effect(lower).mean, low, high, unit), 9))
         for part, yes, no in zip(tested, inside, outside, strict=True)
     }
     order = sorted(tested, key=lambda part: in_favour[part.label], reverse=True)
