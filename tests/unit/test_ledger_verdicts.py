@@ -107,6 +107,12 @@ def test_all_comparisons_must_count_and_one_that_does_not_is_enough():
     assert (open_.verdict, open_.deciding.label) == ("undecided", "against rival_1")
 
 
+@pytest.mark.parametrize("noise", [-1e-15, 0.0, 1e-15])
+def test_of_comparisons_that_rounding_tells_apart_the_last_decides(noise):
+    result = finding((1.0 + noise, 2.0), (1.0, 2.0), at_least=5.0)
+    assert (result.verdict, result.deciding.label) == ("does not hold", "against rival_1")
+
+
 def test_a_claim_about_several_needs_so_many():
     assert finding((96, 99), (95, 99), (10, 20), at_least=95.0, parts=2).verdict == "holds"
     assert finding((96, 99), (90, 99), (10, 20), at_least=95.0, parts=2).verdict == "undecided"
