@@ -1,10 +1,11 @@
 """Where the tables of a study come from: the content of provenance.json."""
 
+import json
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from gtp.files import sha256_of
+from gtp.files import sha256_of, write_text
 from gtp.report.results import built, pick, read_object
 
 
@@ -46,10 +47,9 @@ def repeated_elsewhere(study: Path, reference: Path, tables: Collection[str]) ->
 
     None where there is none. Raises UserError when a record cannot be read.
     """
-    digests = {name: sha256_of(study / name) for name in tables if (study / name).exists()}
     for path in sorted((reference / ELSEWHERE).glob("*.json")):
         record = read_provenance(path)
-        if all(digests.get(name, "") == record.tables.get(name) for name in tables):
+        if set(tables) <= set(record.tables) - set(record.changed_tables(study)):
             return record
     return None
 
@@ -57,3 +57,8 @@ def repeated_elsewhere(study: Path, reference: Path, tables: Collection[str]) ->
 def read_provenance(path: Path) -> Provenance:
     """The content of a provenance.json. Raises UserError naming the file and what is wrong with it."""
     return built(Provenance, pick(Provenance, read_object(path), path), path)
+
+
+def write_provenance(path: Path, record: Provenance) -> None:
+    """Write what `read_provenance` reads."""
+    write_text(path, json.dumps(asdict(record), indent=2) + "\n")

@@ -11,7 +11,6 @@ import datetime
 import shlex
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 import torch
 
@@ -23,7 +22,8 @@ from gtp.studies.provenance import describe_cpus
 from gtp.training.precision import require_precision
 from tests.peers.contest import Contestant, ContestError, Result, play
 from tests.peers.roster import SIZES
-from tests.peers.run import LOGS, ROOT, command_of
+from tests.peers.run import LOGS, ROOT, add_timing, check_timing, command_of
+from tests.peers.table import cells_of, line_of
 
 PRECISIONS = ("bfloat16", "float32")
 CASES = (
@@ -50,25 +50,6 @@ def contest(method: str, sizes: dict[str, int], options: argparse.Namespace) -> 
         return play(*sides, options.rounds, options.seconds)
 
 
-def row_of(method: str, sizes: dict[str, int], result: Result) -> str:
-    """A line of the table."""
-    (rounded, exact), (ratio, least, most) = result.medians, result.ratio
-    cells = (
-        method,
-        ", ".join(map(str, sizes.values())),
-        f"{rounded:.1f}",
-        f"{exact:.1f}",
-        f"{ratio:.2f}",
-        f"{least:.2f} to {most:.2f}",
-    )
-    return line_of(*cells)
-
-
-def line_of(*cells: str) -> str:
-    """In Markdown."""
-    return f"| {' | '.join(cells)} |\n"
-
-
 def page_of(table: str, options: argparse.Namespace) -> str:
     """The record: table, machine, command and date."""
     command = shlex.join(["python", "-m", "tests.peers.precisions", *sys.argv[1:]])
@@ -92,13 +73,9 @@ def read_options(words: list[str] | None = None) -> argparse.Namespace:
     )
     some = ["gtp", "diffusion_ql", "fql", "iql"]
     parser.add_argument("--methods", nargs="+", choices=names, default=some, metavar="NAME", help="which")
-    parser.add_argument("--threads", type=int, default=1, help="CPUs and threads of each side")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of a round of one side")
-    parser.add_argument("--record", type=Path, help="write the table there, in Markdown")
+    add_timing(parser)
     options = parser.parse_args(words)
-    if options.rounds < 1 or options.threads < 1 or not 0.0 < options.seconds < float("inf"):
-        parser.error("--rounds and --threads must be at least 1, and --seconds finite and positive")
+    check_timing(parser, options)
     return options
 
 
@@ -110,9 +87,10 @@ def run(options: argparse.Namespace) -> None:
     for sizes in CASES:
         for method in options.methods:
             try:
-                table += row_of(method, sizes, contest(method, sizes, options))
+                result = contest(method, sizes, options)
             except ContestError as error:
                 raise UserError(str(error)) from None
+            table += line_of(method, ", ".join(map(str, sizes.values())), *cells_of(result))
     print(table, end="")
     if options.record:
         write_text(options.record, page_of(table, options))

@@ -67,22 +67,32 @@ def read_options(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--peers", type=Path, default=Path("peers"), help="the folder of the clones")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="these alone", metavar="NAME")
-    parser.add_argument("--threads", type=int, default=1, help="CPUs and threads of each contestant")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of a round of one side")
+    add_timing(parser)
     parser.add_argument(
         "--python", action="append", default=[], metavar="NAME=PATH", help="the interpreter of one of them"
     )
-    parser.add_argument("--record", type=Path, help="write the table there, in Markdown")
     options = parser.parse_args(words)
     options.python = dict(pair.partition("=")[::2] for pair in options.python)
     if not set(options.python) <= set(names) or not all(options.python.values()):
         parser.error(f"--python takes NAME=PATH with a name of {', '.join(names)}")
+    check_timing(parser, options)
+    return options
+
+
+def add_timing(parser: argparse.ArgumentParser) -> None:
+    """The flags of every contest."""
+    parser.add_argument("--threads", type=int, default=1, help="CPUs and threads of each contestant")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of a round of one side")
+    parser.add_argument("--record", type=Path, help="write the table there, in Markdown")
+
+
+def check_timing(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the program, as argparse does, where a value of these flags is wrong."""
     if not 1 <= options.threads <= available_cpus():
         parser.error(f"--threads must lie between 1 and {available_cpus()}, got {options.threads}")
     if options.rounds < 1 or not 0.0 < options.seconds < float("inf"):
         parser.error("--rounds must be at least 1, and --seconds finite and positive")
-    return options
 
 
 def available_cpus() -> int:

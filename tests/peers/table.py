@@ -24,14 +24,20 @@ HEAD = """| method | ours, updates/s | theirs, updates/s | ours to theirs | smal
 """
 
 
+def line_of(*cells: str) -> str:
+    """A line of a table, in Markdown."""
+    return f"| {' | '.join(cells)} |\n"
+
+
+def cells_of(result: Result) -> tuple[str, ...]:
+    """What was measured: the medians of both sides, their ratio, and its range over the rounds."""
+    (ours, theirs), (ratio, least, most) = result.medians, result.ratio
+    return f"{ours:.1f}", f"{theirs:.1f}", f"{ratio:.2f}", f"{least:.2f} to {most:.2f}"
+
+
 def table_of(rows: Sequence[Row]) -> str:
     """Medians of the rounds, in Markdown."""
-    text = HEAD
-    for row in rows:
-        (ours, theirs), (ratio, least, most) = row.result.medians, row.result.ratio
-        cells = (row.peer.title, f"{ours:.1f}", f"{theirs:.1f}", f"{ratio:.2f}", f"{least:.2f} to {most:.2f}")
-        text += f"| {' | '.join(cells)} |\n"
-    return text
+    return HEAD + "".join(line_of(row.peer.title, *cells_of(row.result)) for row in rows)
 
 
 def notes_of(rows: Sequence[Row]) -> str:

@@ -17,7 +17,7 @@ from gtp.policy import Policy
 from gtp.training.learner import Learner, initialise
 from gtp.training.samplers import TransitionSampler, sampler_for
 
-from .training_fixtures import CONFIG, tiny_transitions
+from .training_fixtures import CONFIG, small_method, tiny_transitions
 
 CPU = torch.device("cpu")
 NOTHING = TransitionSampler(
@@ -305,7 +305,7 @@ def test_a_plan_cannot_be_averaged_over_samples():
 @pytest.mark.parametrize("name", algorithms.names())
 def test_actions_of_every_method_lie_in_the_box_and_reach_its_edge(name):
     """Whatever an untrained network says: its outputs are made a thousand times as large, on either side."""
-    algorithm = algorithms.get(name)(size="nano", samples=8) if name == "mbdpo" else algorithms.get(name)()
+    algorithm = small_method(name)
     modules, params = initialise(algorithm, Sizes(3, 2, 16, 2), [0], CPU)
     first = {network: {leaf: value[0] for leaf, value in own.items()} for network, own in params.items()}
     sides = []

@@ -71,16 +71,29 @@ def test_what_changes_its_input_stays():
     assert before.count("aten.add_.Tensor") == 2
 
 
-def test_compiled_code_has_the_pass(monkeypatch):
-    seen = []
+@pytest.fixture
+def merged(monkeypatch) -> list[int]:
+    """How many matrix products the pass takes out of each graph that is compiled; none comes from a cache."""
+    counts = []
     original = MergeDuplicates.__call__
-    monkeypatch.setattr(
-        MergeDuplicates, "__call__", lambda own, graph: (seen.append(graph), original(own, graph))[1]
-    )
-    monkeypatch.setattr(MergeDuplicates, "uuid", lambda own: torch.rand(()).item())  # from no cache
+
+    def products(graph) -> int:
+        return sum("mm" in str(node.target) for node in graph.nodes)
+
+    def counting(own, graph) -> None:
+        before = products(graph)
+        original(own, graph)
+        counts.append(before - products(graph))
+
+    monkeypatch.setattr(MergeDuplicates, "__call__", counting)
+    monkeypatch.setattr(MergeDuplicates, "uuid", lambda own: torch.rand(()).item())
+    return counts
+
+
+def test_compiled_code_has_the_pass(merged):
     x = torch.randn(5, 7)
     torch.testing.assert_close(compiled(lambda x: x.sin() + x.sin(), CPU)(x), x.sin() + x.sin())
-    assert len(seen) == 1
+    assert len(merged) == 1
 
 
 def test_another_version_of_the_pass_has_code_of_its_own(monkeypatch, tmp_path):
@@ -93,21 +106,8 @@ def test_another_version_of_the_pass_has_code_of_its_own(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["iql", "gmpo"])
-def test_the_target_critic_is_asked_once_in_an_update(name, monkeypatch):
+def test_the_target_critic_is_asked_once_in_an_update(name, merged):
     """The losses of V and of the actor both ask it: products for its hidden layers and its output."""
-    merged = []
-    original = MergeDuplicates.__call__
-
-    def products(graph) -> int:
-        return sum("mm" in str(node.target) for node in graph.nodes)
-
-    def counting(own, graph) -> None:
-        before = products(graph)
-        original(own, graph)
-        merged.append(before - products(graph))
-
-    monkeypatch.setattr(MergeDuplicates, "__call__", counting)
-    monkeypatch.setattr(MergeDuplicates, "uuid", lambda own: torch.rand(()).item())  # from no cache
     learner = Learner(algorithms.get(name)(), CONFIG, 3, 2, [0], CPU, compiled=True)
     sampler = sampler_for(learner.algorithm, tiny_transitions(), learner.config, CPU)
     learner.update(sampler, *next(learner.inputs(sampler)))

@@ -12,7 +12,7 @@ from gtp.products import HiddenLinear, batched_affine, rounded_product, with_rou
 from gtp.training.learner import Learner, initialise
 from gtp.training.samplers import sampler_for
 from gtp.world_model.networks import NormedMLP, ValueHeads
-from tests.unit.training_fixtures import CONFIG, tiny_transitions
+from tests.unit.training_fixtures import CONFIG, small_method, tiny_transitions
 
 CPU = torch.device("cpu")
 HALF = 2.0**-8
@@ -135,7 +135,7 @@ def test_layers_of_other_kinds_stay_in_float32():
 
 @pytest.mark.parametrize("name", algorithms.names())
 def test_every_network_with_two_hidden_layers_rounds(name):
-    algorithm = algorithms.get(name)(size="nano", samples=8) if name == "mbdpo" else algorithms.get(name)()
+    algorithm = small_method(name)
     modules, _ = initialise(algorithm, SIZES, [0], CPU)
     copies = with_rounded_products(modules)
     rounding = {
@@ -156,7 +156,7 @@ def any_device(monkeypatch):
 
 def trained(name: str, precision: str, updates: int, compiled: bool) -> Learner:
     """A learner after some updates of two seeds."""
-    algorithm = algorithms.get(name)(size="nano", samples=8) if name == "mbdpo" else algorithms.get(name)()
+    algorithm = small_method(name)
     config = replace(CONFIG, matmul_precision=precision, hidden_layers=3, hidden_size=32)
     learner = Learner(algorithm, config, 3, 2, [0, 1], CPU, compiled=compiled)
     sampler = sampler_for(algorithm, tiny_transitions(), config, CPU)

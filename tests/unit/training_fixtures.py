@@ -2,11 +2,18 @@
 
 import numpy as np
 
+from gtp import algorithms
+from gtp.algorithms.common.interface import Algorithm
 from gtp.config import TaskSpec, TrainConfig
 from gtp.data.transitions import Transitions
 
 TASK = TaskSpec(name="tiny", environment="Tiny-v0", max_episode_steps=10)
 CONFIG = TrainConfig(steps=120, batch_size=16, hidden_size=16, hidden_layers=2, snapshots=3)
+
+
+def small_method(name: str) -> Algorithm:
+    """A method with its defaults, but for the one whose networks are large and whose actions take long."""
+    return algorithms.get(name)(size="nano", samples=8) if name == "mbdpo" else algorithms.get(name)()
 
 
 class Still:

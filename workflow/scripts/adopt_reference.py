@@ -12,12 +12,10 @@ import csv
 import json
 import shutil
 import subprocess
-from dataclasses import asdict
 from pathlib import Path
 
 from gtp.errors import UserError, ending_in_one_line
-from gtp.files import write_text
-from gtp.report.provenance import ELSEWHERE, Provenance, read_provenance
+from gtp.report.provenance import ELSEWHERE, Provenance, read_provenance, write_provenance
 from gtp.studies import CONFIGURATION, load_plan, read_mapping
 from gtp.studies.provenance import PACKAGES, committed, minutes_of_sessions, provenance_of
 
@@ -90,7 +88,7 @@ def replace_reference(target: Path, tables: list[Path], record: Provenance) -> N
     target.mkdir(parents=True)
     for path in tables:
         shutil.copyfile(path, target / path.name)
-    write_text(target / "provenance.json", json.dumps(asdict(record), indent=2) + "\n")
+    write_provenance(target / "provenance.json", record)
     print(f"{target} now has the {len(tables)} tables of study {record.study}")
 
 
@@ -103,7 +101,7 @@ def keep_beside(target: Path, record: Provenance) -> None:
     if kept.tables.get("study.json") != record.tables.get("study.json"):
         raise UserError(f"{target} is of another study than {record.study} here: adopt a reference first")
     path = target / ELSEWHERE / f"{record.date}.json"
-    write_text(path, json.dumps(asdict(record), indent=2) + "\n")
+    write_provenance(path, record)
     print(f"{path} has the digests of what {record.machine} made")
 
 

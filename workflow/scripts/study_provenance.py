@@ -1,11 +1,9 @@
 """Write where the tables of a study come from, beside them."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from gtp.errors import ending_in_one_line
-from gtp.files import write_text
+from gtp.report.provenance import write_provenance
 from gtp.studies.provenance import commit_if_known, minutes_of_sessions, provenance_of
 
 if __name__ == "__main__":
@@ -19,4 +17,4 @@ if __name__ == "__main__":
             configuration=map(Path, given.configuration),
             datasets=given.datasets,
         )
-        write_text(snakemake.output[0], json.dumps(asdict(record), indent=2) + "\n")
+        write_provenance(Path(snakemake.output[0]), record)
