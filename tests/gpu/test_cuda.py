@@ -4,11 +4,6 @@ Needs the core's packages alone.
 """
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +12,14 @@ import torch
 
 from gtp import algorithms, load_policy
 from gtp.config import Execution, TrainConfig
-from gtp.data.transitions import Transitions, save_transitions
+from gtp.data.transitions import Transitions
 from gtp.files import read_tensors
 from gtp.randomness import draw_block
 from gtp.training.captured import Captured
 from gtp.training.learner import Learner
 from gtp.training.loop import train
 from gtp.training.samplers import sampler_for
+from tests.unit.killed import killed_training
 from tests.unit.training_fixtures import CONFIG, tiny_transitions
 
 pytestmark = [
@@ -179,31 +175,9 @@ def test_a_policy_acts_alike_on_both_devices(name, tmp_path):
     torch.testing.assert_close(*map(torch.from_numpy, actions), rtol=1e-3, atol=1e-3)
 
 
-KILLED = """
-from pathlib import Path
-from gtp.config import Execution
-from gtp.data.transitions import load_transitions
-from gtp import algorithms
-from gtp.training.loop import train
-from tests.unit.training_fixtures import CONFIG
-train(algorithms.get({name!r})(), CONFIG, load_transitions(Path("data.safetensors")), (0, 1),
-      output=Path("out"), checkpoints=Path("out/checkpoints"),
-      execution=Execution(device="cuda", compile="off", checkpoint_seconds=0))
-"""
-
-
 @pytest.mark.parametrize("name", ["gtp", "gmpo", "mbdpo", "td3_bc"])
 def test_a_killed_run_resumes_to_the_same_bits(name, tmp_path):
-    save_transitions(tmp_path / "data.safetensors", tiny_transitions())
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED.format(name=name)], cwd=tmp_path, env=environment
-    )
-    while not list(tmp_path.glob("out/checkpoints/*/checkpoint.safetensors")):
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed_training(tmp_path, name, "cuda")
     run(tmp_path / "out", name)
     assert json.loads((tmp_path / "out/run.json").read_text())["resumed_at"] > 0
     run(tmp_path / "straight", name)

@@ -1,11 +1,7 @@
 """Training online: the order of actions and updates, killed runs, what a run starts from, one-line errors."""
 
 import csv
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +23,8 @@ from gtp.online.origin import Origin
 from gtp.online.settings import ModelBasedConfig, OnlineConfig
 from gtp.online.world import discount_of, make_world, task_of
 from gtp.training.loop import train
+
+from .killed import assert_killed, start
 
 CPU = torch.device("cpu")
 EAGER = Execution(device="cpu", compile="off", progress_seconds=60, checkpoint_seconds=60)
@@ -150,32 +148,23 @@ def test_only_a_terminal_state_ends_the_bootstrap(monkeypatch, limit, last):
 
 
 KILLED = """
-import sys
 from dataclasses import replace
 from pathlib import Path
+from gtp.online import loop
+from tests.unit.killed import die_after
 from tests.unit.test_online import CONFIG, EAGER, METHOD
-from gtp.online.loop import train_online
-train_online(METHOD, CONFIG, 0, output=Path("out"), checkpoints=Path("out/checkpoints"),
-             execution=replace(EAGER, checkpoint_seconds=0))
+die_after(loop, {at})
+loop.train_online(METHOD, CONFIG, 0, output=Path("out"), checkpoints=Path("out/checkpoints"),
+                  execution=replace(EAGER, checkpoint_seconds=0))
 """
 
 
 @pytest.mark.parametrize("at", [10, 30])
 def test_a_killed_run_ends_in_the_same_bytes(tmp_path, at):
-    """SIGKILL as soon as there is a checkpoint after `at` steps: in the random phase, and after it."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED], cwd=tmp_path, env={"PYTHONPATH": str(Path(__file__).parents[2])}
-    )
-    step = -1
-    while step < at:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.005)
-        for path in tmp_path.glob("out/checkpoints/*/checkpoint.safetensors"):
-            step = read_tensors(path, "gtp-checkpoint", "")[1]["step"]
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    """SIGKILL right after the checkpoint of `at` steps: in the random phase, and after it."""
+    assert_killed(start(KILLED.format(at=at), tmp_path))
     assert not (tmp_path / "out/run.json").exists()
-    assert run(tmp_path / "out")["resumed_at"] >= at
+    assert run(tmp_path / "out")["resumed_at"] == at
     assert run(tmp_path / "straight")["resumed_at"] is None
     for name in FILES:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name

@@ -2,11 +2,6 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +13,13 @@ from gtp import algorithms, load_policy
 from gtp.algorithms.gtp import GTP
 from gtp.config import Execution, TrainConfig
 from gtp.data.batches import n_step_returns
-from gtp.data.transitions import save_transitions
 from gtp.errors import UserError
 from gtp.files import read_tensors, write_tensors
 from gtp.training import loop
 from gtp.training.loop import closing_line, train
 from gtp.training.run import exclusive
 
+from .killed import killed_training, start_training
 from .training_fixtures import CONFIG, tiny_transitions
 
 EAGER = Execution(device="cpu", compile="off", progress_seconds=60)
@@ -68,48 +63,11 @@ def test_a_run_repeats_to_the_bit(tmp_path, method):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-KILLED = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from gtp import algorithms
-from gtp.config import Execution
-from gtp.data.transitions import load_transitions
-from gtp.training.loop import train
-from training_fixtures import CONFIG
-train(algorithms.get({method!r})(), CONFIG, load_transitions(Path("data.safetensors")), (0, 1),
-      output=Path("out"), checkpoints=Path("out/checkpoints"),
-      execution=Execution(device="cpu", compile="off", checkpoint_seconds=0))
-"""
-
-
-def start(folder: Path, method: str) -> subprocess.Popen:
-    tests = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": str(tests.parents[1])}
-    script = KILLED.format(method=method, tests=str(tests))
-    return subprocess.Popen(
-        [sys.executable, "-c", script], cwd=folder, env=environment, stderr=subprocess.PIPE
-    )
-
-
-def kill_on_the_way(folder: Path, method: str) -> Path:
-    """The checkpoint of a run into folder/out that SIGKILL ends as soon as there is one."""
-    save_transitions(folder / "data.safetensors", tiny_transitions())
-    process = start(folder, method)
-    while not (found := list(folder.glob("out/checkpoints/*/checkpoint.safetensors"))):
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (folder / "out/run.json").exists()
-    return found[0]
-
-
 @pytest.mark.unmutated
 @pytest.mark.parametrize("method", algorithms.names())
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path, method):
     """SIGKILL as soon as a checkpoint exists; the same call then ends where a straight run ends."""
-    kill_on_the_way(tmp_path, method)
+    killed_training(tmp_path, method)
     run(tmp_path / "out", method, seeds=(0, 1))
     assert json.loads((tmp_path / "out/run.json").read_text())["resumed_at"] > 0
     run(tmp_path / "straight", method, seeds=(0, 1))
@@ -161,8 +119,8 @@ def quantities(path: Path) -> list[list[str]]:
 @pytest.mark.unmutated
 def test_training_log_is_the_same_after_a_resume(tmp_path):
     """Quantities are averages over log intervals; a resume must not lose or repeat a part of one."""
-    kill_on_the_way(tmp_path, "gtp")
-    assert start(tmp_path, "gtp").wait() == 0
+    killed_training(tmp_path, "gtp")
+    run(tmp_path / "out", seeds=(0, 1))
     run(tmp_path / "straight", seeds=(0, 1))
 
     assert quantities(tmp_path / "out/training.csv") == quantities(tmp_path / "straight/training.csv")
@@ -239,21 +197,19 @@ def test_n_step_returns_by_hand():
 
 @pytest.mark.unmutated
 def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path):
-    path = kill_on_the_way(tmp_path, "gtp")
+    path = killed_training(tmp_path, "gtp")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    process = start(tmp_path, "gtp")
-    assert process.wait() != 0
-    message = process.stderr.read().decode()
-    assert f"{path.name} is truncated or not a gtp-checkpoint file; delete it" in message
+    with pytest.raises(UserError, match=f"{path.name} is truncated or not a gtp-checkpoint file; delete it"):
+        run(tmp_path / "out", seeds=(0, 1))
     path.write_bytes(whole)
     tensors, header = read_tensors(path, "gtp-checkpoint", "")
     write_tensors(path, {"step": tensors["step"]}, header)
-    process = start(tmp_path, "gtp")
-    assert process.wait() != 0
-    assert "does not hold the state of its run; delete it" in process.stderr.read().decode()
-    path.write_bytes(whole.replace(b'\\"run\\": \\"', b'\\"run\\": \\"0', 1))
-    assert start(tmp_path, "gtp").wait() != 0
+    with pytest.raises(UserError, match="does not hold the state of its run; delete it"):
+        run(tmp_path / "out", seeds=(0, 1))
+    write_tensors(path, tensors, header | {"run": "0" + header["run"]})
+    with pytest.raises(UserError, match="belongs to another run .*; delete it"):
+        run(tmp_path / "out", seeds=(0, 1))
 
 
 def test_bad_requests_are_refused(tmp_path):
@@ -279,10 +235,9 @@ def test_an_interrupted_run_says_whether_there_is_a_checkpoint(tmp_path, monkeyp
 
 @pytest.mark.unmutated
 def test_two_processes_do_not_train_the_same_run_at_once(tmp_path):
-    save_transitions(tmp_path / "data.safetensors", tiny_transitions())
-    first, second = start(tmp_path, "gtp"), start(tmp_path, "gtp")
-    codes = sorted([first.wait(), second.wait()])
-    messages = first.stderr.read().decode() + second.stderr.read().decode()
+    processes = [start_training(tmp_path, "gtp") for _ in range(2)]
+    messages = "".join(process.communicate()[1] for process in processes)
+    codes = sorted(process.returncode for process in processes)
     # Either they overlapped and the second was refused, or the second came late and trained again.
     assert codes == [0, 0] or (codes == [0, 1] and "another process is training this very run" in messages)
     assert load_policy(tmp_path / "out/policy-120.safetensors").step == 120
