@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gtp import algorithms
+from gtp.config import Execution
 from gtp.errors import UserError
 from gtp.training import learner, precision
 from gtp.training.learner import Learner
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 def plain(monkeypatch):
     """A device that takes float32 products whatever it is asked for, and has no instructions for bfloat16."""
     monkeypatch.setattr(precision.torch, "set_float32_matmul_precision", lambda name: None)
-    monkeypatch.setattr(precision.torch.cpu, "get_capabilities", dict)
+    monkeypatch.setattr(precision, "CPU_INSTRUCTIONS", ())
 
 
 def test_what_is_tried_is_a_number_that_tf32_cannot_hold():
@@ -76,6 +77,7 @@ def test_a_refused_run_leaves_nothing(plain, tmp_path):
             (0,),
             output=tmp_path / "run",
             checkpoints=tmp_path / "checkpoints",
+            execution=Execution(device="cpu", compile="off"),
         )
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
