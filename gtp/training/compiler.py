@@ -6,12 +6,14 @@ import re
 import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from gtp.training.duplicates import MergeDuplicates
+from gtp.training.zeros import StoreZeros
 
 CACHE = "TORCHINDUCTOR_CACHE_DIR"
 UNQUOTED = re.compile(r"[\w./+-]+", re.ASCII)
@@ -33,7 +35,10 @@ def compiled(function: Callable[..., Tensor], device: torch.device) -> Callable[
     untried: where inductor's trial of them fails for once, it would write other code, with other last digits.
     """
     use_own_cache()
-    options: dict[str, str | int | bool | Callable] = {"post_grad_custom_pre_pass": MergeDuplicates()}
+    options: dict[str, Any] = {
+        "joint_custom_pre_pass": StoreZeros(),
+        "post_grad_custom_pre_pass": MergeDuplicates(),
+    }
     if device.type == "cpu":
         options |= {"cpp_wrapper": True, "cpp.vec_isa_ok": True}
     return torch.compile(function, dynamic=False, fullgraph=True, options=options)

@@ -67,7 +67,7 @@ for suite, tasks in PLAN.suites().items():
             code=code_of_method("gtp.training.loop"),
         message:
             "training {wildcards.method} on {wildcards.task}, {wildcards.seeds}"
-        # Inductor's cache is shared, so that each method compiles once for all tasks.
+        # Inductor's cache is shared: a method compiles once for all chunks of seeds, and again where sizes of a task differ.
         shell:
             'TORCHINDUCTOR_CACHE_DIR="$PWD/.cache/inductor" python -m gtp train {params.algorithm:q}'
             " --data {input.data:q} --output {params.folder:q} --checkpoints checkpoints"
