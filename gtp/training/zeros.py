@@ -12,7 +12,7 @@ aten = torch.ops.aten
 
 
 class StoreZeros(CustomGraphPass):
-    """Replaces each tensor of zeros without memory by one that has it, of the same shape, dtype and device."""
+    """Replaces tensors of zeros without memory by ones that have it, of the same shape, dtype and device."""
 
     def __call__(self, graph: fx.Graph) -> None:
         for node in graph.find_nodes(op="call_function", target=aten._efficientzerotensor.default):

@@ -19,6 +19,7 @@ from gtp.training.compiler import (
     use_own_cache,
 )
 from gtp.training.duplicates import MergeDuplicates
+from gtp.training.zeros import StoreZeros
 
 CPU = torch.device("cpu")
 PROBE = """
@@ -184,5 +185,6 @@ def test_an_update_is_one_graph_of_fixed_shapes_and_on_a_cpu_one_file(device, wr
     compiled(torch.sin, torch.device(device))
     options = asked.pop("options")
     assert asked == {"dynamic": False, "fullgraph": True}
+    assert isinstance(options.pop("joint_custom_pre_pass"), StoreZeros)
     assert isinstance(options.pop("post_grad_custom_pre_pass"), MergeDuplicates)
     assert options == ({"cpp_wrapper": True, "cpp.vec_isa_ok": True} if wrapper else {})

@@ -166,7 +166,8 @@ def test_an_update_is_compiled_into_one_graph_of_fixed_shapes_where_it_is_wanted
     monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.append(settings) or function)
     assert advance(learner(compiled=True), 1) == advance(learner(compiled=False), 1)
     [settings] = asked
-    assert set(settings.pop("options")) == {"cpp_wrapper", "cpp.vec_isa_ok", "post_grad_custom_pre_pass"}
+    passes = {"joint_custom_pre_pass", "post_grad_custom_pre_pass"}
+    assert set(settings.pop("options")) == {"cpp_wrapper", "cpp.vec_isa_ok", *passes}
     assert settings == {"dynamic": False, "fullgraph": True}
 
 

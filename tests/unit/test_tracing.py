@@ -3,6 +3,8 @@
 A part that torch.compile cannot trace would otherwise run eagerly, silently and several times slower.
 """
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +19,11 @@ from gtp.studies.methods import load_methods
 from gtp.training.learner import Learner
 from gtp.training.samplers import Sampler, Steps, TransitionSampler, WindowSampler
 
+ROOT = Path(__file__).parents[2]
 CONFIG = TrainConfig(steps=10, batch_size=8, hidden_size=8, hidden_layers=1)
 METHODS = {
     name: method
-    for name, method in load_methods(Path(__file__).parents[2] / "config/methods.yaml").items()
+    for name, method in load_methods(ROOT / "config/methods.yaml").items()
     if not method.weights_of and not method.size_of  # these run the code of another
 }
 
@@ -42,14 +45,8 @@ def random_sampler(window: int, generator: torch.Generator) -> Sampler:
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name == method.algorithm else pytest.param(name, marks=pytest.mark.slow)  # a variant
-        for name, method in METHODS.items()
-    ],
-)
-def test_the_traced_update_is_the_update(name, monkeypatch):
+def assert_update_stays_the_same(name: str) -> None:
+    """Of each stage of a method, compiled as torch.compile is set to."""
     method = METHODS[name]
     algorithm = algorithms.get(method.algorithm)(**method.settings("locomotion"))
     generator = torch.Generator().manual_seed(0)
@@ -58,7 +55,6 @@ def test_the_traced_update_is_the_update(name, monkeypatch):
     noise = draw_block(algorithm.draws(CONFIG.batch_size, 2), [0, 1], 0, torch.device("cpu"))
     draws = {name: values[0] for name, values in noise.items()}
     torch.compiler.reset()
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     plain, traced = (
         Learner(algorithm, CONFIG, 3, 2, [0, 1], torch.device("cpu"), compiled=compiled)
         for compiled in (False, True)
@@ -69,3 +65,23 @@ def test_the_traced_update_is_the_update(name, monkeypatch):
         expected = plain.update(sampler, rows, draws)
         torch.testing.assert_close(traced.update(sampler, rows, draws), expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(traced.state(), plain.state(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == method.algorithm else pytest.param(name, marks=pytest.mark.slow)  # a variant
+        for name, method in METHODS.items()
+    ],
+)
+def test_the_traced_update_is_the_update(name, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    assert_update_stays_the_same(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_the_compiled_update_is_the_update(name):
+    """In a process of its own, for code that a compiler got wrong may end it."""
+    command = f"from tests.unit.test_tracing import *; assert_update_stays_the_same({name!r})"
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True)
