@@ -42,6 +42,8 @@ def test_zeros_without_memory_become_zeros_with_it(dtype):
         "aten.add.Tensor",
         "output",
     ]
+    [full] = graph.find_nodes(op="call_function", target=torch.ops.aten.full.default)
+    assert full.meta["val"].dtype == dtype  # later passes of the compiler read it
     moved, stored = fx.GraphModule(torch.nn.Module(), graph)(torch.ones(4, 2))
     assert moved.equal(torch.ones(4, 2, dtype=dtype))
     assert stored.equal(torch.zeros(4, 2, dtype=dtype))
