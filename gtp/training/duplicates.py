@@ -8,11 +8,12 @@ itself; a graph of an update holds its gradients already, and is compiled as it 
 from typing import Any
 
 from torch import fx
-from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 from torch.utils import _pytree as pytree
 
+from gtp.training.graph_pass import GraphPass
 
-class MergeDuplicates(CustomGraphPass):
+
+class MergeDuplicates(GraphPass):
     """Replaces each call by an earlier one of the same function with the same arguments: the same bits, once.
 
     For functional graphs, where no call changes what another one reads.
@@ -27,10 +28,6 @@ class MergeDuplicates(CustomGraphPass):
             if found is not node:
                 node.replace_all_uses_with(found)
                 graph.erase_node(node)
-
-    def uuid(self) -> bytes:
-        """Tells compiled code in torch's cache from that of another version of this pass."""
-        return get_hash_for_files((__file__,))
 
 
 def identity(node: fx.Node) -> tuple:

@@ -6,12 +6,13 @@ handed a null pointer for it, and reading that ends the process (PyTorch 2.13).
 
 import torch
 from torch import fx
-from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
+
+from gtp.training.graph_pass import GraphPass
 
 aten = torch.ops.aten
 
 
-class StoreZeros(CustomGraphPass):
+class StoreZeros(GraphPass):
     """Replaces tensors of zeros without memory by ones that have it, of the same shape, dtype and device."""
 
     def __call__(self, graph: fx.Graph) -> None:
@@ -23,7 +24,3 @@ class StoreZeros(CustomGraphPass):
             stored.meta = dict(node.meta)
             node.replace_all_uses_with(stored)
             graph.erase_node(node)
-
-    def uuid(self) -> bytes:
-        """Tells compiled code in torch's cache from that of another version of this pass."""
-        return get_hash_for_files((__file__,))
